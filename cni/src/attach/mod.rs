@@ -1,0 +1,10 @@
+//! The changes of an ADD, in order: what was (original), what is to be (record), the PF, the move, the pod's addresses.
+//!
+//! Each step leaves the record true before it changes anything, so that [`crate::release`] can undo from any point.
+
+mod configure;
+mod original;
+mod place;
+
+pub use configure::configure;
+pub use place::{Placed, place};

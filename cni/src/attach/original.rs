@@ -1,0 +1,56 @@
+//! Reading what is about to change.
+
+use hardwire_pci::Netdev;
+use hardwire_pci::netlink::{Link, Socket};
+
+use crate::config::NetConf;
+use crate::device::Candidate;
+use crate::journal::{OriginalLink, OriginalVf};
+use crate::pf::{VfPort, requested_state};
+use crate::protocol::{CniError, code};
+
+/// The interface as it is, checked against the MTU that is asked for.
+pub(super) fn link(netdev: &Netdev, conf: &NetConf, socket: &mut Socket) -> Result<OriginalLink, CniError> {
+    let failed = |error| CniError::new(code::INTERNAL, format!("reading {}: {error}", netdev.name));
+    let link = socket.link_by_index(netdev.index).map_err(failed)?;
+    let link = link.ok_or_else(|| CniError::new(code::TRY_AGAIN, format!("{} went away", netdev.name)))?;
+    check_mtu(&link, conf)?;
+    Ok(OriginalLink {
+        name: link.name.parse().map_err(CniError::config)?,
+        index: link.index,
+        mac: link.mac(),
+        mtu: link.mtu,
+        flags: link.flags.0,
+        altnames: link.altnames,
+    })
+}
+
+fn check_mtu(link: &Link, conf: &NetConf) -> Result<(), CniError> {
+    let Some(mtu) = conf.mtu else { return Ok(()) };
+    // 0 is how a driver without a limit says so.
+    let too_big = link.max_mtu != 0 && mtu > link.max_mtu;
+    if mtu < link.min_mtu || too_big {
+        let (low, high) = (link.min_mtu, if link.max_mtu == 0 { 65535 } else { link.max_mtu });
+        return Err(CniError::config(format!(
+            "mtu: {mtu} is not valid: {} takes {low} to {high}",
+            link.name
+        )));
+    }
+    Ok(())
+}
+
+/// The VF as its PF shows it, where an attribute of the PF is asked for.
+pub(super) fn vf(candidate: &Candidate, conf: &NetConf, socket: &mut Socket) -> Result<Option<OriginalVf>, CniError> {
+    let touched = conf.vf.mac.is_some() || !conf.vf.needing_a_pf().is_empty();
+    let (true, Some(pf), Some(index)) = (touched, candidate.pf.clone(), candidate.device.vf_index()) else {
+        return Ok(None);
+    };
+    let mut port = VfPort { socket, pf, vf: index };
+    let state = port.read().map_err(|error| CniError::new(code::REFUSED, error))?;
+    Ok(Some(OriginalVf {
+        pf: port.pf.id,
+        index,
+        state,
+        requested: requested_state(&conf.vf, &state),
+    }))
+}

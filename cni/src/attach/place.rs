@@ -1,0 +1,111 @@
+//! From the host into the pod: journal, one message to the PF, one move.
+
+use std::os::fd::AsFd;
+
+use hardwire_pci::IfName;
+use hardwire_pci::netlink::{Link, LinkFlags, NetlinkError, Socket};
+
+use super::original;
+use crate::config::NetConf;
+use crate::device::{Candidate, is_link_of};
+use crate::journal::{Journal, OriginalLink, Record};
+use crate::kernel::{LinkChange, change_link};
+use crate::netns::Entered;
+use crate::pf::VfPort;
+use crate::protocol::{CniError, code};
+
+/// A device in its pod.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The interface as the pod sees it; none for a device that user space drives.
+    pub link: Option<Link>,
+}
+
+/// Fills in what the device was, writes the record, and moves the device. On an error the caller releases the record.
+pub fn place(
+    record: &mut Record,
+    candidate: &Candidate,
+    conf: &NetConf,
+    host: &mut Socket,
+    pod: &mut Entered,
+    journal: &Journal,
+) -> Result<Placed, CniError> {
+    record.link = candidate
+        .netdev
+        .as_ref()
+        .map(|netdev| original::link(netdev, conf, host))
+        .transpose()?;
+    record.vf = original::vf(candidate, conf, host)?;
+    journal.put(record).map_err(|error| CniError::new(code::IO, error))?;
+
+    if let (Some(vf), Some(pf)) = (&record.vf, candidate.pf.clone()) {
+        let mut port = VfPort {
+            socket: host,
+            pf,
+            vf: vf.index,
+        };
+        port.apply(&conf.vf, &vf.state)
+            .map_err(|error| CniError::new(code::REFUSED, error))?;
+    }
+    let Some(original) = &record.link else {
+        return Ok(Placed { link: None });
+    };
+    let ifname = record.owner.ifname.clone();
+    let change = LinkChange {
+        netns: Some(pod.netns.as_fd()),
+        name: Some(ifname.clone()),
+        mac: conf.vf.mac,
+        mtu: conf.mtu,
+        // With addresses to set, up comes after them, so that the kernel announces them.
+        flags: record.ipam.is_none().then_some((LinkFlags(1), LinkFlags(1))),
+    };
+    if let Err(error) = change_link(host, original.index, &change) {
+        return Err(refusal(record, original, &change, &mut pod.socket, &error));
+    }
+    let link = pod_link(record, &ifname, pod)?;
+    record.target.index = Some(link.index);
+    Ok(Placed { link: Some(link) })
+}
+
+fn pod_link(record: &Record, ifname: &IfName, pod: &mut Entered) -> Result<Link, CniError> {
+    let failed = |error: &dyn std::fmt::Display| {
+        CniError::new(
+            code::INTERNAL,
+            format!("{}: looking for {ifname} in the pod: {error}", record.device),
+        )
+    };
+    let link = pod
+        .socket
+        .link_by_name(ifname.as_str())
+        .map_err(|error| failed(&error))?;
+    let link = link.ok_or_else(|| failed(&"the move succeeded and it is not there"))?;
+    if is_link_of(&link, &record.device) == Some(false) {
+        return Err(failed(&"another device has that name"));
+    }
+    Ok(link)
+}
+
+/// Which part of the message the kernel refused: it applies them in a known order (address, MTU, name, flags), and a move
+/// that was made stays made. Until the name is applied the device stands in the pod under its old one.
+fn refusal(
+    record: &Record,
+    original: &OriginalLink,
+    change: &LinkChange<'_>,
+    pod: &mut Socket,
+    error: &NetlinkError,
+) -> CniError {
+    let mut named = |name: &IfName| pod.link_by_name(name.as_str()).ok().flatten();
+    let moved = named(&record.owner.ifname).or_else(|| named(&original.name));
+    let what = match (moved, change.mac, change.mtu) {
+        (None, _, _) => format!("the move to {} as {}", record.owner.netns_path, record.owner.ifname),
+        (Some(link), Some(mac), _) if link.mac() != Some(mac) => format!("mac {mac}"),
+        (Some(link), _, Some(mtu)) if link.mtu != mtu => format!("mtu {mtu}"),
+        (Some(link), _, _) if link.name != record.owner.ifname.as_str() => format!("name {}", record.owner.ifname),
+        (Some(_), _, _) => "up".to_owned(),
+    };
+    let msg = format!(
+        "{} ({}): the kernel refused {what}: {error}",
+        record.device, original.name
+    );
+    CniError::new(code::REFUSED, msg)
+}

@@ -1,0 +1,17 @@
+//! The network configuration on stdin, as sriov-cni's and host-device's users have it, checked field by field.
+//!
+//! Contract: contract.md 1.2, sriov-cni.md section 1. Keys in any case, `null` is absent, unknown keys are ignored. Two
+//! depths: DEL, GC and STATUS need only [`Base`], which no wrong optional field can spoil; ADD and CHECK read [`NetConf`].
+
+mod base;
+mod device_name;
+mod field;
+mod net_conf;
+mod vf_settings;
+mod vlan;
+
+pub use base::Base;
+pub use device_name::DeviceName;
+pub use net_conf::NetConf;
+pub use vf_settings::VfSettings;
+pub use vlan::{VlanId, VlanSettings};

@@ -1,0 +1,179 @@
+//! Fields: what is taken, what is refused, and what the refusal names.
+
+use hardwire_pci::netlink::{VfLinkState, VlanProtocol};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::protocol::code;
+
+fn parse_with(extra: &Value, args: &str) -> Result<NetConf, CniError> {
+    let mut conf = json!({"cniVersion": "1.0.0", "name": "net-a", "type": "hardwire", "deviceID": "0000:3b:02.1"});
+    for (key, value) in extra.as_object().unwrap() {
+        conf[key] = value.clone();
+    }
+    let base = Base::parse(conf.to_string().as_bytes())?;
+    let version = base.required_version()?;
+    NetConf::parse(base, version, &CniArgs::parse(args))
+}
+
+fn parse(extra: &Value) -> Result<NetConf, CniError> {
+    parse_with(extra, "")
+}
+
+#[track_caller]
+fn refused(extra: &Value, parts: &[&str]) {
+    let error = parse(extra).expect_err(&extra.to_string());
+    assert_eq!(error.code, code::CONFIG, "{error}");
+    for part in parts {
+        assert!(error.msg.contains(part), "{part:?} is not in {:?}", error.msg);
+    }
+}
+
+#[test]
+fn every_field_is_read() {
+    let conf = parse(&json!({
+        "vlan": 100, "vlanQoS": 3, "vlanProto": "802.1AD", "mac": "02-00-00-00-00-0A", "mtu": 9000, "spoofchk": "off",
+        "trust": "on", "link_state": "enable", "min_tx_rate": 10, "max_tx_rate": 200, "allowNodeDevice": true,
+    }))
+    .unwrap();
+    let vlan = conf.vf.vlan.unwrap();
+    assert_eq!((vlan.id.get(), vlan.qos, vlan.protocol), (100, 3, VlanProtocol::Dot1Ad));
+    assert_eq!(conf.vf.mac.unwrap().to_string(), "02:00:00:00:00:0a");
+    assert_eq!((conf.vf.spoofchk, conf.vf.trust), (Some(false), Some(true)));
+    assert_eq!(conf.vf.link_state, Some(VfLinkState::Enable));
+    assert_eq!(
+        (conf.vf.min_tx_rate, conf.vf.max_tx_rate, conf.mtu),
+        (Some(10), Some(200), Some(9000))
+    );
+    assert!(conf.allow_node_device);
+}
+
+#[test]
+fn null_and_empty_text_are_absent_and_keys_have_any_case() {
+    let conf = parse(&json!({"vlan": null, "mac": "", "spoofchk": "", "ipam": null, "dns": null})).unwrap();
+    assert_eq!((conf.vf, conf.base.ipam.as_deref()), (VfSettings::default(), None));
+    let conf = parse(&json!({"VLAN": 7, "IPAM": {"TYPE": "static"}})).unwrap();
+    assert_eq!(conf.vf.vlan.map(|vlan| vlan.id.get()), Some(7));
+    assert_eq!(conf.base.ipam.as_deref(), Some("static"));
+}
+
+#[test]
+fn a_bad_vlan_names_field_and_range() {
+    refused(&json!({"vlan": 4095}), &["vlan", "4095", "0 to 4094"]);
+    refused(&json!({"vlan": -1}), &["vlan", "-1"]);
+    refused(&json!({"vlan": "10"}), &["vlan", "\"10\""]);
+    refused(&json!({"vlan": 1.5}), &["vlan", "1.5"]);
+    refused(&json!({"vlan": 100, "vlanQoS": 8}), &["vlanQoS", "8", "0 to 7"]);
+    refused(&json!({"vlanQoS": 1}), &["vlanQoS", "without vlan"]);
+    refused(&json!({"vlanProto": "802.1ad"}), &["vlanProto", "without vlan"]);
+    refused(&json!({"vlan": 0, "vlanQoS": 1}), &["vlanQoS"]);
+    refused(&json!({"vlan": 0, "vlanProto": "802.1ad"}), &["vlanProto"]);
+    refused(
+        &json!({"vlan": 100, "vlanProto": "802"}),
+        &["vlanProto", "802.1Q", "802.1ad"],
+    );
+    assert!(parse(&json!({"vlan": 0, "vlanQoS": 0, "vlanProto": "802.1Q"})).is_ok());
+}
+
+#[test]
+fn a_bad_mac_is_refused_before_the_kernel_sees_it() {
+    for bad in [
+        "zz:00:00:00:00:01",
+        "01:00:5e:00:00:01",
+        "00:00:00:00:00:00",
+        "02:00:00:00:00:00:00:01",
+    ] {
+        refused(&json!({"mac": bad}), &["mac", bad, "unicast"]);
+    }
+    refused(&json!({"runtimeConfig": {"mac": "x"}}), &["runtimeConfig.mac"]);
+}
+
+#[test]
+fn the_runtimes_mac_beats_the_others() {
+    let mac = |conf: &Value, args| parse_with(conf, args).unwrap().vf.mac.unwrap().to_string();
+    let conf = json!({"mac": "02:00:00:00:00:01", "args": {"cni": {"mac": "02:00:00:00:00:03"}},
+                      "runtimeConfig": {"mac": "02:00:00:00:00:04"}});
+    assert_eq!(mac(&conf, "MAC=02:00:00:00:00:02"), "02:00:00:00:00:04");
+    let conf = json!({"mac": "02:00:00:00:00:01", "args": {"cni": {"mac": "02:00:00:00:00:03"}}});
+    assert_eq!(mac(&conf, "MAC=02:00:00:00:00:02"), "02:00:00:00:00:03");
+    let conf = json!({"mac": "02:00:00:00:00:01"});
+    assert_eq!(
+        mac(&conf, "IgnoreUnknown=1;MAC=02:00:00:00:00:02;K8S_POD_NAME=x"),
+        "02:00:00:00:00:02"
+    );
+    assert_eq!(mac(&conf, ""), "02:00:00:00:00:01");
+}
+
+#[test]
+fn switches_rates_and_mtu_are_strict() {
+    refused(
+        &json!({"spoofchk": "true"}),
+        &["spoofchk", "\"true\"", "\"on\" or \"off\""],
+    );
+    refused(&json!({"trust": true}), &["trust", "true", "\"on\""]);
+    refused(
+        &json!({"link_state": "up"}),
+        &["link_state", "auto", "enable", "disable"],
+    );
+    refused(&json!({"min_tx_rate": -5}), &["min_tx_rate", "-5"]);
+    refused(
+        &json!({"min_tx_rate": 50, "max_tx_rate": 10}),
+        &["min_tx_rate", "50", "10"],
+    );
+    refused(&json!({"mtu": 10}), &["mtu", "10", "68"]);
+    refused(&json!({"mtu": "9000"}), &["mtu", "\"9000\""]);
+    assert!(parse(&json!({"min_tx_rate": 50, "max_tx_rate": 0})).is_ok());
+}
+
+#[test]
+fn names_of_one_device_agree_or_are_refused() {
+    let with = |extra: Value| parse(&extra);
+    assert!(with(json!({"runtimeConfig": {"deviceID": "0000:3B:02.1"}, "pciBusID": "0000:3b:02.1"})).is_ok());
+    refused(
+        &json!({"runtimeConfig": {"deviceID": "0000:3b:02.2"}}),
+        &["0000:3b:02.1", "0000:3b:02.2"],
+    );
+    refused(&json!({"deviceID": "../../etc"}), &["deviceID", "../../etc"]);
+    refused(&json!({"device": "a/b"}), &["device", "a/b"]);
+}
+
+#[test]
+fn stdin_that_is_no_configuration_has_the_references_codes() {
+    let code_of = |stdin: &str| Base::parse(stdin.as_bytes()).unwrap_err();
+    for stdin in ["", "{{{", "[]", "\"x\"", "{\"name\":\"a\"}x", "{\"name\":1}"] {
+        assert_eq!(code_of(stdin).code, code::DECODE, "{stdin}");
+    }
+    for stdin in ["null", "{}", "{\"name\":\"\"}"] {
+        assert_eq!(code_of(stdin).msg, "missing network name", "{stdin}");
+    }
+    for name in ["te%%st", "-a", "a/b"] {
+        let error = code_of(&json!({"name": name}).to_string());
+        assert_eq!((error.code, error.details.as_str()), (code::CONFIG, name));
+    }
+    assert_eq!(code_of("{\"name\":\"a\",\"cniVersion\":1}").code, code::DECODE);
+    assert_eq!(code_of("{\"name\":\"a\",\"ipam\":[]}").code, code::DECODE);
+}
+
+#[test]
+fn versions_decide_which_verbs_exist() {
+    let base = |version: &str| Base::parse(json!({"name": "a", "cniVersion": version}).to_string().as_bytes()).unwrap();
+    for version in ["9.9.9", "0.3", "abc"] {
+        let error = base(version).required_version().unwrap_err();
+        assert_eq!((error.code, error.msg.as_str()), (1, "incompatible CNI versions"));
+        assert!(
+            error.details.contains(version) && error.details.contains("\"1.1.0\""),
+            "{}",
+            error.details
+        );
+    }
+    let check = |version: &str| {
+        base(version)
+            .version_since(SpecVersion::V0_4_0, "CHECK")
+            .map_err(|e| (e.code, e.msg))
+    };
+    assert_eq!(check("0.3.1"), Err((1, "config version does not allow CHECK".into())));
+    assert_eq!(check(""), Err((1, "config version does not allow CHECK".into())));
+    assert_eq!(check("1.2.0"), Err((1, "plugin version does not allow CHECK".into())));
+    assert_eq!(check("abc").unwrap_err().0, code::DECODE);
+    assert!(check("0.4.0").is_ok());
+}

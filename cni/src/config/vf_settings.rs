@@ -1,0 +1,72 @@
+//! What is to be set on the PF for one VF.
+
+use hardwire_pci::MacAddr;
+use hardwire_pci::netlink::VfLinkState;
+
+use super::field;
+use super::vlan::VlanSettings;
+use crate::protocol::{CniError, Folded};
+
+/// The requested attributes of a VF; `None` is left as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VfSettings {
+    /// `mac`, as admin MAC.
+    pub mac: Option<MacAddr>,
+    /// `vlan`, `vlanQoS`, `vlanProto`.
+    pub vlan: Option<VlanSettings>,
+    /// `min_tx_rate`, Mbit/s.
+    pub min_tx_rate: Option<u32>,
+    /// `max_tx_rate`, Mbit/s; 0 is unlimited.
+    pub max_tx_rate: Option<u32>,
+    /// `spoofchk`.
+    pub spoofchk: Option<bool>,
+    /// `trust`.
+    pub trust: Option<bool>,
+    /// `link_state`.
+    pub link_state: Option<VfLinkState>,
+}
+
+impl VfSettings {
+    pub(super) fn parse(fields: Folded<'_>, mac: Option<MacAddr>) -> Result<Self, CniError> {
+        let switch = [("on", true), ("off", false)];
+        let states = [
+            ("auto", VfLinkState::Auto),
+            ("enable", VfLinkState::Enable),
+            ("disable", VfLinkState::Disable),
+        ];
+        let settings = Self {
+            mac,
+            vlan: VlanSettings::parse(fields)?,
+            min_tx_rate: field::number(fields, "min_tx_rate", 0, u32::MAX)?,
+            max_tx_rate: field::number(fields, "max_tx_rate", 0, u32::MAX)?,
+            spoofchk: field::word(fields, "spoofchk", &switch)?,
+            trust: field::word(fields, "trust", &switch)?,
+            link_state: field::word(fields, "link_state", &states)?,
+        };
+        if let (Some(min), Some(max)) = (settings.min_tx_rate, settings.max_tx_rate)
+            && max != 0
+            && min > max
+        {
+            let right = format_args!("at most max_tx_rate, {max}");
+            return Err(field::wrong("min_tx_rate", min, right));
+        }
+        Ok(settings)
+    }
+
+    /// The names of the given fields that only a PF can set, for a device that has none. A MAC can be set anyway.
+    pub fn needing_a_pf(&self) -> Vec<&'static str> {
+        let given = [
+            ("vlan", self.vlan.is_some()),
+            ("min_tx_rate", self.min_tx_rate.is_some()),
+            ("max_tx_rate", self.max_tx_rate.is_some()),
+            ("spoofchk", self.spoofchk.is_some()),
+            ("trust", self.trust.is_some()),
+            ("link_state", self.link_state.is_some()),
+        ];
+        given
+            .into_iter()
+            .filter(|(_, given)| *given)
+            .map(|(name, _)| name)
+            .collect()
+    }
+}

@@ -1,0 +1,94 @@
+//! Running a plugin and understanding how it ended.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Child, Command as Process, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::protocol::{CniError, Command, Folded, code};
+
+/// One call of a plugin.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The executable.
+    pub program: &'a Path,
+    /// `CNI_COMMAND`.
+    pub command: Command,
+    /// stdin.
+    pub config: &'a [u8],
+    /// Variables beside our own.
+    pub variables: &'a [(&'static str, String)],
+}
+
+impl Call<'_> {
+    /// Runs it to its end and returns its stdout. Its stderr is ours: it is the operator's, not the protocol's.
+    pub fn run(&self) -> Result<Vec<u8>, CniError> {
+        let failed = |error: &io::Error| {
+            CniError::new(
+                code::INTERNAL,
+                format!("running {} {}: {error}", self.program.display(), self.command.as_str()),
+            )
+        };
+        let child = self.spawn().map_err(|error| failed(&error))?;
+        let output = exchange(child, self.config).map_err(|error| failed(&error))?;
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(failure(&output))
+        }
+    }
+
+    fn spawn(&self) -> io::Result<Child> {
+        let mut process = Process::new(self.program);
+        process.env("CNI_COMMAND", self.command.as_str());
+        process.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        process
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        process.spawn()
+    }
+}
+
+fn exchange(mut child: Child, config: &[u8]) -> io::Result<Output> {
+    if let Some(mut stdin) = child.stdin.take() {
+        match stdin.write_all(config) {
+            // A plugin that does not read its stdin to the end has its reasons; how it exits tells.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
+    }
+    child.wait_with_output()
+}
+
+/// The plugin's own error, unchanged, where it printed one.
+fn failure(output: &Output) -> CniError {
+    let text = String::from_utf8_lossy(&output.stdout);
+    if text.trim().is_empty() {
+        return CniError::new(
+            code::INTERNAL,
+            format!("netplugin failed with no error message: {}", output.status),
+        );
+    }
+    let garbage = |problem: &dyn std::fmt::Display| {
+        let msg = format!("netplugin failed but error parsing its diagnostic message {text:?}: {problem}");
+        CniError::new(code::INTERNAL, msg)
+    };
+    let object = match serde_json::from_slice::<Value>(&output.stdout) {
+        Ok(Value::Object(object)) => object,
+        Ok(_) => return garbage(&"it is no object"),
+        Err(error) => return garbage(&error),
+    };
+    let fields = Folded::new(&object);
+    let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let code = fields
+        .get("code")
+        .and_then(Value::as_u64)
+        .and_then(|code| u32::try_from(code).ok());
+    CniError {
+        code: code.unwrap_or_default(),
+        msg: text("msg"),
+        details: text("details"),
+    }
+}

@@ -1,0 +1,13 @@
+//! The journal: one record per attached device, written before the first change and removed after the last.
+//!
+//! The record *is* the ownership, so two owners cannot exist. It lives on tmpfs: like the state that it describes it
+//! outlives the process and not the boot, and costs no fsync. Renames make it whole or absent at any instant; a lock per
+//! device, which the kernel releases when its holder dies, is held around changes only.
+
+mod lock;
+mod record;
+mod store;
+
+pub use lock::{DeviceLock, LockError};
+pub use record::{Ipam, OriginalLink, OriginalVf, Owner, Record, Step, Target};
+pub use store::{Journal, JournalError, Unreadable};

@@ -1,0 +1,126 @@
+//! What a record holds: enough to put everything back without any other source.
+
+use hardwire_pci::netlink::VfState;
+use hardwire_pci::{DeviceId, IfName, MacAddr};
+use serde::{Deserialize, Serialize};
+
+use crate::netns::NetnsIdentity;
+use crate::protocol::{ContainerId, NetworkName};
+
+/// One attachment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Layout of the record.
+    pub version: u32,
+    /// Which attempt wrote it: tells an ADD that the record it finds again is still its own.
+    pub attempt: String,
+    /// The device.
+    pub device: DeviceId,
+    /// Who has it.
+    pub owner: Owner,
+    /// How far the attachment got.
+    pub step: Step,
+    /// What was asked for.
+    pub target: Target,
+    /// The interface before; none for a device without one (vfio).
+    pub link: Option<OriginalLink>,
+    /// The VF on its PF before; none where no attribute of the PF is touched.
+    pub vf: Option<OriginalVf>,
+    /// What IPAM DEL needs; none without IPAM.
+    pub ipam: Option<Ipam>,
+}
+
+impl Record {
+    /// The layout that this program writes.
+    pub const VERSION: u32 = 1;
+}
+
+/// Whose attachment it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// `name` of the configuration.
+    pub network: NetworkName,
+    /// `CNI_CONTAINERID`.
+    pub container_id: ContainerId,
+    /// `CNI_IFNAME`.
+    pub ifname: IfName,
+    /// `CNI_NETNS`, verbatim.
+    pub netns_path: String,
+    /// What that namespace is recognised by.
+    pub netns: NetnsIdentity,
+}
+
+impl Owner {
+    /// Whether a call with these names is for this attachment.
+    pub fn is(&self, container_id: &ContainerId, ifname: &IfName) -> bool {
+        &self.container_id == container_id && &self.ifname == ifname
+    }
+}
+
+/// How far an attachment got. Later steps include the earlier ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Changes may have begun.
+    Begun,
+    /// The device is in the pod; IPAM may have been asked.
+    Moved,
+    /// ADD has succeeded.
+    Attached,
+    /// DEL was here, and the device could not be reached then.
+    Released,
+}
+
+/// What was set on the interface in the pod.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The MAC that was asked for.
+    pub mac: Option<MacAddr>,
+    /// The MTU that was asked for.
+    pub mtu: Option<u32>,
+    /// The interface's index in the pod, from step `moved` on.
+    pub index: Option<u32>,
+}
+
+/// An interface as it was on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginalLink {
+    /// Name.
+    pub name: IfName,
+    /// Index at the time.
+    pub index: u32,
+    /// Alternative names.
+    pub altnames: Vec<String>,
+    /// MAC address.
+    pub mac: Option<MacAddr>,
+    /// Bytes.
+    pub mtu: u32,
+    /// `ifi_flags`.
+    pub flags: u32,
+}
+
+/// A VF as its PF showed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginalVf {
+    /// The PF.
+    pub pf: DeviceId,
+    /// Index on it.
+    pub index: u32,
+    /// The attributes before.
+    pub state: VfState,
+    /// The attributes as they were asked for: what differs between the two was touched.
+    pub requested: VfState,
+}
+
+/// What IPAM DEL needs, for a release without a caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipam {
+    /// `ipam.type`.
+    pub plugin: String,
+    /// stdin of the ADD, byte for byte.
+    pub config: String,
+    /// `CNI_ARGS`.
+    pub args: String,
+    /// `CNI_PATH`.
+    pub path: String,
+}

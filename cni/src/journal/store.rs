@@ -1,0 +1,215 @@
+//! The records on disk.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use hardwire_pci::{DeviceId, IfName};
+
+use super::lock::{DeviceLock, LockError};
+use super::record::Record;
+use crate::protocol::ContainerId;
+
+const RECORD: &str = "json";
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The system refuses.
+    #[error("journal: {step} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        step: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The device's lock is not to be had.
+    #[error("journal: {0}")]
+    Lock(#[from] LockError),
+    /// The device has a record that nobody can read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+/// A record that makes no sense: torn, empty, or of another version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("journal: record {} is not understood: {reason}", path.display())]
+pub struct Unreadable {
+    /// Which file.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
+/// The directory of records and locks.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    records: PathBuf,
+    locks: PathBuf,
+}
+
+impl Journal {
+    /// The journal below `state`, `/run/hardwire` in production.
+    pub fn at(state: &Path) -> Self {
+        Self {
+            records: state.join("attachments"),
+            locks: state.join("locks"),
+        }
+    }
+
+    /// Takes the lock of a device.
+    pub fn lock(&self, device: &DeviceId) -> Result<DeviceLock, JournalError> {
+        create(&self.locks)?;
+        Ok(DeviceLock::take(
+            &self.locks.join(format!("{}.lock", device.file_stem())),
+        )?)
+    }
+
+    /// Releases a device's lock, and removes it where the device has no record.
+    pub fn unlock(&self, device: &DeviceId, lock: DeviceLock) -> Result<(), JournalError> {
+        if self.record_path(device).exists() {
+            Ok(())
+        } else {
+            Ok(lock.remove()?)
+        }
+    }
+
+    /// The record of a device.
+    pub fn get(&self, device: &DeviceId) -> Result<Option<Record>, JournalError> {
+        read(&self.record_path(device))
+    }
+
+    /// Writes a record in one step: a temporary name, then a rename.
+    pub fn put(&self, record: &Record) -> Result<(), JournalError> {
+        create(&self.records)?;
+        let path = self.record_path(&record.device);
+        // The lock makes us the only writer of this name; what a killed one left there is overwritten.
+        let temporary = path.with_extension("tmp");
+        let at = |step| {
+            let path = temporary.clone();
+            move |source: io::Error| JournalError::Io { step, path, source }
+        };
+        let json = serde_json::to_vec(record).map_err(|error| at("encode")(error.into()))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary);
+        let written = file
+            .map_err(at("create"))
+            .and_then(|mut file| file.write_all(&json).map_err(at("write")));
+        let renamed = written.and_then(|()| fs::rename(&temporary, &path).map_err(at("rename")));
+        if renamed.is_err() {
+            // Nothing depends on the leftover; the error that is reported is the first one.
+            drop(fs::remove_file(&temporary));
+        }
+        renamed
+    }
+
+    /// Removes the record of a device; there may be none.
+    pub fn remove(&self, device: &DeviceId) -> Result<(), JournalError> {
+        let path = self.record_path(device);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(JournalError::Io {
+                step: "remove",
+                path,
+                source,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// All records, and those that cannot be read.
+    pub fn all(&self) -> Result<(Vec<Record>, Vec<Unreadable>), JournalError> {
+        let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+        let entries = match fs::read_dir(&self.records) {
+            Ok(entries) => entries,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok((records, unreadable)),
+            Err(source) => {
+                return Err(JournalError::Io {
+                    step: "list",
+                    path: self.records.clone(),
+                    source,
+                });
+            }
+        };
+        let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+        for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == RECORD)) {
+            match read(&path) {
+                Ok(record) => records.extend(record),
+                Err(JournalError::Unreadable(record)) => unreadable.push(record),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((records, unreadable))
+    }
+
+    /// The record of an attachment. `hint` is looked at first, so that a call that names its device reads one file.
+    pub fn find(
+        &self,
+        container_id: &ContainerId,
+        ifname: &IfName,
+        hint: Option<&DeviceId>,
+    ) -> Result<Option<Record>, JournalError> {
+        if let Some(device) = hint
+            && let Ok(Some(record)) = self.get(device)
+            && record.owner.is(container_id, ifname)
+        {
+            return Ok(Some(record));
+        }
+        let (records, unreadable) = self.all()?;
+        for record in unreadable {
+            tracing::warn!("{record}");
+        }
+        Ok(records.into_iter().find(|record| record.owner.is(container_id, ifname)))
+    }
+
+    fn record_path(&self, device: &DeviceId) -> PathBuf {
+        self.records.join(format!("{}.{RECORD}", device.file_stem()))
+    }
+}
+
+fn create(directory: &Path) -> Result<(), JournalError> {
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    created.map_err(|source| JournalError::Io {
+        step: "create",
+        path: directory.to_owned(),
+        source,
+    })
+}
+
+fn read(path: &Path) -> Result<Option<Record>, JournalError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(JournalError::Io {
+                step: "read",
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    let unreadable = |reason: String| Unreadable {
+        path: path.to_owned(),
+        reason,
+    };
+    let record: Record = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+    if record.version != Record::VERSION {
+        return Err(unreadable(format!(
+            "its version is {}, this program writes {}",
+            record.version,
+            Record::VERSION
+        ))
+        .into());
+    }
+    Ok(Some(record))
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -1,0 +1,30 @@
+//! Alternative names of a link (`RTM_NEWLINKPROP`, `RTM_DELLINKPROP`).
+//!
+//! They travel with the device, so one that an application adds in the pod would block a name on the host.
+
+use hardwire_pci::netlink::{NetlinkError, Socket};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkMessage, Prop};
+
+/// Gives a link another name.
+pub fn add_altname(socket: &mut Socket, index: u32, name: &str) -> Result<(), NetlinkError> {
+    socket.change(
+        RouteNetlinkMessage::NewLinkProp(message(index, name)),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
+}
+
+/// Takes a name from a link.
+pub fn delete_altname(socket: &mut Socket, index: u32, name: &str) -> Result<(), NetlinkError> {
+    socket.change(RouteNetlinkMessage::DelLinkProp(message(index, name)), 0)
+}
+
+fn message(index: u32, name: &str) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message
+        .attributes
+        .push(LinkAttribute::PropList(vec![Prop::AltIfName(name.to_owned())]));
+    message
+}

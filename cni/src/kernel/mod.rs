@@ -1,0 +1,19 @@
+//! Changing links, VFs, addresses, routes and sysctls: one file per verb.
+//!
+//! The messages are netlink-packet-route's, sent through `hardwire-pci`'s socket; its types stay private to this room,
+//! since the crate breaks them every few months. Contract: rtnetlink(7); `do_setlink`, `do_setvfinfo` in
+//! net/core/rtnetlink.c for the order in which one message's parts are applied.
+
+mod address;
+mod altname;
+mod link;
+mod route;
+mod sysctl;
+mod vf;
+
+pub use address::{AddressFlag, add_address};
+pub use altname::{add_altname, delete_altname};
+pub use link::{LinkChange, change_link};
+pub use route::add_route;
+pub use sysctl::{Sysctl, SysctlError};
+pub use vf::{VfAttribute, set_vf};

@@ -1,0 +1,22 @@
+//! Attaching one network device to a pod, and putting everything back: the library behind `hardwire`, whose release code
+//! `hardwired` runs too when a DEL never came.
+//!
+//! Synchronous, and linked with no C library, so that `hardwire` is one static file. The way of an ADD:
+//! [`protocol`] and [`config`] (text becomes types) → [`device`] (which one, and may it be given away) → [`journal`] (what
+//! was, and whose it is now) → [`pf`] and [`attach`] (one message to the PF, one move) → [`ipam`] → result. [`release`] is
+//! the way back and needs the journal only. [`verbs`] has one file for each `CNI_COMMAND`.
+
+pub mod attach;
+pub mod config;
+mod context;
+pub mod device;
+pub mod ipam;
+pub mod journal;
+pub mod kernel;
+pub mod netns;
+pub mod pf;
+pub mod protocol;
+pub mod release;
+pub mod verbs;
+
+pub use context::Context;

@@ -1,0 +1,115 @@
+//! `hardwire`, the CNI plugin: environment and stdin in, one JSON document out.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::panic;
+use std::process::ExitCode;
+
+use hardwire_cni::Context;
+use hardwire_cni::config::Base;
+use hardwire_cni::protocol::{CniError, Command, Environment, SpecVersion, code};
+use hardwire_cni::verbs;
+use serde_json::Value;
+
+fn main() -> ExitCode {
+    panic::set_hook(Box::new(report_panic));
+    let (version, outcome) = call();
+    let printed = match &outcome {
+        Ok(Some(result)) => print(result),
+        Ok(None) => Ok(()),
+        Err(error) => {
+            tracing::error!(code = error.code, "{error}");
+            print(&error.to_json(version))
+        }
+    };
+    if outcome.is_ok() && printed.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The call, and the version to report an error in.
+fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
+    let environment = match Environment::read(|name| std::env::var_os(name)) {
+        Ok(Some(environment)) => environment,
+        Ok(None) => return (None, about()),
+        Err(error) => return (None, Err(error)),
+    };
+    if environment.is_version() {
+        return (None, Ok(Some(verbs::version())));
+    }
+    start_logging();
+    let mut stdin = Vec::new();
+    if let Err(error) = io::stdin().lock().read_to_end(&mut stdin) {
+        return (
+            None,
+            Err(CniError::new(code::IO, format!("error reading from stdin: {error}"))),
+        );
+    }
+    let version = Base::parse(&stdin).ok().and_then(|base| base.version());
+    (version, dispatch(&environment, &stdin))
+}
+
+fn dispatch(environment: &Environment, stdin: &[u8]) -> Result<Option<Value>, CniError> {
+    let context = Context::read(|name| std::env::var_os(name));
+    // A configuration without a valid name is reported before a command that does not exist.
+    Base::parse(stdin)?;
+    match environment.command()? {
+        Command::Add => verbs::add(&context, environment, stdin).map(Some),
+        Command::Del => verbs::del(&context, environment, stdin).map(|()| None),
+        Command::Check => verbs::check(&context, environment, stdin).map(|()| None),
+        Command::Version => Ok(Some(verbs::version())),
+        Command::Gc | Command::Status => {
+            let command = environment.command()?.as_str();
+            Err(CniError::new(
+                code::INCOMPATIBLE_VERSION,
+                format!("plugin version does not allow {command}"),
+            ))
+        }
+    }
+}
+
+fn about() -> Result<Option<Value>, CniError> {
+    let written = io::stderr().lock().write_all(verbs::about().as_bytes());
+    written.map(|()| None).map_err(|error| CniError::new(code::IO, error))
+}
+
+fn print(document: &Value) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(document)?;
+    text.push(b'\n');
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&text)?;
+    stdout.flush()
+}
+
+/// stderr only: stdout holds one JSON document, whatever happens.
+fn start_logging() {
+    let colours = io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(colours)
+        .with_target(false);
+    subscriber.with_max_level(tracing::Level::INFO).init();
+}
+
+/// A panic is an error object too: with an empty stdout the runtime would know nothing.
+#[allow(
+    clippy::disallowed_methods,
+    clippy::exit,
+    reason = "after a panic there is no main to return to"
+)]
+fn report_panic(info: &panic::PanicHookInfo<'_>) {
+    let place = info
+        .location()
+        .map(|at| format!(" at {}:{}", at.file(), at.line()))
+        .unwrap_or_default();
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    let error = CniError::new(code::INTERNAL, format!("hardwire failed{place}: {text}"));
+    // Nothing more can be done where even this cannot be written.
+    drop(print(&error.to_json(None)));
+    std::process::exit(1);
+}

@@ -1,0 +1,190 @@
+//! Network namespaces: opened by path, held by descriptor, recognised by cookie.
+//!
+//! A path can come to name another namespace, and inodes are reused (five namespaces in a row can have the same one); the
+//! cookie (`SO_NETNS_COOKIE`, Linux 5.14) is never given twice in a boot. Contract: `network_namespaces(7)`, setns(2).
+
+mod cookie;
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::thread;
+
+use hardwire_pci::netlink::{NetlinkError, Socket};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use serde::{Deserialize, Serialize};
+
+/// What nsfs and the proc file system of `/proc/PID/ns/net` say they are (include/uapi/linux/magic.h).
+const NAMESPACE_MAGICS: [u64; 2] = [0x6e73_6673, 0x9fa0];
+const OWN: &str = "/proc/self/ns/net";
+
+/// Why a namespace cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum NetnsError {
+    /// There is nothing at the path.
+    #[error("network namespace {0:?} does not exist")]
+    Missing(String),
+    /// The path names something else.
+    #[error("unknown FS magic on {path:?}: {magic:x}: it is no network namespace")]
+    NotANamespace {
+        /// Which path.
+        path: String,
+        /// Type of the file system there.
+        magic: u64,
+    },
+    /// The system refuses.
+    #[error("network namespace {path:?}: {step}: {source}")]
+    Io {
+        /// Which path.
+        path: String,
+        /// What was being done.
+        step: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No socket inside.
+    #[error("network namespace {path:?}: {source}")]
+    Socket {
+        /// Which path.
+        path: String,
+        /// Why.
+        source: NetlinkError,
+    },
+}
+
+/// What a namespace is recognised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetnsIdentity {
+    /// `SO_NETNS_COOKIE`; none on kernels before 5.14.
+    pub cookie: Option<u64>,
+    /// Device of the namespace file.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+}
+
+/// An open network namespace. It lives at least as long as this.
+#[derive(Debug)]
+pub struct Netns {
+    file: File,
+    path: String,
+    device: u64,
+    inode: u64,
+}
+
+/// A network namespace with a netlink socket inside.
+#[derive(Debug)]
+pub struct Entered {
+    /// The namespace.
+    pub netns: Netns,
+    /// A socket that was opened in it.
+    pub socket: Socket,
+    /// What to recognise it by.
+    pub identity: NetnsIdentity,
+}
+
+impl Netns {
+    /// Opens the namespace at `path`.
+    pub fn open(path: &str) -> Result<Self, NetnsError> {
+        let at = |step| {
+            move |source: io::Error| NetnsError::Io {
+                path: path.to_owned(),
+                step,
+                source,
+            }
+        };
+        // Non-blocking, so that a path that names a FIFO cannot hold us.
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(nonblocking)
+            .open(path)
+            .map_err(|source| {
+                if source.kind() == io::ErrorKind::NotFound {
+                    NetnsError::Missing(path.to_owned())
+                } else {
+                    at("open")(source)
+                }
+            })?;
+        let magic = rustix::fs::fstatfs(&file)
+            .map_err(|errno| at("statfs")(errno.into()))?
+            .f_type;
+        let magic = u64::try_from(magic).unwrap_or_default();
+        if !NAMESPACE_MAGICS.contains(&magic) {
+            return Err(NetnsError::NotANamespace {
+                path: path.to_owned(),
+                magic,
+            });
+        }
+        let metadata = file.metadata().map_err(at("stat"))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+
+    /// The namespace of this process, which is the host's: only threads of [`Netns::run`] ever leave it.
+    pub fn own() -> Result<Self, NetnsError> {
+        Self::open(OWN)
+    }
+
+    /// Whether both are the same namespace. Both are open, so neither inode can be reused.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// Runs `inside` in this namespace, on a thread that ends with it: a thread that failed to come back would act on the
+    /// pod from then on, and IPAM plugins must be started from the host's.
+    pub fn run<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> Result<T, NetnsError> {
+        let enter =
+            || move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network)).map(|()| inside());
+        let joined = thread::scope(|scope| scope.spawn(enter).join());
+        let failed = |source: io::Error| NetnsError::Io {
+            path: self.path.clone(),
+            step: "enter",
+            source,
+        };
+        match joined {
+            Ok(result) => result.map_err(|errno| failed(errno.into())),
+            Err(_panic) => Err(failed(io::Error::other("the thread inside ended early"))),
+        }
+    }
+
+    /// Opens a netlink socket inside and learns the cookie.
+    pub fn enter(self) -> Result<Entered, NetnsError> {
+        let socket = self.run(Socket::open)?;
+        let socket = socket.map_err(|source| NetnsError::Socket {
+            path: self.path.clone(),
+            source,
+        })?;
+        let identity = NetnsIdentity {
+            cookie: cookie::of(socket.as_fd()),
+            device: self.device,
+            inode: self.inode,
+        };
+        Ok(Entered {
+            netns: self,
+            socket,
+            identity,
+        })
+    }
+}
+
+impl AsFd for Netns {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl NetnsIdentity {
+    /// Whether a namespace found later is the one recorded: by cookie where both have one.
+    pub fn is(&self, found: &Self) -> bool {
+        match (self.cookie, found.cookie) {
+            (Some(recorded), Some(found)) => recorded == found,
+            _ => (self.device, self.inode) == (found.device, found.inode),
+        }
+    }
+}

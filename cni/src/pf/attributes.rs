@@ -1,0 +1,140 @@
+//! Attributes between the three forms they have: fields of a configuration, state of a VF, parts of a message.
+
+use hardwire_pci::netlink::{VfLinkState, VfState, VlanProtocol};
+
+use crate::config::VfSettings;
+use crate::kernel::VfAttribute;
+
+/// What `settings` ask for, in the kernel's order. A rate that is not given keeps its value: the kernel takes both at once.
+pub(super) fn requested(settings: &VfSettings, before: &VfState) -> Vec<VfAttribute> {
+    let rate = (settings.min_tx_rate.is_some() || settings.max_tx_rate.is_some()).then(|| VfAttribute::Rate {
+        min: settings.min_tx_rate.unwrap_or(before.min_tx_rate),
+        max: settings.max_tx_rate.unwrap_or(before.max_tx_rate),
+    });
+    let attributes = [
+        settings.mac.map(VfAttribute::Mac),
+        settings.vlan.map(|vlan| VfAttribute::Vlan {
+            id: vlan.id.get(),
+            qos: vlan.qos,
+            protocol: vlan.protocol,
+        }),
+        rate,
+        settings.spoofchk.map(VfAttribute::SpoofCheck),
+        settings.link_state.map(VfAttribute::LinkState),
+        settings.trust.map(VfAttribute::Trust),
+    ];
+    attributes.into_iter().flatten().collect()
+}
+
+/// The state after `attributes` were applied to `before`.
+pub(super) fn after(attributes: &[VfAttribute], before: &VfState) -> VfState {
+    let mut state = *before;
+    for attribute in attributes {
+        match *attribute {
+            VfAttribute::Mac(mac) => state.mac = Some(mac),
+            VfAttribute::Vlan { id, qos, protocol } => {
+                (state.vlan, state.qos, state.vlan_protocol) = (id, qos, protocol);
+            }
+            VfAttribute::Rate { min, max } => (state.min_tx_rate, state.max_tx_rate) = (min, max),
+            VfAttribute::SpoofCheck(on) => state.spoofchk = Some(on),
+            VfAttribute::LinkState(link_state) => state.link_state = link_state,
+            VfAttribute::Trust(on) => state.trust = Some(on),
+        }
+    }
+    state
+}
+
+/// What to set so that a VF in state `other` is in state `target` again. A setting that the driver could not tell before
+/// cannot be put back: it is no part of the state.
+pub(super) fn differing(target: &VfState, other: &VfState) -> Vec<VfAttribute> {
+    let vlan = |state: &VfState| (state.vlan, state.qos, state.vlan_protocol);
+    let rate = |state: &VfState| (state.min_tx_rate, state.max_tx_rate);
+    let (id, qos, protocol) = vlan(target);
+    let (min, max) = rate(target);
+    let attributes = [
+        target.mac.filter(|_| target.mac != other.mac).map(VfAttribute::Mac),
+        (vlan(target) != vlan(other)).then_some(VfAttribute::Vlan { id, qos, protocol }),
+        (rate(target) != rate(other)).then_some(VfAttribute::Rate { min, max }),
+        target
+            .spoofchk
+            .filter(|_| target.spoofchk != other.spoofchk)
+            .map(VfAttribute::SpoofCheck),
+        (target.link_state != other.link_state).then_some(VfAttribute::LinkState(target.link_state)),
+        target
+            .trust
+            .filter(|_| target.trust != other.trust)
+            .map(VfAttribute::Trust),
+    ];
+    attributes.into_iter().flatten().collect()
+}
+
+/// Whether `state` shows the attribute with this value.
+pub(super) fn is_set(attribute: &VfAttribute, state: &VfState) -> bool {
+    after(&[*attribute], state) == *state
+}
+
+/// The attribute as its configuration field and value.
+pub(super) fn described(attribute: &VfAttribute) -> String {
+    let switch = |on: bool| if on { "on" } else { "off" };
+    match attribute {
+        VfAttribute::Mac(mac) => format!("mac {mac}"),
+        VfAttribute::Vlan { id, qos, protocol } => {
+            let protocol = match protocol {
+                VlanProtocol::Dot1Q => "802.1q",
+                VlanProtocol::Dot1Ad => "802.1ad",
+            };
+            format!("vlan {id} (vlanQoS {qos}, vlanProto {protocol})")
+        }
+        VfAttribute::Rate { min, max } => format!("min_tx_rate {min} / max_tx_rate {max}"),
+        VfAttribute::SpoofCheck(on) => format!("spoofchk {}", switch(*on)),
+        VfAttribute::LinkState(state) => {
+            let state = match state {
+                VfLinkState::Auto => "auto",
+                VfLinkState::Enable => "enable",
+                VfLinkState::Disable => "disable",
+            };
+            format!("link_state {state}")
+        }
+        VfAttribute::Trust(on) => format!("trust {}", switch(*on)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hardwire_pci::MacAddr;
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_touched_is_put_back() {
+        let before = VfState {
+            mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+            max_tx_rate: 100,
+            spoofchk: Some(true),
+            trust: None,
+            ..VfState::default()
+        };
+        let settings = VfSettings {
+            min_tx_rate: Some(5),
+            spoofchk: Some(true),
+            trust: Some(true),
+            link_state: Some(VfLinkState::Disable),
+            ..VfSettings::default()
+        };
+        let wanted = requested(&settings, &before);
+        assert_eq!(
+            wanted[0],
+            VfAttribute::Rate { min: 5, max: 100 },
+            "the other rate stays"
+        );
+        let during = after(&wanted, &before);
+        assert_eq!(
+            differing(&before, &during),
+            [
+                VfAttribute::Rate { min: 0, max: 100 },
+                VfAttribute::LinkState(VfLinkState::Auto)
+            ],
+            "spoofchk was on before, and trust could not be told"
+        );
+    }
+}

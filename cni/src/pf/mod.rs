@@ -1,0 +1,180 @@
+//! A VF's attributes on its PF: setting what was asked for, naming what the PF refuses, putting the original back.
+//!
+//! The same code for igb, netdevsim and every other PF: the kernel's VF interface (`ndo_set_vf_*`) is all it knows. The
+//! kernel applies a message's attributes one by one and stops at the first refusal, so an undo never assumes all or nothing.
+
+mod attributes;
+
+use std::fmt;
+
+use hardwire_pci::netlink::{NetlinkError, Socket, VfState};
+use hardwire_pci::{DeviceId, Sysfs, read_device};
+
+use crate::config::VfSettings;
+use crate::kernel::{VfAttribute, set_vf};
+
+/// A PF that can be asked: it has an interface in the host's namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pf {
+    /// Which device.
+    pub id: DeviceId,
+    /// Name of its interface.
+    pub name: String,
+    /// Index of its interface.
+    pub index: u32,
+}
+
+impl fmt::Display for Pf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PF {} ({})", self.name, self.id)
+    }
+}
+
+/// A PF as it is to be asked now, whatever it is called; `None` if it has no interface on the host.
+pub fn pf_of(id: &DeviceId, sysfs: &Sysfs) -> Option<Pf> {
+    let device = read_device(sysfs, id).ok()?;
+    let netdev = device.netdev()?;
+    Some(Pf {
+        name: netdev.name.to_string(),
+        index: netdev.index,
+        id: device.id.clone(),
+    })
+}
+
+/// Why the PF did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum PfError {
+    /// It refused an attribute.
+    #[error("{pf} refused {attribute} for VF {vf}: {source}")]
+    Refused {
+        /// The PF.
+        pf: Pf,
+        /// The VF's index.
+        vf: u32,
+        /// Field of the configuration and value.
+        attribute: String,
+        /// The kernel's words.
+        source: NetlinkError,
+    },
+    /// Its VFs cannot be read.
+    #[error("{pf}: reading its VFs: {source}")]
+    Read {
+        /// The PF.
+        pf: Pf,
+        /// The kernel's words.
+        source: NetlinkError,
+    },
+    /// It does not list the VF.
+    #[error("{pf} does not report a VF {vf}")]
+    NoVf {
+        /// The PF.
+        pf: Pf,
+        /// The VF's index.
+        vf: u32,
+    },
+}
+
+/// One VF of a PF, and the way to it.
+#[derive(Debug)]
+pub struct VfPort<'a> {
+    /// The host's socket.
+    pub socket: &'a mut Socket,
+    /// The PF.
+    pub pf: Pf,
+    /// The VF's index.
+    pub vf: u32,
+}
+
+impl VfPort<'_> {
+    /// What the PF holds about the VF now.
+    pub fn read(&mut self) -> Result<VfState, PfError> {
+        let state = self.socket.vf(self.pf.index, self.vf);
+        let state = state.map_err(|source| PfError::Read {
+            pf: self.pf.clone(),
+            source,
+        })?;
+        state.ok_or_else(|| PfError::NoVf {
+            pf: self.pf.clone(),
+            vf: self.vf,
+        })
+    }
+
+    /// Sets what `settings` ask for, in one message. After a refusal some of it may be set.
+    pub fn apply(&mut self, settings: &VfSettings, before: &VfState) -> Result<(), PfError> {
+        let wanted = attributes::requested(settings, before);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        match set_vf(self.socket, self.pf.index, self.vf, &wanted) {
+            Ok(()) => Ok(()),
+            Err(source) => Err(self.name_the_refused(&wanted, source)),
+        }
+    }
+
+    /// Puts back what differs between `original` and `requested`, which is what an attachment may have touched.
+    pub fn restore(&mut self, original: &VfState, requested: &VfState) -> Result<(), PfError> {
+        let touched = attributes::differing(original, requested);
+        if touched.is_empty() || set_vf(self.socket, self.pf.index, self.vf, &touched).is_ok() {
+            return Ok(());
+        }
+        // The message stopped at what the driver refuses; that one may never have been changed. Set what differs, singly.
+        let now = self.read()?;
+        let mut refused = None;
+        for attribute in touched
+            .into_iter()
+            .filter(|attribute| !attributes::is_set(attribute, &now))
+        {
+            if let Err(source) = set_vf(self.socket, self.pf.index, self.vf, &[attribute]) {
+                refused.get_or_insert_with(|| self.refused(&attribute, source));
+            }
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// The attributes that are not as in `expected`, described as they should be.
+    pub fn differing(&mut self, expected: &VfState) -> Result<Vec<String>, PfError> {
+        let now = self.read()?;
+        Ok(attributes::differing(expected, &now)
+            .iter()
+            .map(attributes::described)
+            .collect())
+    }
+
+    /// The first attribute, in the kernel's order, that the PF does not show as asked for. Where it shows all of them, one
+    /// that already had its value was refused: asking for each alone, which changes nothing, tells which.
+    fn name_the_refused(&mut self, wanted: &[VfAttribute], source: NetlinkError) -> PfError {
+        let now = match self.read() {
+            Ok(now) => now,
+            Err(unreadable) => return unreadable,
+        };
+        if let Some(attribute) = wanted.iter().find(|attribute| !attributes::is_set(attribute, &now)) {
+            return self.refused(attribute, source);
+        }
+        for attribute in wanted {
+            if let Err(source) = set_vf(self.socket, self.pf.index, self.vf, &[*attribute]) {
+                return self.refused(attribute, source);
+            }
+        }
+        let all = wanted.iter().map(attributes::described).collect::<Vec<_>>().join(", ");
+        PfError::Refused {
+            pf: self.pf.clone(),
+            vf: self.vf,
+            attribute: all,
+            source,
+        }
+    }
+
+    fn refused(&self, attribute: &VfAttribute, source: NetlinkError) -> PfError {
+        PfError::Refused {
+            pf: self.pf.clone(),
+            vf: self.vf,
+            attribute: attributes::described(attribute),
+            source,
+        }
+    }
+}
+
+/// What the PF will hold after [`VfPort::apply`].
+pub fn requested_state(settings: &VfSettings, before: &VfState) -> VfState {
+    attributes::after(&attributes::requested(settings, before), before)
+}

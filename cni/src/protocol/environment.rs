@@ -1,0 +1,233 @@
+//! The environment of a call, validated in the reference's order.
+//!
+//! Contract: contract.md 1.1. An invalid value is reported at once; missing ones are collected, in the table's order.
+
+use std::ffi::OsString;
+
+use hardwire_pci::{BadIfName, IfName};
+
+use super::args::CniArgs;
+use super::error::{CniError, code};
+use super::names::ContainerId;
+
+/// `CNI_COMMAND`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Attach.
+    Add,
+    /// Detach.
+    Del,
+    /// Is the attachment as it was made?
+    Check,
+    /// Release what is not listed.
+    Gc,
+    /// Could an ADD work?
+    Status,
+    /// Which versions are spoken?
+    Version,
+}
+
+impl Command {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "ADD" => Some(Self::Add),
+            "DEL" => Some(Self::Del),
+            "CHECK" => Some(Self::Check),
+            "GC" => Some(Self::Gc),
+            "STATUS" => Some(Self::Status),
+            "VERSION" => Some(Self::Version),
+            _ => None,
+        }
+    }
+
+    /// As the environment spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "ADD",
+            Self::Del => "DEL",
+            Self::Check => "CHECK",
+            Self::Gc => "GC",
+            Self::Status => "STATUS",
+            Self::Version => "VERSION",
+        }
+    }
+}
+
+/// The variables of a call. What a command does not require may be absent.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    command: String,
+    container_id: Option<ContainerId>,
+    ifname: Option<IfName>,
+    /// `CNI_NETNS`, verbatim.
+    pub netns: Option<String>,
+    /// `CNI_PATH`.
+    pub path: String,
+    /// `CNI_ARGS`, parsed.
+    pub args: CniArgs,
+    /// `CNI_ARGS`, verbatim.
+    pub raw_args: String,
+    /// `CNI_NETNS_OVERRIDE`: the plugin's own namespace is allowed.
+    pub netns_override: bool,
+}
+
+impl Environment {
+    /// Reads and validates what `variable` returns for each name. `None`: no `CNI_COMMAND` at all.
+    pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Self>, CniError> {
+        let text = |name: &str| {
+            variable(name)
+                .map(|value| value.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        let command = text("CNI_COMMAND");
+        if command.is_empty() {
+            return Ok(None);
+        }
+        let requires = |verbs: &[&str]| verbs.contains(&command.as_str());
+        let mut missing = Vec::new();
+
+        let container = text("CNI_CONTAINERID");
+        if container.is_empty() && requires(&["ADD", "CHECK", "DEL"]) {
+            missing.push("CNI_CONTAINERID");
+        }
+        let container_id = optional(&container, |text| {
+            let bad =
+                |_pattern| CniError::new(code::ENVIRONMENT, "invalid characters in containerID").with_details(text);
+            text.parse::<ContainerId>().map_err(bad)
+        });
+        // VERSION, GC and STATUS are called with dummies or nothing.
+        let container_id = if requires(&["ADD", "CHECK", "DEL"]) {
+            container_id?
+        } else {
+            None
+        };
+
+        let netns = Some(text("CNI_NETNS")).filter(|netns| !netns.is_empty());
+        if netns.is_none() && requires(&["ADD", "CHECK"]) {
+            missing.push("CNI_NETNS");
+        }
+
+        let name = text("CNI_IFNAME");
+        if name.is_empty() && requires(&["ADD", "CHECK", "DEL"]) {
+            missing.push("CNI_IFNAME");
+        }
+        let ifname = optional(&name, |text| text.parse::<IfName>().map_err(|error| bad_ifname(&error)));
+        let ifname = if requires(&["ADD", "CHECK", "DEL"]) {
+            ifname?
+        } else {
+            None
+        };
+
+        let path = text("CNI_PATH");
+        if path.is_empty() && requires(&["ADD", "CHECK", "DEL", "GC", "STATUS"]) {
+            missing.push("CNI_PATH");
+        }
+        if !missing.is_empty() {
+            let msg = format!("required env variables [{}] missing", missing.join(","));
+            return Err(CniError::new(code::ENVIRONMENT, msg));
+        }
+        let raw_args = text("CNI_ARGS");
+        let netns_override = text("CNI_NETNS_OVERRIDE");
+        Ok(Some(Self {
+            args: CniArgs::parse(&raw_args),
+            netns_override: netns_override == "1" || netns_override.eq_ignore_ascii_case("true"),
+            command,
+            container_id,
+            ifname,
+            netns,
+            path,
+            raw_args,
+        }))
+    }
+
+    /// The command. Unknown ones are reported only after stdin was validated, as the reference does.
+    pub fn command(&self) -> Result<Command, CniError> {
+        let unknown = || CniError::new(code::ENVIRONMENT, format!("unknown CNI_COMMAND: {}", self.command));
+        Command::parse(&self.command).ok_or_else(unknown)
+    }
+
+    /// Whether the command is VERSION, which reads no stdin.
+    pub fn is_version(&self) -> bool {
+        self.command == Command::Version.as_str()
+    }
+
+    /// `CNI_CONTAINERID`.
+    pub fn container_id(&self) -> Result<&ContainerId, CniError> {
+        self.container_id.as_ref().ok_or_else(|| missing("CNI_CONTAINERID"))
+    }
+
+    /// `CNI_IFNAME`.
+    pub fn ifname(&self) -> Result<&IfName, CniError> {
+        self.ifname.as_ref().ok_or_else(|| missing("CNI_IFNAME"))
+    }
+
+    /// `CNI_NETNS`.
+    pub fn netns(&self) -> Result<&str, CniError> {
+        self.netns.as_deref().ok_or_else(|| missing("CNI_NETNS"))
+    }
+}
+
+fn optional<T>(text: &str, parse: impl Fn(&str) -> Result<T, CniError>) -> Result<Option<T>, CniError> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        parse(text).map(Some)
+    }
+}
+
+fn missing(name: &str) -> CniError {
+    CniError::new(code::ENVIRONMENT, format!("required env variables [{name}] missing"))
+}
+
+fn bad_ifname(error: &BadIfName) -> CniError {
+    let (msg, details) = match error {
+        BadIfName::TooLong(_) => (
+            "interface name is too long",
+            "interface name should be less than 16 characters",
+        ),
+        BadIfName::Dots(_) => ("interface name is . or ..", ""),
+        BadIfName::Character(_) | BadIfName::Empty => ("interface name contains / or : or whitespace characters", ""),
+    };
+    CniError::new(code::ENVIRONMENT, msg).with_details(details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Option<Environment>, CniError> {
+        Environment::read(|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into()))
+    }
+
+    fn message(pairs: &[(&str, &str)]) -> String {
+        let error = read(pairs).unwrap_err();
+        assert_eq!(error.code, code::ENVIRONMENT);
+        error.msg
+    }
+
+    #[test]
+    fn missing_variables_are_listed_in_the_references_order() {
+        assert_eq!(
+            message(&[("CNI_COMMAND", "ADD")]),
+            "required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH] missing"
+        );
+        assert_eq!(
+            message(&[("CNI_COMMAND", "DEL"), ("CNI_CONTAINERID", "c"), ("CNI_PATH", "/p")]),
+            "required env variables [CNI_IFNAME] missing"
+        );
+        assert!(read(&[("CNI_COMMAND", "GC"), ("CNI_PATH", "/p")]).is_ok());
+        assert!(read(&[]).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_invalid_value_is_reported_before_a_missing_one() {
+        assert_eq!(
+            message(&[("CNI_COMMAND", "ADD"), ("CNI_CONTAINERID", "-bad")]),
+            "invalid characters in containerID"
+        );
+        let named = |name| message(&[("CNI_COMMAND", "ADD"), ("CNI_CONTAINERID", "c"), ("CNI_IFNAME", name)]);
+        assert_eq!(named("abcdefghijklmnop"), "interface name is too long");
+        assert_eq!(named(".."), "interface name is . or ..");
+        assert_eq!(named("a b"), "interface name contains / or : or whitespace characters");
+    }
+}

@@ -1,0 +1,102 @@
+//! The one error that leaves the program: a JSON object on stdout.
+//!
+//! Codes: CNI spec 1.1.0 "Error", libcni's types.go for 999; from 100 on they are ours.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::version::SpecVersion;
+
+/// Error codes.
+pub mod code {
+    /// The configuration's version is not spoken.
+    pub const INCOMPATIBLE_VERSION: u32 = 1;
+    /// An environment variable, or what it names, is missing or wrong.
+    pub const ENVIRONMENT: u32 = 4;
+    /// Reading or writing failed: stdin, the journal.
+    pub const IO: u32 = 5;
+    /// stdin cannot be decoded.
+    pub const DECODE: u32 = 6;
+    /// The configuration is wrong.
+    pub const CONFIG: u32 = 7;
+    /// `CNI_NETNS` is the plugin's own namespace.
+    pub const SAME_NETNS: u32 = 8;
+    /// Somebody else has the device now.
+    pub const TRY_AGAIN: u32 = 11;
+    /// An ADD could not work now.
+    pub const UNAVAILABLE: u32 = 50;
+    /// The device is the node's own NIC.
+    pub const NODE_DEVICE: u32 = 101;
+    /// `CNI_IFNAME` exists in the pod.
+    pub const NAME_TAKEN: u32 = 102;
+    /// The PF, its driver or the kernel refused.
+    pub const REFUSED: u32 = 103;
+    /// Anything else.
+    pub const INTERNAL: u32 = 999;
+}
+
+/// An error as CNI prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CniError {
+    /// What kind.
+    pub code: u32,
+    /// What happened, to what, and what would be right.
+    pub msg: String,
+    /// More of it; may be empty.
+    pub details: String,
+}
+
+impl CniError {
+    /// An error without details.
+    pub fn new(code: u32, msg: impl fmt::Display) -> Self {
+        Self {
+            code,
+            msg: msg.to_string(),
+            details: String::new(),
+        }
+    }
+
+    /// The same with details.
+    #[must_use]
+    pub fn with_details(mut self, details: impl fmt::Display) -> Self {
+        self.details = details.to_string();
+        self
+    }
+
+    /// Adds what else went wrong after this one, in putting things back.
+    #[must_use]
+    pub fn and_then_failed(mut self, step: &str, error: &dyn fmt::Display) -> Self {
+        let separator = if self.details.is_empty() { "" } else { "; " };
+        self.details = format!("{}{separator}{step}: {error}", self.details);
+        self
+    }
+
+    /// A field of the configuration is wrong.
+    pub fn config(msg: impl fmt::Display) -> Self {
+        Self::new(code::CONFIG, msg)
+    }
+
+    /// The object for stdout. `version` is the configuration's where it is known.
+    pub fn to_json(&self, version: Option<SpecVersion>) -> Value {
+        let version = version.unwrap_or(SpecVersion::V1_1_0);
+        let mut object = json!({ "cniVersion": version.as_str(), "code": self.code, "msg": self.msg });
+        if !self.details.is_empty() {
+            object["details"] = Value::String(self.details.clone());
+        }
+        object
+    }
+}
+
+impl fmt::Display for CniError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.msg)?;
+        if self.details.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; {}", self.details)
+        }
+    }
+}
+
+impl std::error::Error for CniError {}

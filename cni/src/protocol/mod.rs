@@ -1,0 +1,20 @@
+//! The CNI protocol: what comes in through the environment and stdin, what goes out through stdout.
+//!
+//! Contract: CNI spec 1.1.0 and what libcni and the reference plugins make of it (contract.md sections 1 and 3). Texts that
+//! runtimes or people depend on are the reference's.
+
+mod args;
+mod environment;
+mod error;
+mod fold;
+mod names;
+mod result;
+mod version;
+
+pub use args::CniArgs;
+pub use environment::{Command, Environment};
+pub use error::{CniError, code};
+pub use fold::Folded;
+pub use names::{BadName, ContainerId, NetworkName};
+pub use result::{Dns, Interface, IpConfig, ResultError, Route, Success};
+pub use version::{SUPPORTED, SpecVersion, UnknownVersion};

@@ -1,0 +1,130 @@
+//! Where a device is now.
+//!
+//! In the pod under its name, in the pod under another one, back on the host because the namespace ended (under the pod's
+//! name, or `devN` where that is taken), in a namespace that nobody can reach, or nowhere.
+
+use hardwire_pci::netlink::{Link, Socket};
+use hardwire_pci::{DeviceId, PortName, ReadError, Sysfs, read_device};
+
+use super::{ReleaseError, refused};
+use crate::Context;
+use crate::device::{is_link_of, is_userspace_driver};
+use crate::journal::{OriginalLink, Record};
+use crate::netns::{Entered, Netns, NetnsError};
+
+/// Where a device is.
+#[derive(Debug)]
+pub enum Whereabouts {
+    /// In the namespace of the record.
+    Pod {
+        /// That namespace.
+        entered: Entered,
+        /// The interface there.
+        link: Box<Link>,
+    },
+    /// In the host's namespace.
+    Host(Box<Link>),
+    /// Without an interface, as a device is that user space drives or that is bound to no driver.
+    Bare,
+    /// Somewhere else.
+    Unreachable,
+    /// Not in this machine any more.
+    Gone,
+}
+
+/// Looks in the pod first, where an attached device is, then on the host.
+pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Whereabouts, ReleaseError> {
+    let Some(original) = &record.link else {
+        return Ok(Whereabouts::Bare);
+    };
+    if let Some(mut entered) = pod(record)?
+        && let Some(link) = in_pod(record, original, &mut entered)?
+    {
+        return Ok(Whereabouts::Pod {
+            entered,
+            link: Box::new(link),
+        });
+    }
+    let failed = |source| refused(record, "looking for it on the host", source);
+    if let DeviceId::Interface(name) = &record.device {
+        // The kernel deletes a software interface with its namespace, so one that is neither in the pod nor on the host
+        // as it was is gone; its old name may meanwhile be another's.
+        let link = host.link_by_name(name.as_str()).map_err(failed)?;
+        let same = link.filter(|link| link.index == original.index && link.mac() == original.mac);
+        return Ok(same.map_or(Whereabouts::Gone, |link| Whereabouts::Host(Box::new(link))));
+    }
+    let device = match read_device(&context.sysfs, &record.device) {
+        Ok(device) => device,
+        Err(ReadError::Missing(_)) => return Ok(missing(&record.device, &context.sysfs)),
+        Err(ReadError::Sysfs(error)) => {
+            tracing::warn!(device = %record.device, "cannot be read: {error}");
+            return Ok(Whereabouts::Unreachable);
+        }
+    };
+    if let Some(netdev) = device.netdev() {
+        let link = host.link_by_index(netdev.index).map_err(failed)?;
+        return Ok(link.map_or(Whereabouts::Unreachable, |link| Whereabouts::Host(Box::new(link))));
+    }
+    let bare = device.driver.as_deref().is_none_or(is_userspace_driver);
+    Ok(if bare {
+        Whereabouts::Bare
+    } else {
+        Whereabouts::Unreachable
+    })
+}
+
+/// The namespace of the record, if the path still names it.
+fn pod(record: &Record) -> Result<Option<Entered>, ReleaseError> {
+    let failed = |source| ReleaseError::Netns {
+        device: record.device.clone(),
+        source,
+    };
+    let netns = match Netns::open(&record.owner.netns_path) {
+        Ok(netns) => netns,
+        Err(NetnsError::Missing(_) | NetnsError::NotANamespace { .. }) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let entered = netns.enter().map_err(failed)?;
+    Ok(Some(entered).filter(|entered| record.owner.netns.is(&entered.identity)))
+}
+
+fn in_pod(record: &Record, original: &OriginalLink, entered: &mut Entered) -> Result<Option<Link>, ReleaseError> {
+    let failed = |source| refused(record, "looking for it in the pod", source);
+    let socket = &mut entered.socket;
+    if let Some(index) = record.target.index
+        && let Some(link) = socket.link_by_index(index).map_err(failed)?
+        && is_it(record, original, &link)
+    {
+        return Ok(Some(link));
+    }
+    // Killed before the index was on record, or moved within the pod: any name, so long as it is the device.
+    Ok(socket
+        .links()
+        .map_err(failed)?
+        .into_iter()
+        .find(|link| is_it(record, original, link)))
+}
+
+fn is_it(record: &Record, original: &OriginalLink, link: &Link) -> bool {
+    is_link_of(link, &record.device).unwrap_or_else(|| {
+        let mac = link.mac();
+        let name = link.name.as_str();
+        let ours = name == record.owner.ifname.as_str() || name == original.name.as_str();
+        let indexed = record.target.index == Some(link.index);
+        (ours || indexed) && (mac == original.mac || record.target.mac.is_some() && mac == record.target.mac)
+    })
+}
+
+/// A device that sysfs does not show. A netdevsim port shows only where its interface is; it is gone if its VF is.
+fn missing(id: &DeviceId, sysfs: &Sysfs) -> Whereabouts {
+    let DeviceId::Netdevsim(port) = id else {
+        return Whereabouts::Gone;
+    };
+    let directory = sysfs.path(format!("bus/netdevsim/devices/netdevsim{}", port.device));
+    let num_vfs = sysfs.number::<u32>(&directory.join("sriov_numvfs"));
+    match (num_vfs, port.port) {
+        (Ok(num_vfs), PortName::Vf { vf, .. }) if vf >= num_vfs => Whereabouts::Gone,
+        (Ok(_), _) => Whereabouts::Unreachable,
+        (Err(_), _) => Whereabouts::Gone,
+    }
+}

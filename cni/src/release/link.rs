@@ -1,0 +1,188 @@
+//! An interface back on the host, with its own name, address, MTU, flags and alternative names.
+
+use std::os::fd::AsFd;
+
+use hardwire_pci::netlink::{Link, LinkFlags, Socket};
+use hardwire_pci::{DeviceId, IfName};
+
+use super::find::{Whereabouts, find};
+use super::{ReleaseError, refused};
+use crate::Context;
+use crate::journal::{OriginalLink, Record};
+use crate::kernel::{LinkChange, add_altname, change_link, delete_altname};
+use crate::netns::{Entered, Netns};
+
+/// The flags that an administrator sets: up, promiscuous, all multicast.
+const RESTORED: LinkFlags = LinkFlags(0x1 | 0x100 | 0x200);
+
+/// The mirror of the move: one message with namespace, name, address, MTU and flags.
+pub(super) fn bring_back(
+    context: &Context,
+    record: &Record,
+    mut pod: Entered,
+    link: &Link,
+    host: &mut Socket,
+) -> Result<(), ReleaseError> {
+    let Some(original) = &record.link else { return Ok(()) };
+    let own = Netns::own().map_err(|source| ReleaseError::Netns {
+        device: record.device.clone(),
+        source,
+    })?;
+    for altname in link
+        .altnames
+        .iter()
+        .filter(|altname| !original.altnames.contains(altname))
+    {
+        // Before the move, which a name that the host has would stop.
+        let deleted = delete_altname(&mut pod.socket, link.index, altname);
+        deleted.map_err(|source| refused(record, "taking an alternative name from it", source))?;
+    }
+    let taken = host.link_by_name(original.name.as_str());
+    let taken = taken
+        .map_err(|source| refused(record, "asking for its name on the host", source))?
+        .is_some();
+    let name = if taken {
+        stand_in(&record.device)
+    } else {
+        original.name.clone()
+    };
+    let change = LinkChange {
+        netns: Some(own.as_fd()),
+        name: Some(name.clone()),
+        mac: original.mac.filter(|mac| link.mac() != Some(*mac)),
+        mtu: Some(original.mtu).filter(|mtu| link.mtu != *mtu),
+        flags: Some((LinkFlags(original.flags), RESTORED)),
+    };
+    if let Err(source) = change_link(&mut pod.socket, link.index, &change) {
+        // The move itself may be done: what it left is then put right on the host, part by part.
+        let Whereabouts::Host(link) = find(context, record, host)? else {
+            return Err(refused(record, "moving it back to the host", source));
+        };
+        return restore_on_host(record, &link, host);
+    }
+    if taken {
+        return Err(name_taken(record, original, &name));
+    }
+    let back = host.link_by_name(original.name.as_str());
+    let back = back.map_err(|source| refused(record, "looking at it on the host", source))?;
+    back.map_or(Ok(()), |link| restore_on_host(record, &link, host))
+}
+
+/// Puts right whatever differs on an interface that is on the host. Sends nothing if nothing does.
+pub(super) fn restore_on_host(record: &Record, link: &Link, host: &mut Socket) -> Result<(), ReleaseError> {
+    let Some(original) = &record.link else { return Ok(()) };
+    let index = link.index;
+    let mut apply = |step: &str, change: LinkChange<'_>| {
+        change_link(host, index, &change).map_err(|source| refused(record, step, source))
+    };
+    let mac = original.mac.filter(|mac| link.mac() != Some(*mac));
+    let renamed = link.name != original.name.as_str();
+    let mut flags = link.flags;
+    if flags.is_up() && (mac.is_some() || renamed) {
+        // Many drivers change neither while they are up.
+        apply("setting it down", LinkChange::up(false))?;
+        flags = LinkFlags(flags.0 & !1);
+    }
+    if mac.is_some() {
+        apply(
+            "restoring its MAC address",
+            LinkChange {
+                mac,
+                ..LinkChange::default()
+            },
+        )?;
+    }
+    if link.mtu != original.mtu {
+        apply(
+            "restoring its MTU",
+            LinkChange {
+                mtu: Some(original.mtu),
+                ..LinkChange::default()
+            },
+        )?;
+    }
+    if renamed {
+        rename(record, link, original, host)?;
+    }
+    if flags.0 & RESTORED.0 != original.flags & RESTORED.0 {
+        let flags = Some((LinkFlags(original.flags), RESTORED));
+        let change = LinkChange {
+            flags,
+            ..LinkChange::default()
+        };
+        change_link(host, index, &change).map_err(|source| refused(record, "restoring its flags", source))?;
+    }
+    restore_altnames(record, link, original, host)
+}
+
+fn rename(record: &Record, link: &Link, original: &OriginalLink, host: &mut Socket) -> Result<(), ReleaseError> {
+    let taken = host.link_by_name(original.name.as_str());
+    let taken = taken.map_err(|source| refused(record, "asking for its name on the host", source))?;
+    let elsewhere = taken.is_some_and(|other| other.index != link.index);
+    let name = if elsewhere {
+        stand_in(&record.device)
+    } else {
+        original.name.clone()
+    };
+    if link.name != name.as_str() {
+        // An alternative name that equals it would stop the rename.
+        if link.altnames.iter().any(|altname| altname == name.as_str()) {
+            let deleted = delete_altname(host, link.index, name.as_str());
+            deleted.map_err(|source| refused(record, "taking an alternative name from it", source))?;
+        }
+        let change = LinkChange {
+            name: Some(name.clone()),
+            ..LinkChange::default()
+        };
+        change_link(host, link.index, &change).map_err(|source| refused(record, "restoring its name", source))?;
+    }
+    if elsewhere {
+        Err(name_taken(record, original, &name))
+    } else {
+        Ok(())
+    }
+}
+
+fn restore_altnames(
+    record: &Record,
+    link: &Link,
+    original: &OriginalLink,
+    host: &mut Socket,
+) -> Result<(), ReleaseError> {
+    let failed = |source| refused(record, "restoring its alternative names", source);
+    let is_own = |altname: &&String| altname.as_str() != original.name.as_str();
+    for extra in link
+        .altnames
+        .iter()
+        .filter(is_own)
+        .filter(|altname| !original.altnames.contains(altname))
+    {
+        delete_altname(host, link.index, extra).map_err(failed)?;
+    }
+    for lost in original
+        .altnames
+        .iter()
+        .filter(|altname| !link.altnames.contains(altname))
+    {
+        add_altname(host, link.index, lost).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn name_taken(record: &Record, original: &OriginalLink, instead: &IfName) -> ReleaseError {
+    ReleaseError::NameTaken {
+        device: record.device.clone(),
+        name: original.name.to_string(),
+        instead: instead.to_string(),
+    }
+}
+
+/// A name that no other device gets, for one whose own is taken: made of its id, within 15 bytes.
+fn stand_in(id: &DeviceId) -> IfName {
+    let text: String = id.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+    let tail = text.len().saturating_sub(13);
+    let name = format!("hw{}", text.get(tail..).unwrap_or_default());
+    // Letters and digits, at most 15 of them: always a name; the id's own would be refused, not mangled.
+    name.parse()
+        .unwrap_or_else(|_| unreachable!("{name} is a valid interface name"))
+}

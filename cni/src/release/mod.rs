@@ -1,0 +1,131 @@
+//! The way back: one record, and everything it names is as it was.
+//!
+//! The same code for a DEL, for an ADD that failed, and for the daemon's repair. It needs the record only: the PF may be
+//! renamed, the interface renamed, the namespace or the device gone (rule 2 of the architecture). The caller holds the
+//! device's lock.
+
+mod find;
+mod link;
+
+use hardwire_pci::DeviceId;
+use hardwire_pci::netlink::{NetlinkError, Socket};
+
+use crate::Context;
+use crate::journal::{JournalError, OriginalVf, Record};
+use crate::kernel::{LinkChange, change_link};
+use crate::netns::NetnsError;
+use crate::pf::{PfError, VfPort, pf_of};
+
+pub use find::{Whereabouts, find};
+
+/// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The PF refuses.
+    #[error("{device}: {source}")]
+    Pf {
+        /// The device.
+        device: DeviceId,
+        /// What it refuses.
+        source: Box<PfError>,
+    },
+    /// The kernel refuses to change the interface.
+    #[error("{device}: {step}: {source}")]
+    Link {
+        /// The device.
+        device: DeviceId,
+        /// What was being done.
+        step: String,
+        /// The kernel's words.
+        source: NetlinkError,
+    },
+    /// Another interface of the host has the device's name.
+    #[error("{device}: its name {name} is taken on the host: it is back as {instead}")]
+    NameTaken {
+        /// The device.
+        device: DeviceId,
+        /// The name it had.
+        name: String,
+        /// The name it has now.
+        instead: String,
+    },
+    /// A namespace cannot be entered.
+    #[error("{device}: {source}")]
+    Netns {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        source: NetnsError,
+    },
+    /// The record cannot be removed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// How a release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is as it was, or the device is gone; the record is removed.
+    Done,
+    /// The device is in a namespace that cannot be reached. The kernel brings it back when that ends; the record stays
+    /// for then.
+    Unreachable,
+}
+
+/// Puts back what a record names, and removes the record when all of it is.
+pub fn release(context: &Context, record: &Record, host: &mut Socket) -> Result<Outcome, ReleaseError> {
+    let mut whereabouts = find(context, record, host)?;
+    if let (Whereabouts::Pod { entered, link }, Some(_)) = (&mut whereabouts, &record.vf)
+        && link.flags.is_up()
+    {
+        // With the attributes goes the isolation that they make: nothing may leave the pod any more when they do.
+        let down = change_link(&mut entered.socket, link.index, &LinkChange::up(false));
+        down.map_err(|source| refused(record, "setting it down", source))?;
+    }
+    // The PF first: while an admin MAC is set, some drivers take no other address (igb), and some take no reset of
+    // theirs without trust. Whatever it says, the interface still goes home.
+    let pf = record
+        .vf
+        .as_ref()
+        .map_or(Ok(()), |vf| restore_vf(context, record, vf, host));
+    let link = match whereabouts {
+        Whereabouts::Pod { entered, link } => link::bring_back(context, record, entered, &link, host),
+        Whereabouts::Host(link) => link::restore_on_host(record, &link, host),
+        Whereabouts::Bare | Whereabouts::Gone => Ok(()),
+        Whereabouts::Unreachable => return pf.map(|()| Outcome::Unreachable),
+    };
+    pf.and(link)?;
+    context.journal.remove(&record.device)?;
+    Ok(Outcome::Done)
+}
+
+fn restore_vf(context: &Context, record: &Record, vf: &OriginalVf, host: &mut Socket) -> Result<(), ReleaseError> {
+    let Some(pf) = pf_of(&vf.pf, &context.sysfs) else {
+        tracing::info!(device = %record.device, pf = %vf.pf, "the PF is gone, and the VF's attributes with it");
+        return Ok(());
+    };
+    match (VfPort {
+        socket: host,
+        pf,
+        vf: vf.index,
+    })
+    .restore(&vf.state, &vf.requested)
+    {
+        Err(PfError::NoVf { pf, vf }) => {
+            tracing::info!(device = %record.device, "{pf} has no VF {vf} any more");
+            Ok(())
+        }
+        result => result.map_err(|source| ReleaseError::Pf {
+            device: record.device.clone(),
+            source: Box::new(source),
+        }),
+    }
+}
+
+fn refused(record: &Record, step: &str, source: NetlinkError) -> ReleaseError {
+    ReleaseError::Link {
+        device: record.device.clone(),
+        step: step.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,273 @@
+//! ADD: all of it or nothing.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hardwire_pci::netlink::Socket;
+use serde_json::Value;
+
+use super::ownership::{id_to_lock, is_ours, make_free};
+use crate::Context;
+use crate::attach::{configure, place};
+use crate::config::{Base, NetConf};
+use crate::device::{Candidate, candidate};
+use crate::ipam::Delegate;
+use crate::journal::{DeviceLock, Ipam, JournalError, Owner, Record, Step, Target};
+use crate::netns::{Entered, Netns};
+use crate::protocol::{CniError, Command, Dns, Environment, Interface, SpecVersion, Success, code};
+use crate::release::{Outcome, release};
+
+/// Attaches the device that the configuration names and returns the result to print.
+pub fn add(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<Value, CniError> {
+    let base = Base::parse(stdin)?;
+    let version = base.required_version()?;
+    let conf = NetConf::parse(base, version, &environment.args)?;
+    if version < SpecVersion::V0_3_0 && conf.base.ipam.is_none() {
+        let msg = format!("cniVersion: {version} cannot express an attachment without ipam: give 0.3.1 or later");
+        return Err(CniError::config(msg));
+    }
+    let previous = previous(&conf)?;
+    let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
+    let mut pod = enter(environment)?;
+    if name_exists(environment, &mut pod)? {
+        let msg = format!(
+            "interface {} exists in the pod ({})",
+            environment.ifname()?,
+            environment.netns()?
+        );
+        return Err(CniError::new(code::NAME_TAKEN, msg));
+    }
+    let id = id_to_lock(&conf, context, &mut host)?;
+    let owner = Owner {
+        network: conf.base.name.clone(),
+        container_id: environment.container_id()?.clone(),
+        ifname: environment.ifname()?.clone(),
+        netns_path: environment.netns()?.to_owned(),
+        netns: pod.identity,
+    };
+    let lock = context.journal.lock(&id).map_err(|error| journal(&error))?;
+    let begun = make_free(context, &id, &owner, &mut host).and_then(|()| candidate(&conf, &context.sysfs, &mut host));
+    let candidate = match begun {
+        Ok(candidate) => candidate,
+        Err(error) => return Err(unlocked(context, &id, lock, error)),
+    };
+    let record = Record {
+        version: Record::VERSION,
+        attempt: attempt(),
+        device: candidate.device.id.clone(),
+        owner,
+        step: Step::Begun,
+        target: Target {
+            mac: conf.vf.mac,
+            mtu: conf.mtu,
+            index: None,
+        },
+        link: None,
+        vf: None,
+        ipam: conf.base.ipam.clone().map(|plugin| Ipam {
+            plugin,
+            config: String::from_utf8_lossy(stdin).into_owned(),
+            args: environment.raw_args.clone(),
+            path: environment.path.clone(),
+        }),
+    };
+    let call = Call {
+        context,
+        environment,
+        stdin,
+        conf: &conf,
+        candidate: &candidate,
+    };
+    Attempt {
+        call,
+        record,
+        host,
+        pod,
+        lock: Some(lock),
+        ipam_asked: false,
+    }
+    .run(previous)
+}
+
+fn previous(conf: &NetConf) -> Result<Success, CniError> {
+    let Some(previous) = conf.base.fields().get("prevResult") else {
+        return Ok(Success::default());
+    };
+    let parsed = Success::from_json(previous, conf.version);
+    parsed.map_err(|error| CniError::new(code::DECODE, format!("could not parse prevResult: {error}")))
+}
+
+fn enter(environment: &Environment) -> Result<Entered, CniError> {
+    let bad = |error| CniError::new(code::ENVIRONMENT, format!("CNI_NETNS: {error}"));
+    let pod = Netns::open(environment.netns()?).map_err(bad)?;
+    let own = Netns::own().map_err(bad)?;
+    if pod.is_same(&own) && !environment.netns_override {
+        return Err(CniError::new(
+            code::SAME_NETNS,
+            "plugin's netns and netns from CNI_NETNS should not be the same",
+        ));
+    }
+    pod.enter().map_err(bad)
+}
+
+fn name_exists(environment: &Environment, pod: &mut Entered) -> Result<bool, CniError> {
+    let ifname = environment.ifname()?;
+    let link = pod.socket.link_by_name(ifname.as_str());
+    Ok(link
+        .map_err(|error| CniError::new(code::INTERNAL, format!("looking up {ifname} in the pod: {error}")))?
+        .is_some())
+}
+
+fn journal(error: &JournalError) -> CniError {
+    CniError::new(code::IO, error)
+}
+
+fn unlocked(context: &Context, id: &hardwire_pci::DeviceId, lock: DeviceLock, error: CniError) -> CniError {
+    match context.journal.unlock(id, lock) {
+        Ok(()) => error,
+        Err(left) => error.and_then_failed("removing the lock", &left),
+    }
+}
+
+/// Tells this attempt from every other of this boot.
+fn attempt() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}-{}", std::process::id(), since.as_nanos())
+}
+
+struct Call<'a> {
+    context: &'a Context,
+    environment: &'a Environment,
+    stdin: &'a [u8],
+    conf: &'a NetConf,
+    candidate: &'a Candidate,
+}
+
+/// An ADD from the first write of its record on.
+struct Attempt<'a> {
+    call: Call<'a>,
+    record: Record,
+    host: Socket,
+    pod: Entered,
+    lock: Option<DeviceLock>,
+    ipam_asked: bool,
+}
+
+impl Attempt<'_> {
+    fn run(mut self, previous: Success) -> Result<Value, CniError> {
+        let version = self.call.conf.version;
+        let made = self.make(previous);
+        let printable = made.and_then(|result| {
+            result
+                .to_json(version)
+                .map_err(|error| CniError::new(code::INTERNAL, error))
+        });
+        match printable {
+            Ok(result) => Ok(result),
+            Err(error) => Err(self.undo(error)),
+        }
+    }
+
+    fn make(&mut self, mut result: Success) -> Result<Success, CniError> {
+        let Call {
+            context,
+            environment,
+            conf,
+            candidate,
+            ..
+        } = self.call;
+        let placed = place(
+            &mut self.record,
+            candidate,
+            conf,
+            &mut self.host,
+            &mut self.pod,
+            &context.journal,
+        )?;
+        let before = self.record.vf.as_ref().and_then(|vf| vf.requested.mac);
+        let mac = placed.link.as_ref().map_or(before, hardwire_pci::netlink::Link::mac);
+        let mtu = placed.link.as_ref().map_or(0, |link| link.mtu);
+        result.interfaces.push(Interface::in_pod(
+            environment.ifname()?.as_str(),
+            mac,
+            mtu,
+            environment.netns()?,
+            candidate.device.id.pci(),
+        ));
+        if let Some(plugin) = &conf.base.ipam {
+            let given = self.ask_ipam(plugin, result.interfaces.len() - 1)?;
+            if let Some(link) = &placed.link {
+                let ifname = &self.record.owner.ifname;
+                configure(&self.pod.netns, &mut self.pod.socket, ifname, link.index, &given)?;
+            }
+            result.ips.extend(given.ips);
+            result.routes.extend(given.routes);
+            result.dns = given.dns;
+        }
+        if conf.dns != Dns::default() {
+            result.dns = conf.dns.clone();
+        }
+        self.record.step = Step::Attached;
+        context.journal.put(&self.record).map_err(|error| journal(&error))?;
+        Ok(result)
+    }
+
+    /// Runs IPAM without the lock, for it may take minutes: the record guards the device meanwhile.
+    fn ask_ipam(&mut self, plugin: &str, interface: usize) -> Result<Success, CniError> {
+        let Call {
+            context,
+            environment,
+            stdin,
+            conf,
+            ..
+        } = self.call;
+        self.record.step = Step::Moved;
+        context.journal.put(&self.record).map_err(|error| journal(&error))?;
+        drop(self.lock.take());
+        self.ipam_asked = true;
+        let mut given = Delegate::of_call(plugin, environment, stdin).add(conf.version)?;
+        self.lock = Some(
+            context
+                .journal
+                .lock(&self.record.device)
+                .map_err(|error| journal(&error))?,
+        );
+        if !is_ours(&context.journal, &self.record) {
+            let msg = format!("{}: released by a DEL while IPAM was running", self.record.device);
+            return Err(CniError::new(code::TRY_AGAIN, msg));
+        }
+        for ip in &mut given.ips {
+            ip.interface = i64::try_from(interface).ok();
+        }
+        Ok(given)
+    }
+
+    /// Undoes all of it. The first error is the one that is reported; what fails on the way back stands in its details.
+    fn undo(self, mut error: CniError) -> CniError {
+        let Call {
+            context,
+            environment,
+            stdin,
+            conf,
+            ..
+        } = self.call;
+        let mut host = self.host;
+        if let (true, Some(plugin)) = (self.ipam_asked, &conf.base.ipam)
+            && let Err(failed) = Delegate::of_call(plugin, environment, stdin).run(Command::Del)
+        {
+            error = error.and_then_failed("IPAM DEL", &failed);
+        }
+        let device = &self.record.device;
+        let lock = match self.lock.map_or_else(|| context.journal.lock(device), Ok) {
+            Ok(lock) => lock,
+            Err(failed) => return error.and_then_failed("undoing", &failed),
+        };
+        if is_ours(&context.journal, &self.record) {
+            match release(context, &self.record, &mut host) {
+                Ok(Outcome::Done) => {}
+                Ok(Outcome::Unreachable) => error = error.and_then_failed("undoing", &"the device cannot be reached"),
+                Err(failed) => error = error.and_then_failed("undoing", &failed),
+            }
+        }
+        unlocked(context, device, lock, error)
+    }
+}

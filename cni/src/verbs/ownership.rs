@@ -1,0 +1,104 @@
+//! Who has a device: the record decides, and a record whose owner is gone is released on the spot.
+
+use hardwire_pci::DeviceId;
+use hardwire_pci::netlink::Socket;
+
+use crate::Context;
+use crate::config::NetConf;
+use crate::device::id_of_link;
+use crate::ipam;
+use crate::journal::{Journal, Owner, Record};
+use crate::netns::Netns;
+use crate::protocol::{CniError, code};
+use crate::release::{Outcome, release};
+
+/// The id of the device that the configuration names, before anything else is known of it: to lock it.
+pub(super) fn id_to_lock(conf: &NetConf, context: &Context, host: &mut Socket) -> Result<DeviceId, CniError> {
+    if let Some(id) = conf.device.id() {
+        return Ok(id.clone());
+    }
+    let Some(name) = conf.device.interface.as_deref() else {
+        return Err(CniError::config(
+            "deviceID: missing: give deviceID (a PCI address, which Multus fills in for a resource), or device (the name \
+             of a host interface)",
+        ));
+    };
+    let asked = |error| CniError::new(code::INTERNAL, format!("looking up interface {name}: {error}"));
+    if let Some(link) = host.link_by_name(name).map_err(asked)? {
+        return id_of_link(&link, &context.sysfs).map_err(|error| CniError::config(format!("device: {error}")));
+    }
+    // It may be in a pod, under another name.
+    let records = context.journal.all().map_err(|error| CniError::new(code::IO, error))?.0;
+    let there = records
+        .into_iter()
+        .find(|record| record.link.as_ref().is_some_and(|link| link.name.as_str() == name));
+    there.map_or_else(
+        || Err(CniError::config(format!("device: no interface {name:?} on this host"))),
+        |record| Ok(record.device),
+    )
+}
+
+/// Makes sure that nobody has the device whose lock is held.
+pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut Socket) -> Result<(), CniError> {
+    let record = context
+        .journal
+        .get(id)
+        .map_err(|error| CniError::new(code::IO, error))?;
+    let Some(record) = record else { return Ok(()) };
+    let again = record.owner.is(&by.container_id, &by.ifname);
+    if !again && is_alive(&record.owner) {
+        return Err(owned(&record));
+    }
+    tracing::warn!(
+        device = %id, network = %record.owner.network, container = %record.owner.container_id,
+        "releasing an attachment that no DEL came for"
+    );
+    if !again {
+        release_ipam(&record);
+    }
+    match release(context, &record, host) {
+        Ok(Outcome::Done) => Ok(()),
+        Ok(Outcome::Unreachable) => Err(owned(&record)),
+        Err(error) => Err(CniError::new(
+            code::TRY_AGAIN,
+            format!("{id} could not be released: {error}"),
+        )),
+    }
+}
+
+/// Asks the IPAM plugin of a record to release its addresses, with what the record holds. Failures are logged: there is
+/// nobody to report them to.
+pub(super) fn release_ipam(record: &Record) {
+    if let Some(ipam) = &record.ipam
+        && let Err(error) = ipam::release(ipam, &record.owner)
+    {
+        tracing::warn!(device = %record.device, "IPAM DEL: {error}");
+    }
+}
+
+fn owned(record: &Record) -> CniError {
+    let Owner {
+        network,
+        container_id,
+        ifname,
+        ..
+    } = &record.owner;
+    let msg = format!(
+        "{} is attached to another pod: container {container_id}, interface {ifname}",
+        record.device
+    );
+    CniError::new(code::TRY_AGAIN, msg).with_details(format!("network {network}"))
+}
+
+/// Whether the namespace of an owner is still there, under its path.
+fn is_alive(owner: &Owner) -> bool {
+    let entered = Netns::open(&owner.netns_path).and_then(Netns::enter);
+    entered.is_ok_and(|entered| owner.netns.is(&entered.identity))
+}
+
+/// Whether the journal still has this very attempt.
+pub(super) fn is_ours(journal: &Journal, record: &Record) -> bool {
+    journal
+        .get(&record.device)
+        .is_ok_and(|found| found.is_some_and(|found| found.attempt == record.attempt))
+}

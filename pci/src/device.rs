@@ -1,0 +1,157 @@
+//! A network device as sysfs describes it.
+
+use crate::id::{DeviceId, PortName};
+use crate::ifname::IfName;
+use crate::mac::MacAddr;
+
+/// A network device: a PCI function of class 02, a port on bus netdevsim, or a software interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Where it sits.
+    pub id: DeviceId,
+    /// PCI vendor, four lower-case hex digits; empty off PCI.
+    pub vendor: String,
+    /// PCI device, four lower-case hex digits; empty off PCI.
+    pub device: String,
+    /// PCI class, `0x020000` for Ethernet; 0 off PCI.
+    pub class: u32,
+    /// The bound driver.
+    pub driver: Option<String>,
+    /// The NUMA node; `None` where the kernel knows none.
+    pub numa_node: Option<u32>,
+    /// The IOMMU group.
+    pub iommu_group: Option<u32>,
+    /// Its interfaces in the namespace of the reader, representors included.
+    pub netdevs: Vec<Netdev>,
+    /// What it is among the functions of its hardware.
+    pub function: Function,
+}
+
+/// The part that a device plays in SR-IOV.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Function {
+    /// It has no SR-IOV capability.
+    Plain,
+    /// A physical function.
+    Pf {
+        /// `sriov_totalvfs`.
+        total_vfs: u32,
+        /// `sriov_numvfs`.
+        num_vfs: u32,
+        /// The VFs that exist, by index.
+        vfs: Vec<Vf>,
+    },
+    /// A virtual function. Inside a virtual machine neither its PF nor its index is to be seen.
+    Vf {
+        /// Its PF.
+        pf: Option<DeviceId>,
+        /// N of the PF's `virtfnN`.
+        index: Option<u32>,
+    },
+}
+
+/// A VF as its PF lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vf {
+    /// N of `virtfnN`.
+    pub index: u32,
+    /// Which device it is.
+    pub id: DeviceId,
+}
+
+/// A network interface of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Netdev {
+    /// Name.
+    pub name: IfName,
+    /// Index.
+    pub index: u32,
+    /// MAC address, for link types that have one.
+    pub mac: Option<MacAddr>,
+    /// Bytes.
+    pub mtu: u32,
+    /// Kind of link layer.
+    pub link_type: LinkType,
+    /// `phys_port_name`, where it follows the kernel's scheme.
+    pub port: Option<PortName>,
+    /// `phys_switch_id`.
+    pub switch_id: Option<String>,
+}
+
+/// `ARPHRD_*`, as far as network hardware has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkType {
+    /// 1.
+    Ether,
+    /// 32.
+    Infiniband,
+    /// Any other.
+    Other(u16),
+}
+
+impl From<u16> for LinkType {
+    fn from(hardware: u16) -> Self {
+        match hardware {
+            1 => Self::Ether,
+            32 => Self::Infiniband,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl std::fmt::Display for LinkType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ether => f.write_str("ether"),
+            Self::Infiniband => f.write_str("infiniband"),
+            Self::Other(hardware) => write!(f, "type {hardware}"),
+        }
+    }
+}
+
+impl Netdev {
+    /// Whether it stands, on the switch's side, for a function that somebody else uses. Only meaningful on PCI: on bus
+    /// netdevsim, which has no functions, the VF's port is the VF.
+    pub fn is_representor(&self) -> bool {
+        matches!(self.port, Some(PortName::Vf { .. } | PortName::Sf { .. }))
+    }
+}
+
+impl Device {
+    /// The device's own interface. Of a PF in switchdev mode that is the uplink: a physical port of a switch, whatever
+    /// comes first in the directory.
+    pub fn netdev(&self) -> Option<&Netdev> {
+        let on_pci = matches!(self.id, DeviceId::Pci(_));
+        let own = |netdev: &&Netdev| !(on_pci && netdev.is_representor());
+        let uplink =
+            |netdev: &&Netdev| netdev.switch_id.is_some() && matches!(netdev.port, Some(PortName::Physical(_)));
+        self.netdevs
+            .iter()
+            .find(uplink)
+            .or_else(|| self.netdevs.iter().find(own))
+    }
+
+    /// The interfaces that stand for this PF's functions.
+    pub fn representors(&self) -> impl Iterator<Item = &Netdev> {
+        let on_pci = matches!(self.id, DeviceId::Pci(_));
+        self.netdevs
+            .iter()
+            .filter(move |netdev| on_pci && netdev.is_representor())
+    }
+
+    /// The PF, for a VF that shows one.
+    pub fn pf(&self) -> Option<&DeviceId> {
+        match &self.function {
+            Function::Vf { pf, .. } => pf.as_ref(),
+            Function::Plain | Function::Pf { .. } => None,
+        }
+    }
+
+    /// The VF index, for a VF that shows one.
+    pub fn vf_index(&self) -> Option<u32> {
+        match &self.function {
+            Function::Vf { index, .. } => *index,
+            Function::Plain | Function::Pf { .. } => None,
+        }
+    }
+}

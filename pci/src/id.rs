@@ -1,0 +1,209 @@
+//! What a device is called: to the kubelet, to Multus, in the journal.
+//!
+//! The id is where the device sits on its bus, so driver binding, a move into a pod and restarts leave it unchanged
+//! (rule 6 of the architecture). Interfaces that sit on no bus (veth, dummy) have their host name instead.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::PciAddress;
+use crate::ifname::IfName;
+
+/// The stable identity of a device.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum DeviceId {
+    /// A PCI function: `0000:3b:02.1`.
+    Pci(PciAddress),
+    /// A port of a netdevsim device: `netdevsim10/pf0vf1`, or `netdevsim10/p0` for a physical one.
+    Netdevsim(NetdevsimPort),
+    /// A software interface of the host, by its name there: `net/veth0`.
+    Interface(IfName),
+}
+
+/// A port on bus netdevsim.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetdevsimPort {
+    /// N of `netdevsimN`.
+    pub device: u32,
+    /// Which of its ports.
+    pub port: PortName,
+}
+
+/// The kernel's name for a port (`phys_port_name`, made in net/devlink/port.c).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PortName {
+    /// `pN`: a physical port, an uplink.
+    Physical(u32),
+    /// `pfXvfY`: a VF's port.
+    Vf {
+        /// X.
+        pf: u32,
+        /// Y, the VF's index on its PF.
+        vf: u32,
+    },
+    /// `pfXsfY`: a subfunction's port.
+    Sf {
+        /// X.
+        pf: u32,
+        /// Y.
+        sf: u32,
+    },
+}
+
+impl PortName {
+    /// Reads a `phys_port_name`; `None` for the many that follow no scheme. Names with a controller (`c1pf0vf0`) are
+    /// ports of another host's function, representors like the rest.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text
+            .strip_prefix('c')
+            .map_or(text, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        let rest = text.strip_prefix('p')?;
+        if let Some(port) = number(rest) {
+            return Some(Self::Physical(port));
+        }
+        let rest = rest.strip_prefix('f')?;
+        let split = |by| rest.split_once(by).and_then(|(pf, n)| Some((number(pf)?, number(n)?)));
+        split("vf")
+            .map(|(pf, vf)| Self::Vf { pf, vf })
+            .or_else(|| split("sf").map(|(pf, sf)| Self::Sf { pf, sf }))
+    }
+}
+
+fn number(digits: &str) -> Option<u32> {
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse().ok())?
+}
+
+impl fmt::Display for PortName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Physical(port) => write!(f, "p{port}"),
+            Self::Vf { pf, vf } => write!(f, "pf{pf}vf{vf}"),
+            Self::Sf { pf, sf } => write!(f, "pf{pf}sf{sf}"),
+        }
+    }
+}
+
+/// A text that names no device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no device id (expected a PCI address as in 0000:3b:02.1, or netdevsimN/pfXvfY)")]
+pub struct BadDeviceId(String);
+
+impl DeviceId {
+    /// The id as one file name: `/`, which no id else contains, becomes `_`.
+    pub fn file_stem(&self) -> String {
+        self.to_string().replacen('/', "_", 1)
+    }
+
+    /// The PCI address, where it is one.
+    pub fn pci(&self) -> Option<PciAddress> {
+        match self {
+            Self::Pci(address) => Some(*address),
+            Self::Netdevsim(_) | Self::Interface(_) => None,
+        }
+    }
+}
+
+impl FromStr for DeviceId {
+    type Err = BadDeviceId;
+
+    fn from_str(text: &str) -> Result<Self, BadDeviceId> {
+        let bad = || BadDeviceId(text.to_owned());
+        match text.split_once('/') {
+            None => text.parse().map(Self::Pci).map_err(|_no_address| bad()),
+            Some(("net", name)) => name.parse().map(Self::Interface).map_err(|_no_name| bad()),
+            Some((device, port)) => {
+                let device = device.strip_prefix("netdevsim").and_then(number).ok_or_else(bad)?;
+                let name = PortName::parse(port)
+                    .filter(|name| name.to_string() == port)
+                    .ok_or_else(bad)?;
+                Ok(Self::Netdevsim(NetdevsimPort { device, port: name }))
+            }
+        }
+    }
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pci(address) => write!(f, "{address}"),
+            Self::Netdevsim(NetdevsimPort { device, port }) => write!(f, "netdevsim{device}/{port}"),
+            Self::Interface(name) => write!(f, "net/{name}"),
+        }
+    }
+}
+
+impl fmt::Debug for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for NetdevsimPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "netdevsim{}/{}", self.device, self.port)
+    }
+}
+
+impl TryFrom<String> for DeviceId {
+    type Error = BadDeviceId;
+
+    fn try_from(text: String) -> Result<Self, BadDeviceId> {
+        text.parse()
+    }
+}
+
+impl From<DeviceId> for String {
+    fn from(id: DeviceId) -> Self {
+        id.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_printed_as_they_are_read() {
+        for (text, file) in [
+            ("0000:3b:02.1", "0000:3b:02.1"),
+            ("netdevsim10/pf0vf1", "netdevsim10_pf0vf1"),
+            ("netdevsim10/p0", "netdevsim10_p0"),
+            ("net/veth_0", "net_veth_0"),
+        ] {
+            let id: DeviceId = text.parse().unwrap();
+            assert_eq!((id.to_string().as_str(), id.file_stem().as_str()), (text, file));
+        }
+    }
+
+    #[test]
+    fn paths_are_no_ids() {
+        for text in [
+            "",
+            "..",
+            "../x",
+            "net/..",
+            "net/a/b",
+            "netdevsim/pf0vf1",
+            "netdevsim1/..",
+            "netdevsim1/pf0vf+1",
+            "eth0",
+        ] {
+            assert!(text.parse::<DeviceId>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn port_names_follow_devlink() {
+        assert_eq!(PortName::parse("p1"), Some(PortName::Physical(1)));
+        assert_eq!(PortName::parse("pf0vf12"), Some(PortName::Vf { pf: 0, vf: 12 }));
+        assert_eq!(PortName::parse("c1pf0vf2"), Some(PortName::Vf { pf: 0, vf: 2 }));
+        assert_eq!(PortName::parse("pf1sf88"), Some(PortName::Sf { pf: 1, sf: 88 }));
+        for text in ["", "p", "pf0", "pf0vf", "58609951635cbfa", "vf0", "pfvf1"] {
+            assert_eq!(PortName::parse(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Every network device of the node.
+
+use crate::address::PciAddress;
+use crate::device::Device;
+use crate::id::{DeviceId, NetdevsimPort};
+use crate::read::{ReadError, netdevsim_ports, read_device};
+use crate::sysfs::Sysfs;
+
+/// Base class of network controllers in a PCI class code (PCI Code and ID Assignment, class 02h).
+const NETWORK_CONTROLLER: u32 = 0x02;
+
+/// All devices, in the order of their ids, and those that could not be read.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// What was read.
+    pub devices: Vec<Device>,
+    /// What was not, and why. One bad device never hides the others.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A device that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its name in sysfs.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Inventory {
+    /// Reads all network devices on the buses `pci` and `netdevsim`.
+    pub fn read(sysfs: &Sysfs) -> Self {
+        let mut inventory = Self::default();
+        inventory.read_pci(sysfs);
+        inventory.read_netdevsim(sysfs);
+        inventory.devices.sort_by(|a, b| a.id.cmp(&b.id));
+        inventory
+    }
+
+    /// The device with this id.
+    pub fn get(&self, id: &DeviceId) -> Option<&Device> {
+        self.devices
+            .binary_search_by(|device| device.id.cmp(id))
+            .ok()
+            .and_then(|at| self.devices.get(at))
+    }
+
+    /// The PF of a VF, where it is to be seen.
+    pub fn pf_of(&self, device: &Device) -> Option<&Device> {
+        self.get(device.pf()?)
+    }
+
+    fn read_pci(&mut self, sysfs: &Sysfs) {
+        for name in sysfs.names(&sysfs.path("bus/pci/devices")) {
+            let class = sysfs.hex(&sysfs.path("bus/pci/devices").join(&name).join("class"), 6);
+            match (class, name.parse::<PciAddress>()) {
+                (Ok(class), _) if class >> 16 != NETWORK_CONTROLLER => {}
+                (Ok(_), Ok(address)) => self.take(&name, read_device(sysfs, &DeviceId::Pci(address))),
+                (Err(error), _) => self.skip(&name, &error),
+                (_, Err(error)) => self.skip(&name, &error),
+            }
+        }
+    }
+
+    fn read_netdevsim(&mut self, sysfs: &Sysfs) {
+        for name in sysfs.names(&sysfs.path("bus/netdevsim/devices")) {
+            let Some(device) = name.strip_prefix("netdevsim").and_then(|n| n.parse().ok()) else {
+                self.skip(&name, &"not named netdevsimN");
+                continue;
+            };
+            match netdevsim_ports(sysfs, device) {
+                Ok(ports) => {
+                    for (port, _) in ports {
+                        let id = DeviceId::Netdevsim(NetdevsimPort { device, port });
+                        self.take(&name, read_device(sysfs, &id));
+                    }
+                }
+                Err(error) => self.skip(&name, &error),
+            }
+        }
+    }
+
+    fn take(&mut self, name: &str, device: Result<Device, ReadError>) {
+        match device {
+            Ok(device) => self.devices.push(device),
+            // Unplugged while the directory was being read: it is not there, which is no failure.
+            Err(ReadError::Missing(_)) => {}
+            Err(error) => self.skip(name, &error),
+        }
+    }
+
+    fn skip(&mut self, name: &str, reason: &impl ToString) {
+        self.skipped.push(Skipped {
+            name: name.to_owned(),
+            reason: reason.to_string(),
+        });
+    }
+}
+
+#[cfg(test)]
+#[path = "inventory_tests.rs"]
+mod tests;

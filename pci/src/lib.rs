@@ -1,0 +1,32 @@
+//! What network hardware a node has: a read-only model.
+//!
+//! Two sources, both the kernel's: sysfs (Documentation/ABI/testing/sysfs-bus-pci, sysfs-class-net) through an injectable
+//! root, and netlink for what sysfs does not tell: links in other namespaces, addresses, routes, a PF's VFs. Nothing here
+//! changes anything, knows Kubernetes or CNI, or runs asynchronously; both programs stand on it.
+//!
+//! - [`PciAddress`], [`MacAddr`], [`IfName`], [`DeviceId`]: text becomes a type before it becomes a path;
+//! - [`Sysfs`]: reading one attribute, one link, one directory;
+//! - [`Device`], [`Inventory`]: one device, all devices, and why some could not be read;
+//! - [`netlink`]: the socket and its questions;
+//! - [`NodeUse`]: whether the node itself lives on a device.
+
+mod address;
+mod device;
+mod id;
+mod ifname;
+mod inventory;
+mod mac;
+pub mod netlink;
+mod node_use;
+mod read;
+mod sysfs;
+
+pub use address::{BadPciAddress, PciAddress};
+pub use device::{Device, Function, LinkType, Netdev, Vf};
+pub use id::{BadDeviceId, DeviceId, NetdevsimPort, PortName};
+pub use ifname::{BadIfName, IfName};
+pub use inventory::{Inventory, Skipped};
+pub use mac::{BadMac, MacAddr};
+pub use node_use::{NodeUse, node_use};
+pub use read::{ReadError, read_device};
+pub use sysfs::{Sysfs, SysfsError};

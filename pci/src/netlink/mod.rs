@@ -1,0 +1,21 @@
+//! What the kernel tells about links, addresses, routes and VFs, and the one small synchronous socket to ask with.
+//!
+//! Why not an async stack: `hardwire` lives for milliseconds, enters namespaces by thread, and must report the kernel's
+//! own explanation of a refusal (extack), which the async crates drop. Contract: rtnetlink(7), netlink(7),
+//! `include/uapi/linux/{netlink,rtnetlink,if_link}.h`. Only questions are here; messages that change something are
+//! built in `hardwire-cni` and sent through the same [`Socket`].
+
+mod addresses;
+mod attributes;
+mod error;
+mod links;
+mod routes;
+mod socket;
+mod vfs;
+
+pub use addresses::InterfaceAddress;
+pub use error::{NetlinkError, errno_name};
+pub use links::{Link, LinkFlags};
+pub use routes::{DefaultRoute, RouteEntry};
+pub use socket::Socket;
+pub use vfs::{VfLinkState, VfState, VlanProtocol};

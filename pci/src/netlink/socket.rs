@@ -1,0 +1,226 @@
+//! The socket: one request, its replies, its acknowledgement.
+//!
+//! rtnetlink answers inside `sendmsg`, under RTNL, so a reply is there when the send returns; the receive bound is for a
+//! kernel that breaks this, so that nothing can hang. Extended acknowledgements carry the kernel's explanation
+//! (Documentation/userspace-api/netlink/intro.rst, "Extended ACK").
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::{Socket as RawSocket, SocketAddr, protocols::NETLINK_ROUTE};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+
+use super::attributes::{attributes, text, u32_at};
+use super::error::NetlinkError;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_DUMP_INTR: u16 = 0x10;
+const NLM_F_ACK_TLVS: u16 = 0x200;
+const NLMSGERR_ATTR_MSG: u16 = 1;
+/// Both ends of a `struct nlmsghdr`.
+const HEADER: usize = 16;
+/// As often as iproute2 and netlinksafe try before they take what they have.
+const DUMP_ATTEMPTS: usize = 5;
+const REPLY_BOUND: Duration = Duration::from_secs(30);
+
+/// A `NETLINK_ROUTE` socket of the network namespace in which it was opened, whichever thread uses it later.
+pub struct Socket {
+    socket: RawSocket,
+    sequence: u32,
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("fd", &self.socket.as_raw_fd())
+            .finish_non_exhaustive()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+struct Reply {
+    kind: u16,
+    interrupted: bool,
+    payload: Vec<u8>,
+}
+
+impl Socket {
+    /// Opens a socket in the calling thread's network namespace.
+    pub fn open() -> Result<Self, NetlinkError> {
+        let at = |step| move |source: io::Error| NetlinkError::Socket { step, source };
+        let mut socket = RawSocket::new(NETLINK_ROUTE).map_err(at("open"))?;
+        socket.bind_auto().map_err(at("bind"))?;
+        socket.connect(&SocketAddr::new(0, 0)).map_err(at("connect"))?;
+        socket
+            .set_ext_ack(true)
+            .map_err(at("ask for extended acknowledgements"))?;
+        socket
+            .set_cap_ack(true)
+            .map_err(at("ask for capped acknowledgements"))?;
+        // Without it the kernel ignores the interface in a dump request and sends every address and route there is.
+        socket
+            .set_netlink_get_strict_chk(true)
+            .map_err(at("ask for strict checking"))?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(REPLY_BOUND)).map_err(|errno| NetlinkError::Socket {
+            step: "bound the receive",
+            source: errno.into(),
+        })?;
+        Ok(Self { socket, sequence: 0 })
+    }
+
+    /// Sends a request that changes something and waits for its acknowledgement.
+    pub fn change(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), NetlinkError> {
+        self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+        self.replies(|_| Ok(())).map(|_interrupted| ())
+    }
+
+    /// Sends a question with one answer and hands its payload (after the netlink header) to `read`.
+    pub(super) fn ask<T>(
+        &mut self,
+        message: RouteNetlinkMessage,
+        mut read: impl FnMut(&[u8]) -> Result<T, NetlinkError>,
+    ) -> Result<T, NetlinkError> {
+        self.send(message, NLM_F_REQUEST | NLM_F_ACK)?;
+        let mut answer = None;
+        self.replies(|reply| {
+            answer = Some(read(&reply.payload)?);
+            Ok(())
+        })?;
+        answer.ok_or_else(|| NetlinkError::Malformed("acknowledged without an answer".to_owned()))
+    }
+
+    /// Sends a dump request and collects what `read` makes of each answer. A dump that a change interrupted is asked for
+    /// again a few times; then the last one counts, since on a busy node none may ever be undisturbed.
+    pub(super) fn dump<T>(
+        &mut self,
+        message: &RouteNetlinkMessage,
+        mut read: impl FnMut(&[u8]) -> Result<Option<T>, NetlinkError>,
+    ) -> Result<Vec<T>, NetlinkError> {
+        let mut found = Vec::new();
+        for _attempt in 0..DUMP_ATTEMPTS {
+            found.clear();
+            self.send(message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
+            let interrupted = self.replies(|reply| {
+                found.extend(read(&reply.payload)?);
+                Ok(())
+            })?;
+            if !interrupted {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), NetlinkError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = flags;
+        header.sequence_number = self.sequence;
+        let mut packet = NetlinkMessage::new(header, NetlinkPayload::from(message));
+        packet.finalize();
+        // Fresh and zeroed each time: attribute padding is not written by the serializer, and the kernel reads it.
+        let mut bytes = vec![0; packet.buffer_len()];
+        packet.serialize(&mut bytes);
+        self.socket
+            .send(&bytes, 0)
+            .map_err(|source| NetlinkError::Socket { step: "send", source })?;
+        Ok(())
+    }
+
+    /// Reads until the acknowledgement or the end of the dump. An error that `read` returns is kept until then, so that
+    /// the next request does not find this one's rest.
+    fn replies(&mut self, mut read: impl FnMut(Reply) -> Result<(), NetlinkError>) -> Result<bool, NetlinkError> {
+        let mut interrupted = false;
+        let mut failed = None;
+        loop {
+            let (datagram, _from) = self.socket.recv_from_full().map_err(|source| NetlinkError::Socket {
+                step: "receive",
+                source,
+            })?;
+            for reply in parse(&datagram, self.sequence) {
+                let reply = reply?;
+                interrupted |= reply.interrupted;
+                match reply.kind {
+                    NLMSG_DONE => return failed.map_or(Ok(interrupted), Err),
+                    NLMSG_ERROR => {
+                        acknowledged(&reply.payload)?;
+                        return failed.map_or(Ok(interrupted), Err);
+                    }
+                    _ if failed.is_none() => failed = read(reply).err(),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn parse(datagram: &[u8], sequence: u32) -> impl Iterator<Item = Result<Reply, NetlinkError>> {
+    let mut rest = datagram;
+    std::iter::from_fn(move || {
+        loop {
+            if rest.len() < HEADER {
+                return None;
+            }
+            let buffer = match NetlinkBuffer::new_checked(rest) {
+                Ok(buffer) => buffer,
+                Err(error) => {
+                    rest = &[];
+                    return Some(Err(NetlinkError::Malformed(error.to_string())));
+                }
+            };
+            let length = buffer.length() as usize;
+            let flags = buffer.flags();
+            let reply = Reply {
+                kind: buffer.message_type(),
+                interrupted: flags & NLM_F_DUMP_INTR != 0,
+                payload: error_with_flags(buffer.message_type(), flags, &rest[HEADER..length]),
+            };
+            let ours = buffer.sequence_number() == sequence;
+            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            // A late answer to a request that failed half-way is not this one's.
+            if ours {
+                return Some(Ok(reply));
+            }
+        }
+    })
+}
+
+/// An error's payload says only in the outer header whether explanations follow: cut them off where it says no.
+fn error_with_flags(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
+    let without_explanation = kind == NLMSG_ERROR && flags & NLM_F_ACK_TLVS == 0;
+    let end = if without_explanation {
+        payload.len().min(4 + HEADER)
+    } else {
+        payload.len()
+    };
+    payload[..end].to_vec()
+}
+
+fn acknowledged(payload: &[u8]) -> Result<(), NetlinkError> {
+    let code = u32_at(payload, 0)?.cast_signed();
+    if code == 0 {
+        return Ok(());
+    }
+    let explanations = payload.get(4 + HEADER..).unwrap_or_default();
+    let explanation = attributes(explanations)
+        .filter_map(Result::ok)
+        .find(|(kind, _)| *kind == NLMSGERR_ATTR_MSG)
+        .map(|(_, value)| text(value))
+        .filter(|text| !text.is_empty());
+    Err(NetlinkError::Refused {
+        errno: code.saturating_neg(),
+        explanation,
+    })
+}

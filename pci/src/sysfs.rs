@@ -1,0 +1,116 @@
+//! Reading sysfs below an injectable root, so that tests and the synthetic node use a tree of files.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// A sysfs tree; `/sys` in production.
+#[derive(Debug, Clone)]
+pub struct Sysfs {
+    root: PathBuf,
+}
+
+/// A file of the tree that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SysfsError {
+    /// The system says so.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Its content is not what the kernel's documentation says.
+    #[error("{}: {text:?} is not {expected}", path.display())]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// What it holds.
+        text: String,
+        /// What it should hold.
+        expected: &'static str,
+    },
+}
+
+impl SysfsError {
+    /// Whether the file or directory is simply not there.
+    pub fn is_missing(&self) -> bool {
+        // A device that goes away while one of its files is open makes the read fail with ENODEV.
+        let gone = |source: &io::Error| source.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error());
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound || gone(source))
+    }
+}
+
+impl Default for Sysfs {
+    fn default() -> Self {
+        Self::at("/sys")
+    }
+}
+
+impl Sysfs {
+    /// The tree below `root`, which stands for `/sys`.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The path of something in the tree. Callers join typed names only.
+    pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.root.join(below)
+    }
+
+    /// An attribute's text without its line end.
+    pub fn text(&self, file: &Path) -> Result<String, SysfsError> {
+        let text = fs::read_to_string(file).map_err(|source| SysfsError::Io {
+            path: file.to_owned(),
+            source,
+        })?;
+        Ok(text.trim_end().to_owned())
+    }
+
+    /// An attribute's text, `None` where there is no such attribute or the driver refuses to show it.
+    pub fn optional_text(&self, file: &Path) -> Option<String> {
+        self.text(file).ok().filter(|text| !text.is_empty())
+    }
+
+    /// A decimal attribute.
+    pub fn number<T: FromStr>(&self, file: &Path) -> Result<T, SysfsError> {
+        let text = self.text(file)?;
+        text.parse().map_err(|_not_a_number| SysfsError::Content {
+            path: file.to_owned(),
+            text,
+            expected: "a number in range",
+        })
+    }
+
+    /// A hexadecimal attribute as the kernel prints ids, `0x8086`, without the prefix and in `digits` digits.
+    pub fn hex(&self, file: &Path, digits: usize) -> Result<u32, SysfsError> {
+        let text = self.text(file)?;
+        let number = text
+            .strip_prefix("0x")
+            .filter(|hex| hex.len() == digits && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+            .and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        number.ok_or_else(|| SysfsError::Content {
+            path: file.to_owned(),
+            text,
+            expected: "a hexadecimal id",
+        })
+    }
+
+    /// The last part of what a symbolic link points to; `None` if there is no such link.
+    pub fn link_name(&self, link: &Path) -> Option<String> {
+        let target = fs::read_link(link).ok()?;
+        target.file_name()?.to_str().map(str::to_owned)
+    }
+
+    /// The names in a directory, sorted; empty where there is none.
+    pub fn names(&self, directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+}
