@@ -1,5 +1,6 @@
 //! Attributes between the three forms they have: fields of a configuration, state of a VF, parts of a message.
 
+use hardwire_pci::MacAddr;
 use hardwire_pci::netlink::{VfLinkState, VfState, VlanProtocol};
 
 use crate::config::VfSettings;
@@ -68,6 +69,17 @@ pub(super) fn differing(target: &VfState, other: &VfState) -> Vec<VfAttribute> {
     attributes.into_iter().flatten().collect()
 }
 
+/// What to set after an attachment that asked for `requested`. A VF driver that comes up reports its own address, which
+/// some PFs (igb) then show as admin MAC where none was set; nobody asked for it, and it goes again.
+pub(super) fn to_restore(original: &VfState, requested: &VfState) -> Vec<VfAttribute> {
+    let mut attributes = differing(original, requested);
+    let unset = VfAttribute::Mac(MacAddr::ZERO);
+    if !attributes.is_empty() && original.mac == Some(MacAddr::ZERO) && !attributes.contains(&unset) {
+        attributes.insert(0, unset);
+    }
+    attributes
+}
+
 /// Whether `state` shows the attribute with this value.
 pub(super) fn is_set(attribute: &VfAttribute, state: &VfState) -> bool {
     after(&[*attribute], state) == *state
@@ -101,8 +113,6 @@ pub(super) fn described(attribute: &VfAttribute) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hardwire_pci::MacAddr;
-
     use super::*;
 
     #[test]

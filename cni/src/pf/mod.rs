@@ -107,13 +107,14 @@ impl VfPort<'_> {
         }
         match set_vf(self.socket, self.pf.index, self.vf, &wanted) {
             Ok(()) => Ok(()),
-            Err(source) => Err(self.name_the_refused(&wanted, source)),
+            Err(source) => Err(self.name_the_refused(&wanted, before, source)),
         }
     }
 
-    /// Puts back what differs between `original` and `requested`, which is what an attachment may have touched.
+    /// Puts back what an attachment may have touched: what differs between `original` and `requested`, and an admin MAC
+    /// that was not set.
     pub fn restore(&mut self, original: &VfState, requested: &VfState) -> Result<(), PfError> {
-        let touched = attributes::differing(original, requested);
+        let touched = attributes::to_restore(original, requested);
         if touched.is_empty() || set_vf(self.socket, self.pf.index, self.vf, &touched).is_ok() {
             return Ok(());
         }
@@ -140,18 +141,20 @@ impl VfPort<'_> {
             .collect())
     }
 
-    /// The first attribute, in the kernel's order, that the PF does not show as asked for. Where it shows all of them, one
-    /// that already had its value was refused: asking for each alone, which changes nothing, tells which.
-    fn name_the_refused(&mut self, wanted: &[VfAttribute], source: NetlinkError) -> PfError {
+    /// The first attribute, in the kernel's order, that was not applied. One that had its value before looks applied
+    /// whatever happened: asking for it alone, which changes nothing, tells.
+    fn name_the_refused(&mut self, wanted: &[VfAttribute], before: &VfState, source: NetlinkError) -> PfError {
         let now = match self.read() {
             Ok(now) => now,
             Err(unreadable) => return unreadable,
         };
-        if let Some(attribute) = wanted.iter().find(|attribute| !attributes::is_set(attribute, &now)) {
-            return self.refused(attribute, source);
-        }
         for attribute in wanted {
-            if let Err(source) = set_vf(self.socket, self.pf.index, self.vf, &[*attribute]) {
+            if !attributes::is_set(attribute, &now) {
+                return self.refused(attribute, source);
+            }
+            if attributes::is_set(attribute, before)
+                && let Err(source) = set_vf(self.socket, self.pf.index, self.vf, &[*attribute])
+            {
                 return self.refused(attribute, source);
             }
         }

@@ -107,11 +107,14 @@ fn in_pod(record: &Record, original: &OriginalLink, entered: &mut Entered) -> Re
 
 fn is_it(record: &Record, original: &OriginalLink, link: &Link) -> bool {
     is_link_of(link, &record.device).unwrap_or_else(|| {
+        // A namespace gives an index to one device only; a name can become another's, so it needs the address beside it.
+        let named = link.name == record.owner.ifname.as_str() || link.name == original.name.as_str();
         let mac = link.mac();
-        let name = link.name.as_str();
-        let ours = name == record.owner.ifname.as_str() || name == original.name.as_str();
-        let indexed = record.target.index == Some(link.index);
-        (ours || indexed) && (mac == original.mac || record.target.mac.is_some() && mac == record.target.mac)
+        let addressed = mac == original.mac || record.target.mac.is_some() && mac == record.target.mac;
+        record
+            .target
+            .index
+            .map_or(named && addressed, |index| index == link.index)
     })
 }
 

@@ -1,0 +1,31 @@
+//! Where the programs under test are.
+//!
+//! `HARDWIRE_DIST` names the folder that `hack/build` filled, so that `hack/test` tests what is shipped; without it, what
+//! cargo built beside the test.
+
+use std::path::PathBuf;
+
+/// The CNI plugin.
+pub fn hardwire() -> PathBuf {
+    program("hardwire")
+}
+
+/// The device manager.
+pub fn hardwired() -> PathBuf {
+    program("hardwired")
+}
+
+fn program(name: &str) -> PathBuf {
+    let dist = std::env::var_os("HARDWIRE_DIST").map(PathBuf::from);
+    let beside = || {
+        let test = std::env::current_exe().expect("the test's own path");
+        test.ancestors().nth(2).expect("target/PROFILE").to_owned()
+    };
+    let path = dist.unwrap_or_else(beside).join(name);
+    assert!(
+        path.is_file(),
+        "{} is not built: run hack/build, or cargo build",
+        path.display()
+    );
+    path
+}

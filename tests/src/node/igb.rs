@@ -1,0 +1,90 @@
+//! The emulated Intel 82576: a PF with seven VFs on a PCI bus (QEMU's `igb`).
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::links::vf;
+use super::shell::{run, wait_until};
+
+const VFS: u32 = 7;
+
+/// The PF, with all its VFs made.
+#[derive(Debug, Clone)]
+pub struct Igb {
+    /// PCI address.
+    pub address: String,
+    /// Name of its interface.
+    pub name: String,
+}
+
+impl Igb {
+    /// The node's igb. VFs are made on first use and kept for the other tests of the program.
+    ///
+    /// # Panics
+    /// Where there is none: these tests mean nothing without it (`hack/test` runs them in the emulated node).
+    #[track_caller]
+    pub fn get() -> Self {
+        static IGB: OnceLock<Igb> = OnceLock::new();
+        IGB.get_or_init(Self::find).clone()
+    }
+
+    fn find() -> Self {
+        let driver = fs::read_dir("/sys/bus/pci/drivers/igb").expect("the igb driver: run this in hack/vm");
+        let names = driver.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let address = names
+            .into_iter()
+            .find(|name| name.contains(':'))
+            .expect("an igb device");
+        let device = PathBuf::from("/sys/bus/pci/devices").join(&address);
+        let num_vfs = device.join("sriov_numvfs");
+        if fs::read_to_string(&num_vfs).expect("sriov_numvfs").trim() != VFS.to_string() {
+            fs::write(&num_vfs, "0").expect("removing VFs");
+            fs::write(&num_vfs, VFS.to_string()).expect("making VFs");
+        }
+        let name = netdev(&address).expect("the PF has an interface");
+        Self { address, name }
+    }
+
+    /// PCI address of a VF.
+    pub fn vf_address(&self, index: u32) -> String {
+        let link = format!("/sys/bus/pci/devices/{}/virtfn{index}", self.address);
+        let target = fs::read_link(&link).unwrap_or_else(|error| panic!("{link}: {error}"));
+        target
+            .file_name()
+            .and_then(|name| name.to_str())
+            .expect("a PCI address")
+            .to_owned()
+    }
+
+    /// Name of a VF's interface on the host, if it is there.
+    pub fn vf_netdev(&self, index: u32) -> Option<String> {
+        netdev(&self.vf_address(index))
+    }
+
+    /// Sets the PF up and waits for its carrier.
+    pub fn up(&self) {
+        run(&["ip", "link", "set", &self.name, "up"]);
+        wait_until("the PF has no carrier", || {
+            fs::read_to_string(format!("/sys/class/net/{}/carrier", self.name)).is_ok_and(|text| text.trim() == "1")
+        });
+    }
+
+    /// Waits until a VF's interface is on the host, where the kernel brings it after the end of its namespace.
+    pub fn wait_for_vf(&self, index: u32) {
+        wait_until("the VF does not come back", || self.vf_netdev(index).is_some());
+    }
+
+    /// A VF as the PF shows it.
+    #[track_caller]
+    pub fn vf(&self, index: u32) -> Value {
+        vf(&self.name, index)
+    }
+}
+
+fn netdev(address: &str) -> Option<String> {
+    let mut directory = fs::read_dir(format!("/sys/bus/pci/devices/{address}/net")).ok()?;
+    directory.next()?.ok()?.file_name().into_string().ok()
+}

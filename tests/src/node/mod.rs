@@ -1,0 +1,25 @@
+//! The node that tests act on: its links, its namespaces, its emulated hardware.
+//!
+//! What is seen is read with iproute2, not with hardwire's own netlink code, so that a mistake there cannot hide itself.
+//! Everything made here is unmade when it is dropped.
+
+mod igb;
+mod links;
+mod netdevsim;
+mod pod;
+mod shell;
+
+pub use igb::Igb;
+pub use links::{Address, host_link, host_links, link_in, vf};
+pub use netdevsim::Netdevsim;
+pub use pod::Pod;
+pub use shell::{run, succeeds};
+
+/// Fails outside the emulated node: for tests that would disturb a real one.
+#[track_caller]
+pub fn assert_emulated() {
+    assert!(
+        std::path::Path::new("/sys/bus/netdevsim").exists(),
+        "only in the emulated node: run hack/test or hack/vm"
+    );
+}

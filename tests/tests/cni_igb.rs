@@ -1,0 +1,178 @@
+//! VFs of the emulated igb: real PCI functions behind a real driver, with a switch that forwards between them.
+
+use hardwire_tests::node::{Igb, Pod, host_link, host_links, run};
+use hardwire_tests::plugin::Plugin;
+use serde_json::{Value, json};
+
+fn conf(igb: &Igb, vf: u32, extra: &Value) -> Value {
+    let mut conf = json!({"cniVersion": "1.1.0", "name": "net-a", "type": "hardwire", "deviceID": igb.vf_address(vf)});
+    for (key, value) in extra.as_object().expect("an object") {
+        conf[key] = value.clone();
+    }
+    conf
+}
+
+/// What must be the same before and after.
+fn seen(igb: &Igb, vf: u32) -> (Value, Value) {
+    (
+        igb.vf(vf),
+        host_link(&igb.vf_netdev(vf).expect("the VF is on the host")),
+    )
+}
+
+#[test]
+fn every_attribute_is_set_while_attached_and_restored_after() {
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("attr"), Plugin::new());
+    let before = seen(&igb, 0);
+    let conf = conf(
+        &igb,
+        0,
+        &json!({"vlan": 100, "vlanQoS": 3, "spoofchk": "off", "trust": "on", "mtu": 1400}),
+    );
+    let result = plugin.add(&pod, &conf);
+    let interface = &result["interfaces"][0];
+    assert_eq!(interface["pciID"], igb.vf_address(0));
+    assert_eq!(
+        (&interface["mtu"], &interface["mac"]),
+        (&json!(1400), &before.1["address"])
+    );
+    let vf = igb.vf(0);
+    assert_eq!(vf["vlan_list"][0]["vlan"], 100);
+    assert_eq!(vf["vlan_list"][0]["qos"], 3);
+    assert_eq!((&vf["spoofchk"], &vf["trust"]), (&json!(false), &json!(true)));
+    assert!(igb.vf_netdev(0).is_none());
+    plugin.del(&pod, &conf);
+    assert_eq!(seen(&igb, 0), before);
+    assert!(plugin.state_files().is_empty());
+}
+
+#[test]
+fn a_mac_is_set_on_pf_and_vf_and_can_be_set_again() {
+    let (igb, plugin) = (Igb::get(), Plugin::new());
+    let before = seen(&igb, 1);
+    let conf = conf(&igb, 1, &json!({"mac": "02:00:00:00:01:0a"}));
+    for _ in 0..2 {
+        let pod = Pod::new("mac");
+        let result = plugin.add(&pod, &conf);
+        assert_eq!(result["interfaces"][0]["mac"], "02:00:00:00:01:0a");
+        assert_eq!(igb.vf(1)["address"], "02:00:00:00:01:0a");
+        let mut checked = conf.clone();
+        checked["prevResult"] = result;
+        assert_eq!(plugin.call("CHECK", &pod, &checked).status, 0);
+        plugin.del(&pod, &conf);
+        assert_eq!(seen(&igb, 1), before);
+    }
+}
+
+#[test]
+fn a_refused_attribute_is_named_and_everything_before_it_is_undone() {
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("refuse"), Plugin::new());
+    let (before, links) = (seen(&igb, 2), host_links());
+    for state in ["enable", "auto"] {
+        let conf = conf(
+            &igb,
+            2,
+            &json!({"mac": "02:00:00:00:02:0a", "vlan": 200, "spoofchk": "off", "trust": "on", "link_state": state,
+                    "ipam": plugin.host_local("10.80.0.0/24")}),
+        );
+        let outcome = plugin.call("ADD", &pod, &conf);
+        outcome.failure_naming(
+            103,
+            &[&format!("link_state {state}"), &igb.name, &igb.address, "EOPNOTSUPP"],
+        );
+        assert_eq!(seen(&igb, 2), before);
+        assert_eq!(host_links(), links);
+    }
+    assert!(plugin.state_files().is_empty() && plugin.reservations("net-a").is_empty());
+}
+
+#[test]
+fn rates_are_refused_without_link_and_set_and_restored_with_it() {
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("rate"), Plugin::new());
+    let conf = conf(&igb, 3, &json!({"max_tx_rate": 100}));
+    run(&["ip", "link", "set", &igb.name, "down"]);
+    let before = seen(&igb, 3);
+    plugin
+        .call("ADD", &pod, &conf)
+        .failure_naming(103, &["max_tx_rate 100", &igb.name, "EINVAL"]);
+    assert_eq!(seen(&igb, 3), before);
+    // Going up, the PF resets its VFs, which then report their addresses anew.
+    igb.up();
+    let before = seen(&igb, 3);
+    plugin.add(&pod, &conf);
+    assert_eq!(igb.vf(3)["rate"]["max_tx"], 100);
+    plugin.del(&pod, &conf);
+    assert_eq!(seen(&igb, 3), before);
+}
+
+#[test]
+fn pods_on_one_vlan_reach_each_other_and_no_other() {
+    let (igb, plugin) = (Igb::get(), Plugin::new());
+    igb.up();
+    let pods = [Pod::new("ping-a"), Pod::new("ping-b"), Pod::new("ping-c")];
+    let before = [seen(&igb, 4), seen(&igb, 5), seen(&igb, 6)];
+    let mut confs = Vec::new();
+    for (index, (pod, vlan)) in (4..).zip(pods.iter().zip([100, 100, 200])) {
+        let conf = conf(
+            &igb,
+            index,
+            &json!({"cniVersion": "1.0.0", "vlan": vlan, "ipam": plugin.host_local("10.81.0.0/24")}),
+        );
+        plugin.add(pod, &conf);
+        confs.push(conf);
+    }
+    assert!(pods[0].reaches("10.81.0.3", 20), "the same VLAN");
+    assert!(!pods[0].reaches("10.81.0.4", 2), "another VLAN");
+    for (pod, conf) in pods.iter().zip(&confs) {
+        plugin.del(pod, conf);
+    }
+    assert_eq!([seen(&igb, 4), seen(&igb, 5), seen(&igb, 6)], before);
+    assert!(plugin.reservations("net-a").is_empty());
+}
+
+#[test]
+fn a_vf_that_was_up_comes_back_up() {
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("up"), Plugin::new());
+    let name = igb.vf_netdev(0).expect("the VF is on the host");
+    run(&["ip", "link", "set", &name, "up"]);
+    let before = seen(&igb, 0);
+    assert_eq!(before.1["flags"], json!(["UP"]));
+    let conf = conf(&igb, 0, &json!({"vlan": 5}));
+    plugin.add(&pod, &conf);
+    plugin.del(&pod, &conf);
+    assert_eq!(seen(&igb, 0), before);
+    run(&["ip", "link", "set", &name, "down"]);
+}
+
+#[test]
+fn a_vf_returned_by_the_end_of_its_namespace_is_put_right_by_del() {
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("gone"), Plugin::new());
+    let before = seen(&igb, 1);
+    let conf = conf(&igb, 1, &json!({"vlan": 6, "mac": "02:00:00:00:03:0a", "mtu": 1300}));
+    let id = pod.name().to_owned();
+    plugin.add(&pod, &conf);
+    pod.delete();
+    igb.wait_for_vf(1);
+    let variables = [
+        ("CNI_CONTAINERID", id.as_str()),
+        ("CNI_IFNAME", "net1"),
+        ("CNI_PATH", plugin.path.as_str()),
+    ];
+    let outcome = plugin.call_with("DEL", &variables, conf.to_string().as_bytes());
+    assert_eq!(outcome.status, 0, "{}{}", outcome.stdout, outcome.stderr);
+    assert_eq!(seen(&igb, 1), before);
+    assert!(plugin.state_files().is_empty());
+}
+
+#[test]
+fn a_pf_that_was_renamed_is_found_again() {
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("renamed"), Plugin::new());
+    let before = seen(&igb, 2);
+    let conf = conf(&igb, 2, &json!({"vlan": 7}));
+    plugin.add(&pod, &conf);
+    run(&["ip", "link", "set", &igb.name, "down"]);
+    run(&["ip", "link", "set", &igb.name, "name", "hwpf"]);
+    plugin.del(&pod, &conf);
+    run(&["ip", "link", "set", "hwpf", "name", &igb.name]);
+    assert_eq!(seen(&igb, 2), before);
+}

@@ -1,0 +1,104 @@
+//! netdevsim: every VF attribute through the same PF code, on VF ports in switchdev mode and on a PF in legacy mode.
+
+use hardwire_cni::config::{Base, NetConf};
+use hardwire_cni::pf::{VfPort, pf_of, requested_state};
+use hardwire_cni::protocol::{CniArgs, SpecVersion};
+use hardwire_pci::Sysfs;
+use hardwire_pci::netlink::Socket;
+use hardwire_tests::node::{Netdevsim, Pod, host_link, host_links};
+use hardwire_tests::plugin::Plugin;
+use serde_json::{Value, json};
+
+fn conf(id: &str, extra: &Value) -> Value {
+    let mut conf = json!({"cniVersion": "1.0.0", "name": "net-s", "type": "hardwire", "deviceID": id});
+    for (key, value) in extra.as_object().expect("an object") {
+        conf[key] = value.clone();
+    }
+    conf
+}
+
+#[test]
+fn every_attribute_but_rates_is_seen_on_the_pf_while_attached() {
+    let (sim, pod, plugin) = (Netdevsim::switchdev(2), Pod::new("sim"), Plugin::new());
+    let name = sim.netdev("pf0vf1").expect("the VF's port");
+    let before = (sim.vf(1), host_link(&name));
+    let conf = conf(
+        &sim.vf_id(1),
+        &json!({"vlan": 300, "vlanQoS": 5, "vlanProto": "802.1ad", "spoofchk": "on", "trust": "on",
+                "link_state": "enable", "mac": "02:00:00:00:05:0a", "mtu": 1400}),
+    );
+    plugin.add(&pod, &conf);
+    let vf = sim.vf(1);
+    let vlan = &vf["vlan_list"][0];
+    assert_eq!((&vlan["vlan"], &vlan["qos"]), (&json!(300), &json!(5)));
+    assert!(
+        vlan["protocol"]
+            .as_str()
+            .is_some_and(|p| p.eq_ignore_ascii_case("802.1ad")),
+        "{vlan}"
+    );
+    assert_eq!((&vf["spoofchk"], &vf["trust"]), (&json!(true), &json!(true)));
+    assert_eq!(
+        (&vf["link_state"], &vf["address"]),
+        (&json!("enable"), &json!("02:00:00:00:05:0a"))
+    );
+    let link = pod.link("net1").expect("net1 is in the pod");
+    assert_eq!(
+        (&link["address"], &link["mtu"]),
+        (&json!("02:00:00:00:05:0a"), &json!(1400))
+    );
+    plugin.del(&pod, &conf);
+    assert_eq!((sim.vf(1), host_link(&name)), before);
+    assert!(plugin.state_files().is_empty());
+}
+
+#[test]
+fn refused_rates_are_named_and_what_was_set_before_is_undone() {
+    let (sim, pod, plugin) = (Netdevsim::switchdev(1), Pod::new("simrate"), Plugin::new());
+    let before = (sim.vf(0), host_links());
+    let conf = conf(
+        &sim.vf_id(0),
+        &json!({"mac": "02:00:00:00:06:0a", "vlan": 40, "min_tx_rate": 5, "max_tx_rate": 50, "trust": "on"}),
+    );
+    plugin
+        .call("ADD", &pod, &conf)
+        .failure_naming(103, &["max_tx_rate 50", &sim.pf(), "EOPNOTSUPP"]);
+    assert_eq!((sim.vf(0), host_links()), before);
+    assert!(plugin.state_files().is_empty());
+}
+
+#[test]
+fn in_legacy_mode_the_pf_code_sets_and_restores_rates_too() {
+    let sim = Netdevsim::legacy(2);
+    let before = sim.vf(1);
+    let fields = json!({"cniVersion": "1.0.0", "name": "x", "min_tx_rate": 10, "max_tx_rate": 200, "vlan": 9,
+                        "link_state": "disable", "trust": "on"});
+    let base = Base::parse(fields.to_string().as_bytes()).expect("a configuration");
+    let settings = NetConf::parse(base, SpecVersion::V1_0_0, &CniArgs::default())
+        .expect("valid fields")
+        .vf;
+    let id = format!("netdevsim{}/{}", sim.number, sim.pf_port())
+        .parse()
+        .expect("an id");
+    let pf = pf_of(&id, &Sysfs::default()).expect("the PF");
+    let mut socket = Socket::open().expect("a socket");
+    let mut port = VfPort {
+        socket: &mut socket,
+        pf,
+        vf: 1,
+    };
+    let original = port.read().expect("the VF");
+    port.apply(&settings, &original).expect("all of them");
+    let during = sim.vf(1);
+    assert_eq!(
+        (&during["rate"]["min_tx"], &during["rate"]["max_tx"]),
+        (&json!(10), &json!(200))
+    );
+    assert_eq!(
+        (&during["link_state"], &during["trust"]),
+        (&json!("disable"), &json!(true))
+    );
+    port.restore(&original, &requested_state(&settings, &original))
+        .expect("all back");
+    assert_eq!(sim.vf(1), before);
+}
