@@ -1,7 +1,7 @@
 //! Where the program finds the node: the sysfs tree and its own state directory.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hardwire_pci::Sysfs;
 
@@ -15,27 +15,23 @@ pub struct Context {
     pub sysfs: Sysfs,
     /// Journal.
     pub journal: Journal,
+    /// Where sriov-cni keeps its state.
+    pub sriov_cni: PathBuf,
 }
 
 impl Context {
-    /// The node's own: `/sys` and `/run/hardwire`, unless `HARDWIRE_SYSFS_ROOT` and `HARDWIRE_STATE_DIR` say otherwise.
+    /// The node's own: `/sys`, `/run/hardwire` and `/var/lib/cni/sriov`, unless `HARDWIRE_SYSFS_ROOT`,
+    /// `HARDWIRE_STATE_DIR` and `HARDWIRE_SRIOV_CNI_DIR` say otherwise.
     pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let path = |name: &str, default: &str| {
             variable(name)
                 .filter(|value| !value.is_empty())
                 .map_or_else(|| PathBuf::from(default), PathBuf::from)
         };
-        Self::at(
-            &path("HARDWIRE_SYSFS_ROOT", "/sys"),
-            &path("HARDWIRE_STATE_DIR", "/run/hardwire"),
-        )
-    }
-
-    /// Given roots.
-    pub fn at(sysfs: &Path, state: &Path) -> Self {
         Self {
-            sysfs: Sysfs::at(sysfs),
-            journal: Journal::at(state),
+            sysfs: Sysfs::at(path("HARDWIRE_SYSFS_ROOT", "/sys")),
+            journal: Journal::at(&path("HARDWIRE_STATE_DIR", "/run/hardwire")),
+            sriov_cni: path("HARDWIRE_SRIOV_CNI_DIR", "/var/lib/cni/sriov"),
         }
     }
 }

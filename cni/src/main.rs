@@ -1,11 +1,13 @@
 //! `hardwire`, the CNI plugin: environment and stdin in, one JSON document out.
 
-use std::io::{self, IsTerminal, Read, Write};
+mod logging;
+
+use std::io::{self, Read, Write};
 use std::panic;
 use std::process::ExitCode;
 
 use hardwire_cni::Context;
-use hardwire_cni::config::Base;
+use hardwire_cni::config::{Base, LogSettings};
 use hardwire_cni::protocol::{CniError, Command, Environment, SpecVersion, code};
 use hardwire_cni::verbs;
 use serde_json::Value;
@@ -16,10 +18,7 @@ fn main() -> ExitCode {
     let printed = match &outcome {
         Ok(Some(result)) => print(result),
         Ok(None) => Ok(()),
-        Err(error) => {
-            tracing::error!(code = error.code, "{error}");
-            print(&error.to_json(version))
-        }
+        Err(error) => print(&error.to_json(version)),
     };
     if outcome.is_ok() && printed.is_ok() {
         ExitCode::SUCCESS
@@ -38,34 +37,49 @@ fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
     if environment.is_version() {
         return (None, Ok(Some(verbs::version())));
     }
-    start_logging();
     let mut stdin = Vec::new();
-    if let Err(error) = io::stdin().lock().read_to_end(&mut stdin) {
+    let read = io::stdin().lock().read_to_end(&mut stdin);
+    let base = Base::parse(&stdin);
+    let settings = base
+        .as_ref()
+        .map(|base| LogSettings::parse(base.fields()))
+        .unwrap_or_default();
+    logging::start(&settings);
+    if let Err(error) = read {
         return (
             None,
             Err(CniError::new(code::IO, format!("error reading from stdin: {error}"))),
         );
     }
-    let version = Base::parse(&stdin).ok().and_then(|base| base.version());
-    (version, dispatch(&environment, &stdin))
+    // On every line, whatever its level.
+    let span = tracing::error_span!(
+        "cni",
+        command = environment.command().map_or("?", Command::as_str),
+        network = base.as_ref().map_or("?", |base| base.name.as_str()),
+        container = environment.container_id().map_or("", |id| id.as_str()),
+        netns = environment.netns.as_deref().unwrap_or_default(),
+        ifname = environment.ifname().map_or("", |name| name.as_str()),
+        device = tracing::field::Empty,
+    );
+    let entered = span.enter();
+    let version = base.as_ref().ok().and_then(Base::version);
+    let outcome = base.and_then(|_valid| dispatch(&environment, &stdin));
+    if let Err(error) = &outcome {
+        tracing::error!(code = error.code, "{error}");
+    }
+    drop(entered);
+    (version, outcome)
 }
 
 fn dispatch(environment: &Environment, stdin: &[u8]) -> Result<Option<Value>, CniError> {
     let context = Context::read(|name| std::env::var_os(name));
-    // A configuration without a valid name is reported before a command that does not exist.
-    Base::parse(stdin)?;
     match environment.command()? {
         Command::Add => verbs::add(&context, environment, stdin).map(Some),
         Command::Del => verbs::del(&context, environment, stdin).map(|()| None),
         Command::Check => verbs::check(&context, environment, stdin).map(|()| None),
         Command::Version => Ok(Some(verbs::version())),
-        Command::Gc | Command::Status => {
-            let command = environment.command()?.as_str();
-            Err(CniError::new(
-                code::INCOMPATIBLE_VERSION,
-                format!("plugin version does not allow {command}"),
-            ))
-        }
+        Command::Gc => verbs::gc(&context, environment, stdin).map(|()| None),
+        Command::Status => verbs::status(&context, environment, stdin).map(|()| None),
     }
 }
 
@@ -80,16 +94,6 @@ fn print(document: &Value) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(&text)?;
     stdout.flush()
-}
-
-/// stderr only: stdout holds one JSON document, whatever happens.
-fn start_logging() {
-    let colours = io::stderr().is_terminal();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(colours)
-        .with_target(false);
-    subscriber.with_max_level(tracing::Level::INFO).init();
 }
 
 /// A panic is an error object too: with an empty stdout the runtime would know nothing.

@@ -19,8 +19,40 @@ pub enum DeviceId {
     Pci(PciAddress),
     /// A port of a netdevsim device: `netdevsim10/pf0vf1`, or `netdevsim10/p0` for a physical one.
     Netdevsim(NetdevsimPort),
+    /// A device on the auxiliary bus, a subfunction mostly: `mlx5_core.sf.4`.
+    Auxiliary(AuxiliaryName),
     /// A software interface of the host, by its name there: `net/veth0`.
     Interface(IfName),
+}
+
+/// The name of a device on the auxiliary bus: driver, type and number (`include/linux/auxiliary_bus.h`).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuxiliaryName(String);
+
+impl AuxiliaryName {
+    /// Reads `DRIVER.TYPE.N`; `None` if it is anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let (driver, kind, n) = (parts.next()?, parts.next()?, parts.next()?);
+        let word = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        };
+        (word(driver) && word(kind) && number(n).is_some() && parts.next().is_none()).then(|| Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AuxiliaryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// A port on bus netdevsim.
@@ -89,7 +121,9 @@ impl fmt::Display for PortName {
 
 /// A text that names no device.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no device id (expected a PCI address as in 0000:3b:02.1, or netdevsimN/pfXvfY)")]
+#[error(
+    "{0:?} is no device id (expected a PCI address as in 0000:3b:02.1, or an auxiliary device as in mlx5_core.sf.4)"
+)]
 pub struct BadDeviceId(String);
 
 impl DeviceId {
@@ -102,7 +136,7 @@ impl DeviceId {
     pub fn pci(&self) -> Option<PciAddress> {
         match self {
             Self::Pci(address) => Some(*address),
-            Self::Netdevsim(_) | Self::Interface(_) => None,
+            Self::Netdevsim(_) | Self::Auxiliary(_) | Self::Interface(_) => None,
         }
     }
 }
@@ -113,7 +147,10 @@ impl FromStr for DeviceId {
     fn from_str(text: &str) -> Result<Self, BadDeviceId> {
         let bad = || BadDeviceId(text.to_owned());
         match text.split_once('/') {
-            None => text.parse().map(Self::Pci).map_err(|_no_address| bad()),
+            None => match text.parse() {
+                Ok(address) => Ok(Self::Pci(address)),
+                Err(_no_address) => AuxiliaryName::parse(text).map(Self::Auxiliary).ok_or_else(bad),
+            },
             Some(("net", name)) => name.parse().map(Self::Interface).map_err(|_no_name| bad()),
             Some((device, port)) => {
                 let device = device.strip_prefix("netdevsim").and_then(number).ok_or_else(bad)?;
@@ -131,6 +168,7 @@ impl fmt::Display for DeviceId {
         match self {
             Self::Pci(address) => write!(f, "{address}"),
             Self::Netdevsim(NetdevsimPort { device, port }) => write!(f, "netdevsim{device}/{port}"),
+            Self::Auxiliary(name) => f.write_str(name.as_str()),
             Self::Interface(name) => write!(f, "net/{name}"),
         }
     }
@@ -173,6 +211,7 @@ mod tests {
             ("netdevsim10/pf0vf1", "netdevsim10_pf0vf1"),
             ("netdevsim10/p0", "netdevsim10_p0"),
             ("net/veth_0", "net_veth_0"),
+            ("mlx5_core.sf.4", "mlx5_core.sf.4"),
         ] {
             let id: DeviceId = text.parse().unwrap();
             assert_eq!((id.to_string().as_str(), id.file_stem().as_str()), (text, file));
@@ -190,6 +229,10 @@ mod tests {
             "netdevsim/pf0vf1",
             "netdevsim1/..",
             "netdevsim1/pf0vf+1",
+            "mlx5_core.sf",
+            "mlx5_core.sf.x",
+            "a.b.c.1",
+            ".sf.1",
             "eth0",
         ] {
             assert!(text.parse::<DeviceId>().is_err(), "{text:?}");

@@ -23,7 +23,7 @@ mod sysfs;
 
 pub use address::{BadPciAddress, PciAddress};
 pub use device::{Device, Function, LinkType, Netdev, Vf};
-pub use id::{BadDeviceId, DeviceId, NetdevsimPort, PortName};
+pub use id::{AuxiliaryName, BadDeviceId, DeviceId, NetdevsimPort, PortName};
 pub use ifname::{BadIfName, IfName};
 pub use inventory::{Inventory, Skipped};
 pub use mac::{BadMac, MacAddr};

@@ -29,6 +29,7 @@ impl Device {
         match id {
             DeviceId::Pci(address) => sysfs.path(format!("bus/pci/devices/{address}")),
             DeviceId::Netdevsim(port) => sysfs.path(format!("bus/netdevsim/devices/netdevsim{}", port.device)),
+            DeviceId::Auxiliary(name) => sysfs.path(format!("bus/auxiliary/devices/{}", name.as_str())),
             DeviceId::Interface(name) => sysfs.path(format!("class/net/{name}")),
         }
     }
@@ -39,6 +40,7 @@ pub fn read_device(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
     match id {
         DeviceId::Pci(address) => pci(sysfs, *address),
         DeviceId::Netdevsim(port) => netdevsim(sysfs, port),
+        DeviceId::Auxiliary(_) => auxiliary(sysfs, id),
         DeviceId::Interface(name) => interface(sysfs, name),
     }
 }
@@ -190,6 +192,30 @@ pub(crate) fn netdevsim_ports(sysfs: &Sysfs, device: u32) -> Result<Vec<(PortNam
         .collect();
     ports.sort_by_key(|(name, _)| *name);
     Ok(ports)
+}
+
+/// A subfunction. Vendor, device and NUMA node are those of the PCI function that it hangs below.
+fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
+    let directory = Device::directory(sysfs, id);
+    if !directory.exists() {
+        return Err(ReadError::Missing(id.clone()));
+    }
+    let parent = directory.canonicalize().ok().and_then(|path| {
+        path.ancestors()
+            .find_map(|above| above.file_name()?.to_str()?.parse::<PciAddress>().ok())
+    });
+    let parent = parent.and_then(|address| pci(sysfs, address).ok());
+    Ok(Device {
+        id: id.clone(),
+        driver: sysfs.link_name(&directory.join("driver")),
+        netdevs: netdevs(sysfs, &[directory.join("net")])?,
+        function: Function::Plain,
+        vendor: parent.as_ref().map(|p| p.vendor.clone()).unwrap_or_default(),
+        device: parent.as_ref().map(|p| p.device.clone()).unwrap_or_default(),
+        class: parent.as_ref().map_or(0, |p| p.class),
+        numa_node: parent.as_ref().and_then(|p| p.numa_node),
+        iommu_group: None,
+    })
 }
 
 fn interface(sysfs: &Sysfs, name: &IfName) -> Result<Device, ReadError> {

@@ -5,13 +5,17 @@
 //! packet socket, whose close would cost an RCU grace period.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use hardwire_pci::IfName;
-use hardwire_pci::netlink::{NetlinkError, Socket};
+use hardwire_pci::netlink::{AddressWatch, InterfaceAddress, NetlinkError, Socket};
 
 use crate::kernel::{AddressFlag, LinkChange, Sysctl, SysctlError, add_address, add_route, change_link};
 use crate::netns::Netns;
 use crate::protocol::{CniError, Route, Success, code};
+
+/// As long as the reference waits.
+const DAD_BOUND: Duration = Duration::from_secs(5);
 
 /// Sets addresses, up, and routes.
 pub fn configure(
@@ -31,7 +35,17 @@ pub fn configure(
         let added = add_address(socket, index, ip.address, AddressFlag::Optimistic);
         added.map_err(|error| refused(ifname, &format!("address {}", ip.address), &error))?;
     }
+    // Routes through a gateway need a source address that is no longer tentative.
+    let mut watch = None;
+    if family_gateway(result, true).is_some() {
+        let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("{ifname}: {error}"));
+        let opened = netns.run(AddressWatch::open).map_err(|error| failed(&error))?;
+        watch = Some(opened.map_err(|error| failed(&error))?);
+    }
     change_link(socket, index, &LinkChange::up(true)).map_err(|error| refused(ifname, "up", &error))?;
+    if let Some(watch) = &mut watch {
+        settle(socket, ifname, index, watch)?;
+    }
 
     let mut done: Vec<&Route> = Vec::new();
     for route in &result.routes {
@@ -44,6 +58,40 @@ pub fn configure(
         added.map_err(|error| refused(ifname, &format!("route {}{}", route.dst, via(gateway)), &error))?;
         done.push(route);
     }
+    Ok(())
+}
+
+/// Waits for the end of duplicate address detection, which the kernel reports with each address that it changes.
+fn settle(socket: &mut Socket, ifname: &IfName, index: u32, watch: &mut AddressWatch) -> Result<(), CniError> {
+    let deadline = Instant::now() + DAD_BOUND;
+    let failed = |error| CniError::new(code::INTERNAL, format!("{ifname}: waiting for its addresses: {error}"));
+    loop {
+        let addresses = socket.addresses(Some(index)).map_err(failed)?;
+        if let Some(duplicate) = addresses.iter().find(|address| address.is_duplicate()) {
+            let msg = format!(
+                "{ifname}: another host has {} already (duplicate address detection)",
+                duplicate.address
+            );
+            return Err(CniError::new(code::INTERNAL, msg));
+        }
+        if !addresses.iter().any(InterfaceAddress::is_tentative) {
+            return Ok(());
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        watch.wait(left).map_err(failed)?;
+    }
+    // Without a carrier there is no detection, and nobody to disturb.
+    let link = socket.link_by_index(index).map_err(failed)?;
+    if link.is_some_and(|link| link.flags.is_running()) {
+        return Err(CniError::new(
+            code::INTERNAL,
+            format!("{ifname}: its IPv6 addresses are still tentative"),
+        ));
+    }
+    tracing::info!(ifname = %ifname, "no carrier: its IPv6 addresses stay tentative until there is one");
     Ok(())
 }
 

@@ -3,8 +3,10 @@
 //! Each step leaves the record true before it changes anything, so that [`crate::release`] can undo from any point.
 
 mod configure;
+mod device_info;
 mod original;
 mod place;
 
 pub use configure::configure;
+pub use device_info::{remove_device_info, write_device_info};
 pub use place::{Placed, place};

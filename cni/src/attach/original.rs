@@ -1,12 +1,12 @@
 //! Reading what is about to change.
 
-use hardwire_pci::Netdev;
 use hardwire_pci::netlink::{Link, Socket};
+use hardwire_pci::{Netdev, Sysfs};
 
 use crate::config::NetConf;
 use crate::device::Candidate;
 use crate::journal::{OriginalLink, OriginalVf};
-use crate::pf::{VfPort, requested_state};
+use crate::pf::{OriginalTrunk, VfPort, requested_state};
 use crate::protocol::{CniError, code};
 
 /// The interface as it is, checked against the MTU that is asked for.
@@ -21,6 +21,7 @@ pub(super) fn link(netdev: &Netdev, conf: &NetConf, socket: &mut Socket) -> Resu
         mac: link.mac(),
         mtu: link.mtu,
         flags: link.flags.0,
+        alias: link.alias,
         altnames: link.altnames,
     })
 }
@@ -53,4 +54,17 @@ pub(super) fn vf(candidate: &Candidate, conf: &NetConf, socket: &mut Socket) -> 
         state,
         requested: requested_state(&conf.vf, &state),
     }))
+}
+
+/// The VF's trunk, where VLANs are to be added to it.
+pub(super) fn trunk(candidate: &Candidate, conf: &NetConf, sysfs: &Sysfs) -> Result<Option<OriginalTrunk>, CniError> {
+    let Some(wanted) = &conf.vlan_trunk else {
+        return Ok(None);
+    };
+    let (Some(pf), Some(vf)) = (candidate.device.pf(), candidate.device.vf_index()) else {
+        let msg = format!("vlanTrunk: {} is no VF with a PF on this host", candidate.device.id);
+        return Err(CniError::config(msg));
+    };
+    let trunk = OriginalTrunk::read(sysfs, pf, vf, wanted);
+    trunk.map(Some).map_err(|error| CniError::new(code::REFUSED, error))
 }

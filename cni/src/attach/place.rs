@@ -6,9 +6,10 @@ use hardwire_pci::IfName;
 use hardwire_pci::netlink::{Link, LinkFlags, NetlinkError, Socket};
 
 use super::original;
+use crate::Context;
 use crate::config::NetConf;
 use crate::device::{Candidate, is_link_of};
-use crate::journal::{Journal, OriginalLink, Record};
+use crate::journal::{OriginalLink, Record};
 use crate::kernel::{LinkChange, change_link};
 use crate::netns::Entered;
 use crate::pf::VfPort;
@@ -28,15 +29,20 @@ pub fn place(
     conf: &NetConf,
     host: &mut Socket,
     pod: &mut Entered,
-    journal: &Journal,
+    context: &Context,
 ) -> Result<Placed, CniError> {
+    let sysfs = &context.sysfs;
     record.link = candidate
         .netdev
         .as_ref()
         .map(|netdev| original::link(netdev, conf, host))
         .transpose()?;
     record.vf = original::vf(candidate, conf, host)?;
-    journal.put(record).map_err(|error| CniError::new(code::IO, error))?;
+    record.trunk = original::trunk(candidate, conf, sysfs)?;
+    context
+        .journal
+        .put(record)
+        .map_err(|error| CniError::new(code::IO, error))?;
 
     if let (Some(vf), Some(pf)) = (&record.vf, candidate.pf.clone()) {
         let mut port = VfPort {
@@ -47,6 +53,9 @@ pub fn place(
         port.apply(&conf.vf, &vf.state)
             .map_err(|error| CniError::new(code::REFUSED, error))?;
     }
+    if let Some(trunk) = &record.trunk {
+        trunk.add(sysfs).map_err(|error| CniError::new(code::REFUSED, error))?;
+    }
     let Some(original) = &record.link else {
         return Ok(Placed { link: None });
     };
@@ -56,8 +65,9 @@ pub fn place(
         name: Some(ifname.clone()),
         mac: conf.vf.mac,
         mtu: conf.mtu,
+        alias: None,
         // With addresses to set, up comes after them, so that the kernel announces them.
-        flags: record.ipam.is_none().then_some((LinkFlags(1), LinkFlags(1))),
+        flags: Some(flags(conf, record.ipam.is_none())).filter(|(_, mask)| mask.0 != 0),
     };
     if let Err(error) = change_link(host, original.index, &change) {
         return Err(refusal(record, original, &change, &mut pod.socket, &error));
@@ -65,6 +75,19 @@ pub fn place(
     let link = pod_link(record, &ifname, pod)?;
     record.target.index = Some(link.index);
     Ok(Placed { link: Some(link) })
+}
+
+/// The flags to set, and which of them.
+fn flags(conf: &NetConf, up: bool) -> (LinkFlags, LinkFlags) {
+    let wanted = [
+        (LinkFlags::UP, up.then_some(true)),
+        (LinkFlags::PROMISC, conf.promisc),
+        (LinkFlags::ALLMULTI, conf.allmulti),
+    ];
+    let given = wanted.into_iter().filter_map(|(flag, on)| Some((flag, on?)));
+    given.fold((LinkFlags(0), LinkFlags(0)), |(flags, mask), (flag, on)| {
+        (LinkFlags(flags.0 | if on { flag } else { 0 }), LinkFlags(mask.0 | flag))
+    })
 }
 
 fn pod_link(record: &Record, ifname: &IfName, pod: &mut Entered) -> Result<Link, CniError> {

@@ -1,17 +1,59 @@
 //! Which device the configuration names, and in how many ways.
+//!
+//! sriov-cni's `deviceID`, Multus's `pciBusID` and `runtimeConfig.deviceID`, host-device's `device`, `hwaddr`, `kernelpath`.
+//! Several may be given if they name the same device; host-device silently takes the first of its order.
 
-use hardwire_pci::DeviceId;
+use std::fmt;
 
+use hardwire_pci::{DeviceId, MacAddr};
+
+use super::base::Base;
 use super::field;
 use crate::protocol::{CniError, Folded};
+
+const ID: &str = "a PCI address as in 0000:3b:02.1, or an auxiliary device as in mlx5_core.sf.4";
 
 /// The fields that name a device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceName {
-    /// `deviceID`, `runtimeConfig.deviceID` or `pciBusID`, each with its field's name.
-    pub ids: Vec<(&'static str, DeviceId)>,
+    /// `deviceID`, `runtimeConfig.deviceID`, `pciBusID` and `kernelpath`, each with its field's name.
+    ids: Vec<(&'static str, DeviceId)>,
     /// `device`: a name of a host interface, alternative names included.
-    pub interface: Option<String>,
+    interface: Option<String>,
+    /// `hwaddr`.
+    hardware: Option<MacAddr>,
+}
+
+/// One of the ways in which a configuration names its device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way<'a> {
+    /// By id, in a field.
+    Id(&'static str, &'a DeviceId),
+    /// By the name of an interface.
+    Interface(&'a str),
+    /// By the MAC address of an interface.
+    Hardware(MacAddr),
+}
+
+impl Way<'_> {
+    /// The field.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Id(field, _) => field,
+            Self::Interface(_) => "device",
+            Self::Hardware(_) => "hwaddr",
+        }
+    }
+}
+
+impl fmt::Display for Way<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(field, id) => write!(f, "{field} {id}"),
+            Self::Interface(name) => write!(f, "device {name}"),
+            Self::Hardware(mac) => write!(f, "hwaddr {mac}"),
+        }
+    }
 }
 
 impl DeviceName {
@@ -25,26 +67,27 @@ impl DeviceName {
         for (name, source, key) in sources {
             let Some(source) = source else { continue };
             if let Some(text) = field::text(source, key)? {
-                let id = text
-                    .parse()
-                    .map_err(|_bad| field::wrong(name, format_args!("{text:?}"), "a PCI address as in 0000:3b:02.1"))?;
-                ids.push((name, id));
-            }
-        }
-        let interface = field::text(fields, "device")?.map(str::to_owned);
-        if let Some(name) = &interface {
-            // Alternative names are longer than interface names (ALTIFNAMSIZ).
-            let valid = name.len() < 128 && !name.contains(['/', ':', '\0']) && !name.contains(char::is_whitespace);
-            if !valid || matches!(name.as_str(), "." | "..") {
-                return Err(field::wrong(
-                    "device",
-                    format_args!("{name:?}"),
-                    "the name of a host interface",
+                let id: Option<DeviceId> = text.parse().ok().filter(|id| !matches!(id, DeviceId::Interface(_)));
+                ids.push((
+                    name,
+                    id.ok_or_else(|| field::wrong(name, format_args!("{text:?}"), ID))?,
                 ));
             }
         }
-        let named = Self { ids, interface };
+        ids.extend(kernel_path(fields)?.map(|id| ("kernelpath", id)));
+        let named = Self {
+            ids,
+            interface: interface(fields)?,
+            hardware: hardware(fields)?,
+        };
         named.contradiction().map_or(Ok(named), Err)
+    }
+
+    /// What a configuration names, for a verb that reads no other field; `None` if one of the fields is wrong.
+    pub fn of(base: &Base) -> Option<Self> {
+        let fields = base.fields();
+        let runtime = field::object(fields, "runtimeConfig").ok()?;
+        Self::parse(fields, runtime).ok()
     }
 
     fn contradiction(&self) -> Option<CniError> {
@@ -54,8 +97,66 @@ impl DeviceName {
         Some(CniError::config(msg))
     }
 
+    /// All ways that are given.
+    pub fn ways(&self) -> impl Iterator<Item = Way<'_>> {
+        let ids = self.ids.iter().map(|(field, id)| Way::Id(field, id));
+        ids.chain(self.interface.as_deref().map(Way::Interface))
+            .chain(self.hardware.map(Way::Hardware))
+    }
+
     /// The device's id, where the configuration gives it.
     pub fn id(&self) -> Option<&DeviceId> {
         self.ids.first().map(|(_, id)| id)
     }
+}
+
+fn interface(fields: Folded<'_>) -> Result<Option<String>, CniError> {
+    let Some(name) = field::text(fields, "device")? else {
+        return Ok(None);
+    };
+    // Alternative names are longer than interface names (ALTIFNAMSIZ).
+    let valid = name.len() < 128 && !name.contains(['/', ':', '\0']) && !name.contains(char::is_whitespace);
+    if valid && !matches!(name, "." | "..") {
+        return Ok(Some(name.to_owned()));
+    }
+    Err(field::wrong(
+        "device",
+        format_args!("{name:?}"),
+        "the name of a host interface",
+    ))
+}
+
+fn hardware(fields: Folded<'_>) -> Result<Option<MacAddr>, CniError> {
+    let Some(text) = field::text(fields, "hwaddr")? else {
+        return Ok(None);
+    };
+    let wrong = |_bad| {
+        field::wrong(
+            "hwaddr",
+            format_args!("{text:?}"),
+            "a MAC address as in 02:00:00:00:00:0a",
+        )
+    };
+    text.parse().map(Some).map_err(wrong)
+}
+
+/// The device in a directory below /sys/devices: it is named like its directory.
+fn kernel_path(fields: Folded<'_>) -> Result<Option<DeviceId>, CniError> {
+    let Some(path) = field::text(fields, "kernelpath")? else {
+        return Ok(None);
+    };
+    let clean = path
+        .strip_prefix("/sys/devices/")
+        .filter(|rest| !rest.split('/').any(|part| part == ".."));
+    // A virtio NIC's directory is the virtio device's; the device is the PCI function above it.
+    let id = clean.and_then(|rest| {
+        let mut parts = rest
+            .trim_end_matches('/')
+            .rsplit('/')
+            .skip_while(|part| part.starts_with("virtio"));
+        parts.next()?.parse().ok()
+    });
+    let right = "absolute, below /sys/devices/, and end in a PCI address or an auxiliary device";
+    id.map(Some)
+        .ok_or_else(|| field::wrong("kernelpath", format_args!("{path:?}"), right))
 }

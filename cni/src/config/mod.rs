@@ -3,15 +3,21 @@
 //! Contract: contract.md 1.2, sriov-cni.md section 1. Keys in any case, `null` is absent, unknown keys are ignored. Two
 //! depths: DEL, GC and STATUS need only [`Base`], which no wrong optional field can spoil; ADD and CHECK read [`NetConf`].
 
+mod bandwidth;
 mod base;
 mod device_name;
 mod field;
+mod log_settings;
+mod near_miss;
 mod net_conf;
 mod vf_settings;
 mod vlan;
+mod vlan_trunk;
 
 pub use base::Base;
-pub use device_name::DeviceName;
+pub use device_name::{DeviceName, Way};
+pub use log_settings::{LogLevel, LogSettings};
 pub use net_conf::NetConf;
 pub use vf_settings::VfSettings;
 pub use vlan::{VlanId, VlanSettings};
+pub use vlan_trunk::VlanTrunk;

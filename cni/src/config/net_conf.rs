@@ -1,11 +1,14 @@
 //! The whole configuration, as ADD and CHECK need it.
 
+use std::path::PathBuf;
+
 use hardwire_pci::MacAddr;
 
 use super::base::Base;
 use super::device_name::DeviceName;
-use super::field;
 use super::vf_settings::VfSettings;
+use super::vlan_trunk::VlanTrunk;
+use super::{bandwidth, field, near_miss};
 use crate::protocol::{CniArgs, CniError, Dns, Folded, SpecVersion};
 
 /// A configuration of which every field was read and checked.
@@ -19,6 +22,14 @@ pub struct NetConf {
     pub vf: VfSettings,
     /// `mtu` of the pod's interface, bytes.
     pub mtu: Option<u32>,
+    /// `promisc`: whether the pod's interface receives everything.
+    pub promisc: Option<bool>,
+    /// `allmulti`: whether it receives all multicast.
+    pub allmulti: Option<bool>,
+    /// `vlanTrunk`.
+    pub vlan_trunk: Option<VlanTrunk>,
+    /// `runtimeConfig.CNIDeviceInfoFile`.
+    pub device_info_file: Option<PathBuf>,
     /// `allowNodeDevice`: attach the device although the node lives on it.
     pub allow_node_device: bool,
     /// `dns`.
@@ -31,8 +42,12 @@ impl NetConf {
     /// Reads all fields.
     pub fn parse(base: Base, version: SpecVersion, args: &CniArgs) -> Result<Self, CniError> {
         let fields = base.fields();
+        near_miss::check(fields)?;
         let runtime = field::object(fields, "runtimeConfig")?;
         let mac = mac(fields, runtime, args)?;
+        refuse_infiniband(runtime)?;
+        let mut vf = VfSettings::parse(fields, mac)?;
+        vf.max_tx_rate = bandwidth::max_tx_rate(fields, runtime)?.or(vf.max_tx_rate);
         let dns = fields
             .get("dns")
             .map(Dns::from_json)
@@ -42,9 +57,13 @@ impl NetConf {
         Ok(Self {
             version,
             device: DeviceName::parse(fields, runtime)?,
-            vf: VfSettings::parse(fields, mac)?,
+            vf,
             // 68 is the least that IPv4 asks of a link (RFC 791); drivers say more, and the device is asked later.
             mtu: field::number(fields, "mtu", 68, 65535)?,
+            promisc: field::boolean(fields, "promisc")?,
+            allmulti: field::boolean(fields, "allmulti")?,
+            vlan_trunk: VlanTrunk::parse(fields)?,
+            device_info_file: device_info_file(runtime)?,
             allow_node_device: field::boolean(fields, "allowNodeDevice")?.unwrap_or_default(),
             dns,
             base,
@@ -75,6 +94,39 @@ fn mac(fields: Folded<'_>, runtime: Option<Folded<'_>>, args: &CniArgs) -> Resul
     usable
         .map(Some)
         .ok_or_else(|| field::wrong(name, format_args!("{text:?}"), right))
+}
+
+fn refuse_infiniband(runtime: Option<Folded<'_>>) -> Result<(), CniError> {
+    let guid = runtime
+        .map(|runtime| field::text(runtime, "infinibandGUID"))
+        .transpose()?
+        .flatten();
+    guid.map_or(Ok(()), |guid| {
+        let msg = format!("runtimeConfig.infinibandGUID: {guid} cannot be set: InfiniBand is not supported");
+        Err(CniError::config(msg))
+    })
+}
+
+/// A path from outside becomes a file only in places that hold no configuration of the node: a runtimeConfig that stands in
+/// a NAD is its author's, and he may be a tenant.
+fn device_info_file(runtime: Option<Folded<'_>>) -> Result<Option<PathBuf>, CniError> {
+    const NAME: &str = "runtimeConfig.CNIDeviceInfoFile";
+    let Some(runtime) = runtime else { return Ok(None) };
+    let Some(text) = field::text(runtime, "CNIDeviceInfoFile")? else {
+        return Ok(None);
+    };
+    let allowed = ["/var/run/", "/run/", "/tmp/"]
+        .iter()
+        .any(|place| text.starts_with(place));
+    let plain = !text.split('/').any(|part| part == "..") && !text.ends_with('/') && !text.contains('\0');
+    if allowed && plain {
+        return Ok(Some(PathBuf::from(text)));
+    }
+    Err(field::wrong(
+        NAME,
+        format_args!("{text:?}"),
+        "a file below /var/run/k8s.cni.cncf.io/devinfo",
+    ))
 }
 
 fn mac_in(source: Option<Folded<'_>>) -> Result<Option<String>, CniError> {

@@ -1,37 +1,63 @@
 //! From the configuration's name of a device to the device.
 
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
-use hardwire_pci::{Device, DeviceId, IfName, NetdevsimPort, PciAddress, PortName, ReadError, Sysfs, read_device};
+use hardwire_pci::{
+    AuxiliaryName, Device, DeviceId, IfName, MacAddr, NetdevsimPort, PciAddress, PortName, ReadError, Sysfs,
+    read_device,
+};
 
 use super::{Candidate, is_userspace_driver};
-use crate::config::DeviceName;
+use crate::config::{DeviceName, Way};
 use crate::protocol::{CniError, code};
 
+/// Every way in which the configuration names the device must lead to the same one.
 pub(super) fn locate(name: &DeviceName, sysfs: &Sysfs, socket: &mut Socket) -> Result<Candidate, CniError> {
-    let by_name = name
-        .interface
-        .as_deref()
-        .map(|interface| by_interface(interface, sysfs, socket))
-        .transpose()?;
-    let by_id = name
-        .ids
-        .first()
-        .map(|(field, id)| by_id(field, id, sysfs))
-        .transpose()?;
-    match (by_id, by_name) {
-        (Some(device), Some(other)) if device.device.id != other.device.id => Err(CniError::config(format!(
-            "{} {} and device {} (which is {}) name different devices: give one of them",
-            name.ids[0].0,
-            device.device.id,
-            name.interface.as_deref().unwrap_or_default(),
-            other.device.id
-        ))),
-        (Some(device), _) | (None, Some(device)) => Ok(device),
-        (None, None) => Err(CniError::config(
-            "deviceID: missing: give deviceID (a PCI address, which Multus fills in for a resource), or device (the name \
-             of a host interface)",
-        )),
+    let mut found: Option<(String, Candidate)> = None;
+    for way in name.ways() {
+        let candidate = match &way {
+            Way::Id(field, id) => by_id(field, id, sysfs)?,
+            Way::Interface(interface) => by_interface(way.field(), &find_link(&way, interface, socket)?, sysfs)?,
+            Way::Hardware(mac) => by_interface(way.field(), &find_by_mac(*mac, socket)?, sysfs)?,
+        };
+        match &found {
+            Some((first, other)) if other.device.id != candidate.device.id => {
+                return Err(CniError::config(format!(
+                    "{first} (which is {}) and {way} (which is {}) name different devices: give one of them",
+                    other.device.id, candidate.device.id
+                )));
+            }
+            Some(_) => {}
+            None => found = Some((way.to_string(), candidate)),
+        }
     }
+    found.map(|(_, candidate)| candidate).ok_or_else(missing)
+}
+
+/// The error for a configuration that names no device.
+pub(crate) fn missing() -> CniError {
+    CniError::config(
+        "deviceID: missing: give deviceID (a PCI address, which Multus fills in for a resource), or device (the name of a \
+         host interface), hwaddr (its MAC address) or kernelpath (its directory below /sys/devices)",
+    )
+}
+
+fn find_link(way: &Way<'_>, name: &str, socket: &mut Socket) -> Result<Link, CniError> {
+    let asked = |error: NetlinkError| CniError::new(code::INTERNAL, format!("looking up interface {name}: {error}"));
+    let link = socket.link_by_name(name).map_err(asked)?;
+    link.ok_or_else(|| CniError::config(format!("{}: no interface {name:?} on this host", way.field())))
+}
+
+/// The hardware interface with this MAC; VLANs and the like have their lower device's.
+pub(crate) fn find_by_mac(mac: MacAddr, socket: &mut Socket) -> Result<Link, CniError> {
+    let asked = |error: NetlinkError| CniError::new(code::INTERNAL, format!("looking up {mac}: {error}"));
+    let links = socket.links().map_err(asked)?;
+    let mut with_it = links
+        .into_iter()
+        .filter(|link| link.mac() == Some(mac))
+        .collect::<Vec<_>>();
+    with_it.sort_by_key(|link| (link.lower.is_some(), link.kind.is_some(), link.index));
+    let none = || CniError::config(format!("hwaddr: no interface with the MAC address {mac} on this host"));
+    with_it.into_iter().next().ok_or_else(none)
 }
 
 fn by_id(field: &str, id: &DeviceId, sysfs: &Sysfs) -> Result<Candidate, CniError> {
@@ -75,21 +101,19 @@ fn no_interface(device: &Device) -> Result<(), CniError> {
     }
 }
 
-fn by_interface(name: &str, sysfs: &Sysfs, socket: &mut Socket) -> Result<Candidate, CniError> {
-    let asked = |error: NetlinkError| CniError::new(code::INTERNAL, format!("looking up interface {name}: {error}"));
-    let link = socket.link_by_name(name).map_err(asked)?;
-    let link = link.ok_or_else(|| CniError::config(format!("device: no interface {name:?} on this host")))?;
+fn by_interface(field: &str, link: &Link, sysfs: &Sysfs) -> Result<Candidate, CniError> {
+    let name = &link.name;
     if link.flags.is_loopback() {
-        return Err(CniError::config(format!("device: {name} is the loopback interface")));
+        return Err(CniError::config(format!("{field}: {name} is the loopback interface")));
     }
-    let id = id_of_link(&link, sysfs).map_err(|error| CniError::config(format!("device: {error}")))?;
-    let device = read_device(sysfs, &id).map_err(|error| unreadable("device", &id, &error))?;
+    let id = id_of_link(link, sysfs).map_err(|error| CniError::config(format!("{field}: {error}")))?;
+    let device = read_device(sysfs, &id).map_err(|error| unreadable(field, &id, &error))?;
     let netdev = device.netdevs.iter().find(|netdev| netdev.index == link.index).cloned();
-    let netdev = netdev.ok_or_else(|| CniError::config(format!("device: interface {name:?} went away")))?;
+    let netdev = netdev.ok_or_else(|| CniError::config(format!("{field}: interface {name:?} went away")))?;
     if matches!(id, DeviceId::Pci(_)) && netdev.is_representor() {
         let port = netdev.port.map(|port| port.to_string()).unwrap_or_default();
         return Err(CniError::config(format!(
-            "device: {name} is the representor of {port}: it is never attached"
+            "{field}: {name} is the representor of {port}: it is never attached"
         )));
     }
     Ok(Candidate {
@@ -115,23 +139,28 @@ pub fn id_of_link(link: &Link, sysfs: &Sysfs) -> Result<DeviceId, hardwire_pci::
                 return Ok(DeviceId::Netdevsim(NetdevsimPort { device, port }));
             }
         }
+        Some("auxiliary") => {
+            if let Some(name) = AuxiliaryName::parse(parent) {
+                return Ok(DeviceId::Auxiliary(name));
+            }
+        }
         _ => {}
     }
     let name: IfName = link.name.parse()?;
-    Ok(pci_above(&name, sysfs).map_or(DeviceId::Interface(name), DeviceId::Pci))
+    Ok(pci_of_virtio(&name, sysfs).map_or(DeviceId::Interface(name), DeviceId::Pci))
 }
 
-/// The PCI function that an interface hangs below, for buses between the two (virtio).
-fn pci_above(name: &IfName, sysfs: &Sysfs) -> Option<PciAddress> {
+/// The PCI function of a virtio NIC, whose interface hangs below the virtio device, one level deeper. Whatever else may
+/// stand between an interface and a PCI function (USB) makes it another device than that function.
+fn pci_of_virtio(name: &IfName, sysfs: &Sysfs) -> Option<PciAddress> {
     let directory = sysfs
         .path("class/net")
         .join(name.as_str())
         .join("device")
         .canonicalize()
         .ok()?;
-    directory
-        .ancestors()
-        .find_map(|ancestor| ancestor.file_name()?.to_str()?.parse().ok())
+    directory.file_name()?.to_str()?.strip_prefix("virtio")?;
+    directory.parent()?.file_name()?.to_str()?.parse().ok()
 }
 
 /// Whether a link is the interface of a device on a bus, wherever it is now; `None` if the device is on no bus that links
@@ -146,6 +175,7 @@ pub(crate) fn is_link_of(link: &Link, id: &DeviceId) -> Option<bool> {
             let port = link.phys_port_name.as_deref().and_then(PortName::parse);
             Some(parent == Some(&format!("netdevsim{}", wanted.device)) && port == Some(wanted.port))
         }
+        DeviceId::Auxiliary(name) => Some(parent == Some(name.as_str())),
         DeviceId::Interface(_) => None,
     }
 }

@@ -6,17 +6,18 @@
 mod locate;
 
 use hardwire_pci::netlink::Socket;
-use hardwire_pci::{Device, LinkType, Netdev, NodeUse, Sysfs, node_use};
+use hardwire_pci::{Device, DeviceId, LinkType, Netdev, NodeUse, Sysfs, node_use, read_device};
 
+use crate::Context;
 use crate::config::NetConf;
 use crate::pf::{Pf, pf_of};
 use crate::protocol::{CniError, code};
 
 pub use locate::id_of_link;
-pub(crate) use locate::is_link_of;
+pub(crate) use locate::{find_by_mac, is_link_of, missing};
 
 /// Drivers that hand a device to user space: it has no interface then, and none is moved.
-const USERSPACE_DRIVERS: [&str; 3] = ["vfio-pci", "uio_pci_generic", "igb_uio"];
+const USERSPACE_DRIVERS: [&str; 2] = ["uio_pci_generic", "igb_uio"];
 
 /// A device that may be attached.
 #[derive(Debug)]
@@ -103,7 +104,12 @@ fn node_device(device: &Device, netdev: &Netdev, used: &NodeUse) -> CniError {
     CniError::new(code::NODE_DEVICE, msg).with_details("\"allowNodeDevice\": true attaches it all the same")
 }
 
-/// Whether a driver hands its devices to user space.
+/// Whether a driver hands its devices to user space: vfio-pci and its vendors' variants (`mlx5_vfio_pci`), or a uio one.
 pub fn is_userspace_driver(driver: &str) -> bool {
-    USERSPACE_DRIVERS.contains(&driver)
+    USERSPACE_DRIVERS.contains(&driver) || driver.replace('_', "-").ends_with("vfio-pci")
+}
+
+/// Whether a device is in this machine: on the host, in a pod of ours, or with user space.
+pub fn is_present(id: &DeviceId, context: &Context) -> bool {
+    read_device(&context.sysfs, id).is_ok() || context.journal.get(id).is_ok_and(|record| record.is_some())
 }

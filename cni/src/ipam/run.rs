@@ -4,9 +4,15 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command as Process, Output, Stdio};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::inotify;
 use serde_json::Value;
 
 use crate::protocol::{CniError, Command, Folded, code};
+
+/// As often as libcni tries a plugin that is busy, and as long as it waits between.
+const BUSY_ATTEMPTS: u32 = 6;
+const BUSY_BOUND: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// One call of a plugin.
 #[derive(Debug)]
@@ -30,13 +36,24 @@ impl Call<'_> {
                 format!("running {} {}: {error}", self.program.display(), self.command.as_str()),
             )
         };
-        let child = self.spawn().map_err(|error| failed(&error))?;
+        let child = self.spawn_when_written().map_err(|error| failed(&error))?;
         let output = exchange(child, self.config).map_err(|error| failed(&error))?;
         if output.status.success() {
             Ok(output.stdout)
         } else {
             Err(failure(&output))
         }
+    }
+
+    /// A plugin that is just being installed is busy until its writer closes it.
+    fn spawn_when_written(&self) -> io::Result<Child> {
+        for _attempt in 1..BUSY_ATTEMPTS {
+            match self.spawn() {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => wait_for_close(self.program)?,
+                child => return child,
+            }
+        }
+        self.spawn()
     }
 
     fn spawn(&self) -> io::Result<Child> {
@@ -48,6 +65,16 @@ impl Call<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
         process.spawn()
+    }
+}
+
+fn wait_for_close(program: &Path) -> io::Result<()> {
+    let events = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+    inotify::add_watch(&events, program, inotify::WatchFlags::CLOSE_WRITE)?;
+    let mut readable = [PollFd::new(&events, PollFlags::IN)];
+    match rustix::event::poll(&mut readable, Some(&BUSY_BOUND)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
     }
 }
 

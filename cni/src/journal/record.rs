@@ -5,6 +5,7 @@ use hardwire_pci::{DeviceId, IfName, MacAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::netns::NetnsIdentity;
+use crate::pf::OriginalTrunk;
 use crate::protocol::{ContainerId, NetworkName};
 
 /// One attachment.
@@ -26,6 +27,9 @@ pub struct Record {
     pub link: Option<OriginalLink>,
     /// The VF on its PF before; none where no attribute of the PF is touched.
     pub vf: Option<OriginalVf>,
+    /// The VLANs that were added to the VF's trunk; none where none were asked for.
+    #[serde(default)]
+    pub trunk: Option<OriginalTrunk>,
     /// What IPAM DEL needs; none without IPAM.
     pub ipam: Option<Ipam>,
 }
@@ -93,8 +97,11 @@ pub struct OriginalLink {
     pub altnames: Vec<String>,
     /// MAC address.
     pub mac: Option<MacAddr>,
-    /// Bytes.
+    /// Bytes; 0 where it is not known and left alone.
     pub mtu: u32,
+    /// `IFLA_IFALIAS`.
+    #[serde(default)]
+    pub alias: Option<String>,
     /// `ifi_flags`.
     pub flags: u32,
 }

@@ -77,6 +77,18 @@ impl Journal {
         }
     }
 
+    /// Whether a record could be written now.
+    pub fn probe(&self) -> Result<(), JournalError> {
+        create(&self.records)?;
+        let path = self.records.join(format!(".probe.{}.tmp", std::process::id()));
+        let at = |step| {
+            let path = path.clone();
+            move |source: io::Error| JournalError::Io { step, path, source }
+        };
+        fs::write(&path, b"probe").map_err(at("write"))?;
+        fs::remove_file(&path).map_err(at("remove"))
+    }
+
     /// The record of a device.
     pub fn get(&self, device: &DeviceId) -> Result<Option<Record>, JournalError> {
         read(&self.record_path(device))

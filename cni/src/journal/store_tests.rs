@@ -31,6 +31,7 @@ fn record(device: &str, container: &str) -> Record {
             altnames: vec!["enp1s16".into()],
             mac: Some("02:00:00:00:00:01".parse().unwrap()),
             mtu: 1500,
+            alias: None,
             flags: 0x1002,
         }),
         vf: Some(OriginalVf {
@@ -42,6 +43,7 @@ fn record(device: &str, container: &str) -> Record {
                 ..VfState::default()
             },
         }),
+        trunk: None,
         ipam: Some(Ipam {
             plugin: "host-local".into(),
             config: "{}".into(),

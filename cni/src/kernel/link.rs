@@ -22,6 +22,8 @@ pub struct LinkChange<'fd> {
     pub mac: Option<MacAddr>,
     /// Bytes.
     pub mtu: Option<u32>,
+    /// `IFLA_IFALIAS`; an empty one removes it.
+    pub alias: Option<String>,
     /// Flags to take over, and which of them.
     pub flags: Option<(LinkFlags, LinkFlags)>,
 }
@@ -30,7 +32,7 @@ impl LinkChange<'_> {
     /// Only up, or only down.
     pub fn up(up: bool) -> Self {
         Self {
-            flags: Some((LinkFlags(u32::from(up)), LinkFlags(1))),
+            flags: Some((LinkFlags(u32::from(up)), LinkFlags(LinkFlags::UP))),
             ..Self::default()
         }
     }
@@ -49,6 +51,7 @@ pub fn change_link(socket: &mut Socket, index: u32, change: &LinkChange<'_>) -> 
         change.name.as_ref().map(|name| LinkAttribute::IfName(name.to_string())),
         change.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())),
         change.mtu.map(LinkAttribute::Mtu),
+        change.alias.clone().map(LinkAttribute::IfAlias),
     ];
     message.attributes = attributes.into_iter().flatten().collect();
     socket.change(RouteNetlinkMessage::SetLink(message), 0)

@@ -4,6 +4,7 @@
 //! kernel applies a message's attributes one by one and stops at the first refusal, so an undo never assumes all or nothing.
 
 mod attributes;
+mod trunk;
 
 use std::fmt;
 
@@ -12,6 +13,8 @@ use hardwire_pci::{DeviceId, Sysfs, read_device};
 
 use crate::config::VfSettings;
 use crate::kernel::{VfAttribute, set_vf};
+
+pub use trunk::{OriginalTrunk, TrunkError};
 
 /// A PF that can be asked: it has an interface in the host's namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::kernel::{LinkChange, add_altname, change_link, delete_altname};
 use crate::netns::{Entered, Netns};
 
 /// The flags that an administrator sets: up, promiscuous, all multicast.
-const RESTORED: LinkFlags = LinkFlags(0x1 | 0x100 | 0x200);
+const RESTORED: LinkFlags = LinkFlags(LinkFlags::UP | LinkFlags::PROMISC | LinkFlags::ALLMULTI);
 
 /// The mirror of the move: one message with namespace, name, address, MTU and flags.
 pub(super) fn bring_back(
@@ -50,7 +50,8 @@ pub(super) fn bring_back(
         netns: Some(own.as_fd()),
         name: Some(name.clone()),
         mac: original.mac.filter(|mac| link.mac() != Some(*mac)),
-        mtu: Some(original.mtu).filter(|mtu| link.mtu != *mtu),
+        mtu: differing_mtu(link, original),
+        alias: differing_alias(link, original),
         flags: Some((LinkFlags(original.flags), RESTORED)),
     };
     if let Err(source) = change_link(&mut pod.socket, link.index, &change) {
@@ -81,7 +82,7 @@ pub(super) fn restore_on_host(record: &Record, link: &Link, host: &mut Socket) -
     if flags.is_up() && (mac.is_some() || renamed) {
         // Many drivers change neither while they are up.
         apply("setting it down", LinkChange::up(false))?;
-        flags = LinkFlags(flags.0 & !1);
+        flags = LinkFlags(flags.0 & !LinkFlags::UP);
     }
     if mac.is_some() {
         apply(
@@ -92,11 +93,20 @@ pub(super) fn restore_on_host(record: &Record, link: &Link, host: &mut Socket) -
             },
         )?;
     }
-    if link.mtu != original.mtu {
+    if let mtu @ Some(_) = differing_mtu(link, original) {
         apply(
             "restoring its MTU",
             LinkChange {
-                mtu: Some(original.mtu),
+                mtu,
+                ..LinkChange::default()
+            },
+        )?;
+    }
+    if let alias @ Some(_) = differing_alias(link, original) {
+        apply(
+            "restoring its alias",
+            LinkChange {
+                alias,
                 ..LinkChange::default()
             },
         )?;
@@ -113,6 +123,14 @@ pub(super) fn restore_on_host(record: &Record, link: &Link, host: &mut Socket) -
         change_link(host, index, &change).map_err(|source| refused(record, "restoring its flags", source))?;
     }
     restore_altnames(record, link, original, host)
+}
+
+fn differing_mtu(link: &Link, original: &OriginalLink) -> Option<u32> {
+    Some(original.mtu).filter(|mtu| *mtu != 0 && *mtu != link.mtu)
+}
+
+fn differing_alias(link: &Link, original: &OriginalLink) -> Option<String> {
+    (link.alias != original.alias).then(|| original.alias.clone().unwrap_or_default())
 }
 
 fn rename(record: &Record, link: &Link, original: &OriginalLink, host: &mut Socket) -> Result<(), ReleaseError> {

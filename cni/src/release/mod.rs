@@ -14,7 +14,7 @@ use crate::Context;
 use crate::journal::{JournalError, OriginalVf, Record};
 use crate::kernel::{LinkChange, change_link};
 use crate::netns::NetnsError;
-use crate::pf::{PfError, VfPort, pf_of};
+use crate::pf::{PfError, TrunkError, VfPort, pf_of};
 
 pub use find::{Whereabouts, find};
 
@@ -28,6 +28,14 @@ pub enum ReleaseError {
         device: DeviceId,
         /// What it refuses.
         source: Box<PfError>,
+    },
+    /// The PF's driver refuses to take VLANs from the trunk.
+    #[error("{device}: {source}")]
+    Trunk {
+        /// The device.
+        device: DeviceId,
+        /// What it refuses.
+        source: TrunkError,
     },
     /// The kernel refuses to change the interface.
     #[error("{device}: {step}: {source}")]
@@ -88,6 +96,15 @@ pub fn release(context: &Context, record: &Record, host: &mut Socket) -> Result<
         .vf
         .as_ref()
         .map_or(Ok(()), |vf| restore_vf(context, record, vf, host));
+    let trunk = record
+        .trunk
+        .as_ref()
+        .map_or(Ok(()), |trunk| trunk.remove(&context.sysfs));
+    let trunk = trunk.map_err(|source| ReleaseError::Trunk {
+        device: record.device.clone(),
+        source,
+    });
+    let pf = pf.and(trunk);
     let link = match whereabouts {
         Whereabouts::Pod { entered, link } => link::bring_back(context, record, entered, &link, host),
         Whereabouts::Host(link) => link::restore_on_host(record, &link, host),

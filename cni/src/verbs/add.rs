@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::ownership::{id_to_lock, is_ours, make_free};
 use crate::Context;
-use crate::attach::{configure, place};
+use crate::attach::{configure, place, remove_device_info, write_device_info};
 use crate::config::{Base, NetConf};
 use crate::device::{Candidate, candidate};
 use crate::ipam::Delegate;
 use crate::journal::{DeviceLock, Ipam, JournalError, Owner, Record, Step, Target};
+use crate::moving_in;
 use crate::netns::{Entered, Netns};
 use crate::protocol::{CniError, Command, Dns, Environment, Interface, SpecVersion, Success, code};
 use crate::release::{Outcome, release};
@@ -45,7 +46,10 @@ pub fn add(context: &Context, environment: &Environment, stdin: &[u8]) -> Result
         netns: pod.identity,
     };
     let lock = context.journal.lock(&id).map_err(|error| journal(&error))?;
-    let begun = make_free(context, &id, &owner, &mut host).and_then(|()| candidate(&conf, &context.sysfs, &mut host));
+    tracing::Span::current().record("device", tracing::field::display(&id));
+    let begun = make_free(context, &id, &owner, &mut host)
+        .and_then(|()| moving_in::check_free(context, &id))
+        .and_then(|()| candidate(&conf, &context.sysfs, &mut host));
     let candidate = match begun {
         Ok(candidate) => candidate,
         Err(error) => return Err(unlocked(context, &id, lock, error)),
@@ -63,6 +67,7 @@ pub fn add(context: &Context, environment: &Environment, stdin: &[u8]) -> Result
         },
         link: None,
         vf: None,
+        trunk: None,
         ipam: conf.base.ipam.clone().map(|plugin| Ipam {
             plugin,
             config: String::from_utf8_lossy(stdin).into_owned(),
@@ -84,6 +89,7 @@ pub fn add(context: &Context, environment: &Environment, stdin: &[u8]) -> Result
         pod,
         lock: Some(lock),
         ipam_asked: false,
+        device_info_written: false,
     }
     .run(previous)
 }
@@ -150,6 +156,7 @@ struct Attempt<'a> {
     pod: Entered,
     lock: Option<DeviceLock>,
     ipam_asked: bool,
+    device_info_written: bool,
 }
 
 impl Attempt<'_> {
@@ -181,7 +188,7 @@ impl Attempt<'_> {
             conf,
             &mut self.host,
             &mut self.pod,
-            &context.journal,
+            context,
         )?;
         let before = self.record.vf.as_ref().and_then(|vf| vf.requested.mac);
         let mac = placed.link.as_ref().map_or(before, hardwire_pci::netlink::Link::mac);
@@ -205,6 +212,9 @@ impl Attempt<'_> {
         }
         if conf.dns != Dns::default() {
             result.dns = conf.dns.clone();
+        }
+        if let Some(path) = &conf.device_info_file {
+            self.device_info_written = write_device_info(path, candidate, &context.sysfs)?;
         }
         self.record.step = Step::Attached;
         context.journal.put(&self.record).map_err(|error| journal(&error))?;
@@ -251,6 +261,9 @@ impl Attempt<'_> {
             ..
         } = self.call;
         let mut host = self.host;
+        if let (true, Some(path)) = (self.device_info_written, &conf.device_info_file) {
+            remove_device_info(path);
+        }
         if let (true, Some(plugin)) = (self.ipam_asked, &conf.base.ipam)
             && let Err(failed) = Delegate::of_call(plugin, environment, stdin).run(Command::Del)
         {

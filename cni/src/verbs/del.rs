@@ -8,7 +8,8 @@ use hardwire_pci::netlink::Socket;
 use crate::Context;
 use crate::config::Base;
 use crate::ipam::Delegate;
-use crate::journal::{Record, Step};
+use crate::journal::{JournalError, Record, Step};
+use crate::moving_in;
 use crate::protocol::{CniError, Command, Environment, Folded, code};
 use crate::release::{Outcome, release};
 
@@ -20,9 +21,33 @@ pub fn del(context: &Context, environment: &Environment, stdin: &[u8]) -> Result
     let ipam = base.ipam.as_deref().map_or(Ok(()), |plugin| {
         Delegate::of_call(plugin, environment, stdin).run(Command::Del)
     });
-    let device = found.map_or(Ok(()), |record| detach(context, environment, &record));
+    let device = match found {
+        Some(record) => detach(context, environment, &record),
+        None => detach_inherited(context, environment, &base),
+    };
     // The device's own failure leaves more behind than IPAM's.
     device.and(ipam)
+}
+
+/// There is no record of ours: what the replaced plugins left for this container is honoured the same way.
+fn detach_inherited(context: &Context, environment: &Environment, base: &Base) -> Result<(), CniError> {
+    let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
+    let Some(inherited) = moving_in::find(context, environment, base, &mut host)? else {
+        return Ok(());
+    };
+    let record = &inherited.record;
+    tracing::info!(device = %record.device, "releasing what another plugin attached");
+    let io = |error: JournalError| CniError::new(code::IO, error);
+    let lock = context.journal.lock(&record.device).map_err(io)?;
+    // A record of ours means that the device is already another pod's, and theirs is stale.
+    let released = match context.journal.get(&record.device).map_err(io)? {
+        Some(_) => Ok(()),
+        None => release(context, record, &mut host).map(|_outcome| ()),
+    };
+    context.journal.unlock(&record.device, lock).map_err(io)?;
+    released.map_err(|error| CniError::new(code::REFUSED, error))?;
+    inherited.forget();
+    Ok(())
 }
 
 fn find(context: &Context, environment: &Environment, fields: Folded<'_>) -> Result<Option<Record>, CniError> {
@@ -43,7 +68,7 @@ fn find(context: &Context, environment: &Environment, fields: Folded<'_>) -> Res
 }
 
 fn detach(context: &Context, environment: &Environment, record: &Record) -> Result<(), CniError> {
-    let io = |error: crate::journal::JournalError| CniError::new(code::IO, error);
+    let io = |error: JournalError| CniError::new(code::IO, error);
     let device = &record.device;
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
     let lock = context.journal.lock(device).map_err(io)?;

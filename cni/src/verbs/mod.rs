@@ -3,10 +3,14 @@
 mod add;
 mod check;
 mod del;
+mod gc;
 mod ownership;
+mod status;
 mod version;
 
 pub use add::add;
 pub use check::check;
 pub use del::del;
+pub use gc::gc;
+pub use status::status;
 pub use version::{about, version};

@@ -1,11 +1,11 @@
 //! Who has a device: the record decides, and a record whose owner is gone is released on the spot.
 
-use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::Socket;
+use hardwire_pci::{DeviceId, MacAddr};
 
 use crate::Context;
-use crate::config::NetConf;
-use crate::device::id_of_link;
+use crate::config::{NetConf, Way};
+use crate::device::{find_by_mac, id_of_link, missing};
 use crate::ipam;
 use crate::journal::{Journal, Owner, Record};
 use crate::netns::Netns;
@@ -17,11 +17,10 @@ pub(super) fn id_to_lock(conf: &NetConf, context: &Context, host: &mut Socket) -
     if let Some(id) = conf.device.id() {
         return Ok(id.clone());
     }
-    let Some(name) = conf.device.interface.as_deref() else {
-        return Err(CniError::config(
-            "deviceID: missing: give deviceID (a PCI address, which Multus fills in for a resource), or device (the name \
-             of a host interface)",
-        ));
+    let name = match conf.device.ways().next() {
+        Some(Way::Interface(name)) => name,
+        Some(Way::Hardware(mac)) => return id_by_mac(mac, context, host),
+        Some(Way::Id(..)) | None => return Err(missing()),
     };
     let asked = |error| CniError::new(code::INTERNAL, format!("looking up interface {name}: {error}"));
     if let Some(link) = host.link_by_name(name).map_err(asked)? {
@@ -36,6 +35,19 @@ pub(super) fn id_to_lock(conf: &NetConf, context: &Context, host: &mut Socket) -
         || Err(CniError::config(format!("device: no interface {name:?} on this host"))),
         |record| Ok(record.device),
     )
+}
+
+fn id_by_mac(mac: MacAddr, context: &Context, host: &mut Socket) -> Result<DeviceId, CniError> {
+    match find_by_mac(mac, host) {
+        Ok(link) => id_of_link(&link, &context.sysfs).map_err(|error| CniError::config(format!("hwaddr: {error}"))),
+        Err(error) => {
+            let records = context.journal.all().map_err(|error| CniError::new(code::IO, error))?.0;
+            let there = records
+                .into_iter()
+                .find(|r| r.link.as_ref().is_some_and(|link| link.mac == Some(mac)));
+            there.map(|record| record.device).ok_or(error)
+        }
+    }
 }
 
 /// Makes sure that nobody has the device whose lock is held.

@@ -16,7 +16,6 @@ const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_TENTATIVE: u32 = 0x40;
-const IFA_F_OPTIMISTIC: u32 = 0x04;
 const RT_SCOPE_SITE: u8 = 200;
 
 /// One address of an interface.
@@ -44,9 +43,9 @@ impl InterfaceAddress {
         self.scope <= RT_SCOPE_SITE && !link_local
     }
 
-    /// Whether duplicate address detection is still running and the address cannot be used yet.
+    /// Whether duplicate address detection is still running. An optimistic address (RFC 4429) can be used meanwhile.
     pub fn is_tentative(&self) -> bool {
-        self.flags & IFA_F_TENTATIVE != 0 && self.flags & IFA_F_OPTIMISTIC == 0
+        self.flags & IFA_F_TENTATIVE != 0
     }
 
     /// Whether another host answered for this address.

@@ -41,11 +41,14 @@ const IFLA_INFO_KIND: u16 = 1;
 pub struct LinkFlags(pub u32);
 
 impl LinkFlags {
-    const UP: u32 = 1;
+    /// `IFF_UP`.
+    pub const UP: u32 = 1;
     const LOOPBACK: u32 = 1 << 3;
     const RUNNING: u32 = 1 << 6;
-    const PROMISC: u32 = 1 << 8;
-    const ALLMULTI: u32 = 1 << 9;
+    /// `IFF_PROMISC`.
+    pub const PROMISC: u32 = 1 << 8;
+    /// `IFF_ALLMULTI`.
+    pub const ALLMULTI: u32 = 1 << 9;
 
     /// Administratively up.
     pub fn is_up(self) -> bool {

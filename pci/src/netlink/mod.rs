@@ -12,6 +12,7 @@ mod links;
 mod routes;
 mod socket;
 mod vfs;
+mod watch;
 
 pub use addresses::InterfaceAddress;
 pub use error::{NetlinkError, errno_name};
@@ -19,3 +20,4 @@ pub use links::{Link, LinkFlags};
 pub use routes::{DefaultRoute, RouteEntry};
 pub use socket::Socket;
 pub use vfs::{VfLinkState, VfState, VlanProtocol};
+pub use watch::AddressWatch;

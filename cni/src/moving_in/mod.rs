@@ -1,0 +1,42 @@
+//! Pods that sriov-cni or host-device attached, met by a DEL or an ADD of ours.
+//!
+//! Users switch by exchanging the binary while pods run. What those plugins left is turned into a record, and released with
+//! the very code that releases ours. Contract: sriov-cni.md 2.5 and 3.3 (formats of v2.10 and v1.9).
+
+mod host_device;
+mod sriov_cni;
+
+use hardwire_pci::DeviceId;
+use hardwire_pci::netlink::Socket;
+
+use crate::Context;
+use crate::config::Base;
+use crate::journal::Record;
+use crate::protocol::{CniError, Environment};
+
+/// An attachment that another plugin made, as a record of ours.
+#[derive(Debug)]
+pub struct Inherited {
+    /// What is to be released.
+    pub record: Record,
+    /// Files of the other plugin that go with it.
+    pub files: Vec<std::path::PathBuf>,
+}
+
+/// What the replaced plugins left for this container and interface.
+pub fn find(
+    context: &Context,
+    environment: &Environment,
+    base: &Base,
+    host: &mut Socket,
+) -> Result<Option<Inherited>, CniError> {
+    if let Some(found) = sriov_cni::find(context, environment, host)? {
+        return Ok(Some(found));
+    }
+    host_device::find(context, environment, base)
+}
+
+/// Refuses a device that sriov-cni gave to a pod that still lives.
+pub fn check_free(context: &Context, id: &DeviceId) -> Result<(), CniError> {
+    sriov_cni::check_free(context, id)
+}

@@ -1,0 +1,254 @@
+//! sriov-cni's cache (`CONTAINER-IFNAME`) and allocation (`pci/ADDRESS`) files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hardwire_pci::netlink::{Link, Socket, VfLinkState, VfState, VlanProtocol};
+use hardwire_pci::{DeviceId, IfName, read_device};
+use serde::Deserialize;
+
+use super::Inherited;
+use crate::Context;
+use crate::device::is_link_of;
+use crate::journal::{OriginalLink, OriginalVf, Owner, Record, Step, Target};
+use crate::netns::{Netns, NetnsIdentity};
+use crate::protocol::{CniError, Environment, NetworkName, code};
+
+/// What its cache holds, as far as a release needs it.
+#[derive(Debug, Deserialize)]
+struct Cache {
+    name: String,
+    #[serde(rename = "deviceID")]
+    device_id: String,
+    #[serde(rename = "VFID", default)]
+    vf: u32,
+    #[serde(rename = "OrigVfState", default)]
+    original: OrigVfState,
+    #[serde(default)]
+    vlan: Option<i64>,
+    #[serde(default)]
+    min_tx_rate: Option<i64>,
+    #[serde(default)]
+    max_tx_rate: Option<i64>,
+    #[serde(default)]
+    spoofchk: Option<String>,
+    #[serde(default)]
+    trust: Option<String>,
+    #[serde(default)]
+    link_state: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct OrigVfState {
+    #[serde(rename = "HostIFName")]
+    host_ifname: String,
+    spoof_chk: bool,
+    trust: bool,
+    #[serde(rename = "AdminMAC")]
+    admin_mac: String,
+    #[serde(rename = "EffectiveMAC")]
+    effective_mac: String,
+    vlan: u16,
+    #[serde(rename = "VlanQoS")]
+    vlan_qos: u8,
+    vlan_proto: u32,
+    min_tx_rate: u32,
+    max_tx_rate: u32,
+    link_state: u32,
+    #[serde(rename = "MTU")]
+    mtu: u32,
+}
+
+/// 0x88a8, and the same as sriov-cni's byte-swapped constants have it on big-endian machines.
+const DOT1AD: [u32; 2] = [0x88a8, 0xa888];
+
+pub(super) fn find(
+    context: &Context,
+    environment: &Environment,
+    host: &mut Socket,
+) -> Result<Option<Inherited>, CniError> {
+    let (container_id, ifname) = (environment.container_id()?, environment.ifname()?);
+    let path = context.sriov_cni.join(format!("{container_id}-{ifname}"));
+    let Ok(text) = fs::read_to_string(&path) else {
+        return Ok(None);
+    };
+    let cache: Cache = match serde_json::from_str(&text) {
+        Ok(cache) => cache,
+        Err(error) => {
+            tracing::warn!("{}: left by sriov-cni, not understood: {error}", path.display());
+            return Ok(None);
+        }
+    };
+    let (Ok(device), Ok(network)) = (cache.device_id.parse::<DeviceId>(), cache.name.parse::<NetworkName>()) else {
+        tracing::warn!("{}: left by sriov-cni, names no device", path.display());
+        return Ok(None);
+    };
+    let allocation = allocation_file(context, &device);
+    let netns_path = environment
+        .netns
+        .clone()
+        .or_else(|| fs::read_to_string(&allocation).ok())
+        .unwrap_or_default();
+    let record = Record {
+        version: Record::VERSION,
+        attempt: format!("sriov-cni-{container_id}-{ifname}"),
+        owner: Owner {
+            network,
+            container_id: container_id.clone(),
+            ifname: ifname.clone(),
+            netns: identity(&netns_path),
+            netns_path: netns_path.clone(),
+        },
+        step: Step::Attached,
+        target: Target::default(),
+        link: cache.link(link_now(context, &device, &netns_path, ifname, host)),
+        vf: cache.vf(context, &device),
+        trunk: None,
+        ipam: None,
+        device,
+    };
+    Ok(Some(Inherited {
+        record,
+        files: vec![path, allocation],
+    }))
+}
+
+impl Cache {
+    /// The interface. The cache knows neither alias nor alternative names, so they stay as they are now; sriov-cni leaves
+    /// the link down.
+    fn link(&self, now: Option<Link>) -> Option<OriginalLink> {
+        let original = &self.original;
+        let name: IfName = original.host_ifname.parse().ok()?;
+        let now = now.unwrap_or_default();
+        Some(OriginalLink {
+            index: now.index,
+            altnames: now.altnames,
+            alias: now.alias,
+            // Empty in caches of old versions: nothing to put back then.
+            mac: original.effective_mac.parse().ok(),
+            mtu: original.mtu,
+            flags: 0,
+            name,
+        })
+    }
+
+    /// The VF on its PF; only what the configuration asked for was touched, and the admin MAC.
+    fn vf(&self, context: &Context, device: &DeviceId) -> Option<OriginalVf> {
+        let pf = read_device(&context.sysfs, device).ok()?.pf()?.clone();
+        let original = &self.original;
+        let state = VfState {
+            mac: original.admin_mac.parse().ok(),
+            vlan: original.vlan,
+            qos: original.vlan_qos,
+            vlan_protocol: if DOT1AD.contains(&original.vlan_proto) {
+                VlanProtocol::Dot1Ad
+            } else {
+                VlanProtocol::Dot1Q
+            },
+            min_tx_rate: original.min_tx_rate,
+            max_tx_rate: original.max_tx_rate,
+            spoofchk: Some(original.spoof_chk),
+            trust: Some(original.trust),
+            query_rss: None,
+            link_state: match original.link_state {
+                1 => VfLinkState::Enable,
+                2 => VfLinkState::Disable,
+                _ => VfLinkState::Auto,
+            },
+        };
+        Some(OriginalVf {
+            pf,
+            index: self.vf,
+            requested: self.touched(state),
+            state,
+        })
+    }
+
+    /// A state that differs from `state` in each attribute that sriov-cni set, so that each of them is put back.
+    fn touched(&self, state: VfState) -> VfState {
+        let mut touched = state;
+        let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        // It sets and restores the admin MAC whenever it has one.
+        touched.mac = None;
+        if self.vlan.is_some() {
+            touched.vlan = !state.vlan;
+        }
+        if self.min_tx_rate.is_some() || self.max_tx_rate.is_some() {
+            touched.max_tx_rate = !state.max_tx_rate;
+        }
+        if given(&self.spoofchk) {
+            touched.spoofchk = None;
+        }
+        if given(&self.trust) {
+            touched.trust = None;
+        }
+        if given(&self.link_state) {
+            touched.link_state = match state.link_state {
+                VfLinkState::Enable => VfLinkState::Disable,
+                VfLinkState::Auto | VfLinkState::Disable => VfLinkState::Enable,
+            };
+        }
+        touched
+    }
+}
+
+/// The interface as it is now, in the pod or on the host.
+fn link_now(context: &Context, device: &DeviceId, netns: &str, ifname: &IfName, host: &mut Socket) -> Option<Link> {
+    let pod = Netns::open(netns).and_then(Netns::enter).ok();
+    let in_pod = pod.and_then(|mut pod| pod.socket.link_by_name(ifname.as_str()).ok().flatten());
+    in_pod
+        .filter(|link| is_link_of(link, device) == Some(true))
+        .or_else(|| {
+            let device = read_device(&context.sysfs, device).ok()?;
+            host.link_by_index(device.netdev()?.index).ok().flatten()
+        })
+}
+
+fn identity(path: &str) -> NetnsIdentity {
+    let entered = Netns::open(path).and_then(Netns::enter);
+    // No namespace has this identity: the interface is then looked for on the host only.
+    entered.map_or(
+        NetnsIdentity {
+            cookie: None,
+            device: 0,
+            inode: 0,
+        },
+        |entered| entered.identity,
+    )
+}
+
+fn allocation_file(context: &Context, device: &DeviceId) -> PathBuf {
+    context.sriov_cni.join("pci").join(device.file_stem())
+}
+
+pub(super) fn check_free(context: &Context, id: &DeviceId) -> Result<(), CniError> {
+    let path = allocation_file(context, id);
+    let Ok(netns) = fs::read_to_string(&path) else {
+        return Ok(());
+    };
+    if Netns::open(netns.trim()).is_ok() {
+        let msg = format!("{id} is attached to another pod by sriov-cni: {}", netns.trim());
+        return Err(CniError::new(code::TRY_AGAIN, msg).with_details(path.display()));
+    }
+    // Its namespace is gone: sriov-cni removes the file at this point too.
+    remove(&path);
+    Ok(())
+}
+
+pub(super) fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!("removing {}: {error}", path.display());
+    }
+}
+
+impl Inherited {
+    /// Removes the other plugin's files, after its attachment was released.
+    pub fn forget(&self) {
+        for file in &self.files {
+            remove(file);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! GC: what is ours, of this network, and not listed is released.
+//!
+//! Contract: CNI spec 1.1.0 "GC"; libcni writes the list under two keys since a slip in an early text of it (#1101).
+
+use hardwire_pci::IfName;
+use hardwire_pci::netlink::Socket;
+use serde_json::{Map, Value};
+
+use super::ownership::release_ipam;
+use crate::Context;
+use crate::config::Base;
+use crate::ipam::Delegate;
+use crate::journal::{JournalError, Record};
+use crate::protocol::{CniError, Command, ContainerId, Environment, Folded, SpecVersion, code};
+use crate::release::{Outcome, release};
+
+const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
+
+/// Releases the stale attachments of the network, goes on past errors, and reports them together.
+pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
+    let base = Base::parse(stdin)?;
+    base.version_since(SpecVersion::V1_1_0, "GC")?;
+    let Some(valid) = valid_attachments(base.json())? else {
+        tracing::info!(network = %base.name, "GC without a list of valid attachments: nothing is released");
+        return Ok(());
+    };
+    let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
+    let (records, unreadable) = context.journal.all().map_err(|error| CniError::new(code::IO, error))?;
+    for record in unreadable {
+        tracing::warn!("{record}");
+    }
+    let is_valid = |record: &Record| {
+        valid
+            .iter()
+            .any(|(container, ifname)| record.owner.is(container, ifname))
+    };
+    let stale = records
+        .into_iter()
+        .filter(|record| record.owner.network == base.name && !is_valid(record));
+    let mut errors: Vec<CniError> = stale
+        .filter_map(|record| collect(context, &record, &mut host).err())
+        .collect();
+    if let Some(plugin) = &base.ipam {
+        errors.extend(Delegate::of_call(plugin, environment, stdin).run(Command::Gc).err());
+    }
+    joined(errors)
+}
+
+/// `None` if neither list is there, which is a caller that knows nothing; an empty list means that nothing is valid.
+fn valid_attachments(json: &Map<String, Value>) -> Result<Option<Vec<(ContainerId, IfName)>>, CniError> {
+    let Some((key, list)) = LISTS.iter().find_map(|key| json.get(*key).map(|list| (key, list))) else {
+        return Ok(None);
+    };
+    if list.is_null() {
+        return Ok(Some(Vec::new()));
+    }
+    let wrong = |value: &Value| {
+        CniError::config(format!(
+            "{key}: {value} is not valid: it must be a list of {{containerID, ifname}}"
+        ))
+    };
+    let items = list.as_array().ok_or_else(|| wrong(list))?;
+    let attachment = |item: &Value| {
+        let fields = Folded::new(item.as_object()?);
+        let text = |key| fields.get(key).and_then(Value::as_str);
+        Some((text("containerID")?.parse().ok()?, text("ifname")?.parse().ok()?))
+    };
+    // One entry that cannot be read may be a pod that runs: nothing is released rather than too much.
+    items
+        .iter()
+        .map(|item| attachment(item).ok_or_else(|| wrong(item)))
+        .collect::<Result<_, _>>()
+        .map(Some)
+}
+
+fn collect(context: &Context, stale: &Record, host: &mut Socket) -> Result<(), CniError> {
+    let io = |error: JournalError| CniError::new(code::IO, error);
+    let device = &stale.device;
+    tracing::info!(device = %device, container = %stale.owner.container_id, ifname = %stale.owner.ifname, "GC releases");
+    let lock = context.journal.lock(device).map_err(io)?;
+    let now = context.journal.get(device).map_err(io)?;
+    let released = match now.filter(|now| now.attempt == stale.attempt) {
+        None => Ok(Outcome::Done),
+        Some(record) => {
+            release_ipam(&record);
+            release(context, &record, host).map_err(|error| CniError::new(code::REFUSED, error))
+        }
+    };
+    context.journal.unlock(device, lock).map_err(io)?;
+    match released? {
+        Outcome::Done => Ok(()),
+        Outcome::Unreachable => Err(CniError::new(
+            code::TRY_AGAIN,
+            format!(
+                "{device} is in a namespace that cannot be reached (container {})",
+                stale.owner.container_id
+            ),
+        )),
+    }
+}
+
+fn joined(errors: Vec<CniError>) -> Result<(), CniError> {
+    let mut errors = errors.into_iter();
+    let Some(mut first) = errors.next() else { return Ok(()) };
+    for error in errors {
+        first.msg = format!("{}; {error}", first.msg);
+    }
+    Err(first)
+}

@@ -1,0 +1,56 @@
+//! Waiting for the kernel to change an address, instead of asking again and again.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use netlink_sys::{Socket as RawSocket, protocols::NETLINK_ROUTE};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+
+use super::error::NetlinkError;
+
+/// `RTNLGRP_IPV6_IFADDR` (include/uapi/linux/rtnetlink.h).
+const IPV6_ADDRESSES: u32 = 9;
+
+/// A socket that hears of every change of an IPv6 address in the namespace in which it was opened.
+pub struct AddressWatch(RawSocket);
+
+impl fmt::Debug for AddressWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AddressWatch")
+    }
+}
+
+impl AddressWatch {
+    /// Begins to listen, in the calling thread's network namespace.
+    pub fn open() -> Result<Self, NetlinkError> {
+        let at = |step| move |source: io::Error| NetlinkError::Socket { step, source };
+        let mut socket = RawSocket::new(NETLINK_ROUTE).map_err(at("open"))?;
+        socket.bind_auto().map_err(at("bind"))?;
+        socket
+            .add_membership(IPV6_ADDRESSES)
+            .map_err(at("listen for addresses"))?;
+        Ok(Self(socket))
+    }
+
+    /// Returns at the next change, or when the bound is over. What changed is to be asked for: changes may be lost.
+    pub fn wait(&mut self, bound: Duration) -> Result<(), NetlinkError> {
+        let failed = |source| NetlinkError::Socket {
+            step: "wait for addresses",
+            source,
+        };
+        // Zero would mean for ever.
+        let bound = bound.max(Duration::from_millis(1));
+        set_socket_timeout(&self.0, Timeout::Recv, Some(bound)).map_err(|errno| failed(errno.into()))?;
+        match self.0.recv_from_full() {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_overrun(&error) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+/// More changes than the buffer holds are changes too.
+fn is_overrun(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error())
+}
