@@ -1,5 +1,9 @@
 //! Calling the built `hardwire` as a runtime does.
 
+mod call;
+mod fake_ipam;
+mod scene;
+
 use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -10,6 +14,10 @@ use serde_json::{Value, json};
 
 use crate::binaries::hardwire;
 use crate::node::Pod;
+
+pub use call::Call;
+pub use fake_ipam::FakeIpam;
+pub use scene::{Scene, Seen};
 
 /// Where Debian's and Ubuntu's `containernetworking-plugins` are.
 pub const REFERENCE_PLUGINS: &str = "/usr/lib/cni";
@@ -161,6 +169,42 @@ impl Outcome {
     pub fn success(&self) -> Value {
         assert_eq!(self.status, 0, "{}{}", self.stdout, self.stderr);
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+
+    /// Asserts that the call succeeded and printed nothing, as every verb but ADD and VERSION does.
+    #[track_caller]
+    pub fn silence(&self) {
+        let Self { status, stdout, stderr } = self;
+        assert_eq!((*status, stdout.as_str()), (0, ""), "{stderr}");
+    }
+
+    /// The error object of a call that failed: the only thing on stdout, with a code that says no more than it may.
+    #[track_caller]
+    pub fn error(&self) -> Value {
+        assert_eq!(
+            self.status, 1,
+            "exit status; stdout {:?}, stderr {}",
+            self.stdout, self.stderr
+        );
+        let error: Value = serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("stdout is not one JSON document: {error}: {:?}", self.stdout));
+        let code = error["code"].as_u64().unwrap_or_else(|| panic!("no code: {error}"));
+        // 3 tells the runtime that no DEL is needed.
+        assert!(code != 0 && code != 3, "{error}");
+        assert!(error["msg"].as_str().is_some_and(|msg| !msg.is_empty()), "{error}");
+        assert!(error["cniVersion"].is_string(), "{error}");
+        error
+    }
+
+    /// The same, with parts that its message or details must have.
+    #[track_caller]
+    pub fn error_naming(&self, parts: &[&str]) -> Value {
+        let error = self.error();
+        let text = format!("{} {}", error["msg"], error["details"]);
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        }
+        error
     }
 
     /// The error object of a call that failed, which must have this code.

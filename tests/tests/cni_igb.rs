@@ -116,7 +116,7 @@ fn pods_on_one_vlan_reach_each_other_and_no_other() {
         let conf = conf(
             &igb,
             index,
-            &json!({"cniVersion": "1.0.0", "vlan": vlan, "ipam": plugin.host_local("10.81.0.0/24")}),
+            &json!({"cniVersion": "1.0.0", "vlan": vlan, "mac": format!("02:00:00:00:04:0{index}"), "ipam": plugin.host_local("10.81.0.0/24")}),
         );
         plugin.add(pod, &conf);
         confs.push(conf);

@@ -70,7 +70,27 @@ pub fn place(
         flags: Some(flags(conf, record.ipam.is_none())).filter(|(_, mask)| mask.0 != 0),
     };
     if let Err(error) = change_link(host, original.index, &change) {
-        return Err(refusal(record, original, &change, &mut pod.socket, &error));
+        let moved = moved_link(record, original, &mut pod.socket);
+        let port = record.vf.as_ref().zip(candidate.pf.clone()).map(|(vf, pf)| VfPort {
+            socket: host,
+            pf,
+            vf: vf.index,
+        });
+        match (moved, conf.vf.mac, port) {
+            (Some(link), Some(mac), Some(mut port)) if link.mac() != Some(mac) => {
+                let given = port.give_address(Some(&mut pod.socket), link.index, mac, Some(mac));
+                given.map_err(|error| refusal(record, original, &change, Some(&link), &error))?;
+                // The kernel stopped at the address: what comes after it is still to be done.
+                let rest = LinkChange {
+                    netns: None,
+                    mac: None,
+                    ..change
+                };
+                let finished = change_link(&mut pod.socket, link.index, &rest);
+                finished.map_err(|error| refusal(record, original, &rest, Some(&link), &error))?;
+            }
+            (moved, _, _) => return Err(refusal(record, original, &change, moved.as_ref(), &error)),
+        }
     }
     let link = pod_link(record, &ifname, pod)?;
     record.target.index = Some(link.index);
@@ -108,17 +128,22 @@ fn pod_link(record: &Record, ifname: &IfName, pod: &mut Entered) -> Result<Link,
     Ok(link)
 }
 
+/// The interface in the pod after a message that failed: under the new name, or under its old one.
+fn moved_link(record: &Record, original: &OriginalLink, pod: &mut Socket) -> Option<Link> {
+    let mut named = |name: &IfName| pod.link_by_name(name.as_str()).ok().flatten();
+    let link = named(&record.owner.ifname).or_else(|| named(&original.name));
+    link.filter(|link| is_link_of(link, &record.device) != Some(false))
+}
+
 /// Which part of the message the kernel refused: it applies them in a known order (address, MTU, name, flags), and a move
-/// that was made stays made. Until the name is applied the device stands in the pod under its old one.
+/// that was made stays made.
 fn refusal(
     record: &Record,
     original: &OriginalLink,
     change: &LinkChange<'_>,
-    pod: &mut Socket,
+    moved: Option<&Link>,
     error: &NetlinkError,
 ) -> CniError {
-    let mut named = |name: &IfName| pod.link_by_name(name.as_str()).ok().flatten();
-    let moved = named(&record.owner.ifname).or_else(|| named(&original.name));
     let what = match (moved, change.mac, change.mtu) {
         (None, _, _) => format!("the move to {} as {}", record.owner.netns_path, record.owner.ifname),
         (Some(link), Some(mac), _) if link.mac() != Some(mac) => format!("mac {mac}"),

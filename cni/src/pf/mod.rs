@@ -3,6 +3,7 @@
 //! The same code for igb, netdevsim and every other PF: the kernel's VF interface (`ndo_set_vf_*`) is all it knows. The
 //! kernel applies a message's attributes one by one and stops at the first refusal, so an undo never assumes all or nothing.
 
+mod address;
 mod attributes;
 mod trunk;
 

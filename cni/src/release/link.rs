@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use hardwire_pci::netlink::{Link, LinkFlags, Socket};
-use hardwire_pci::{DeviceId, IfName};
+use hardwire_pci::{DeviceId, IfName, MacAddr};
 
 use super::find::{Whereabouts, find};
 use super::{ReleaseError, refused};
@@ -11,6 +11,7 @@ use crate::Context;
 use crate::journal::{OriginalLink, Record};
 use crate::kernel::{LinkChange, add_altname, change_link, delete_altname};
 use crate::netns::{Entered, Netns};
+use crate::pf::{VfPort, pf_of};
 
 /// The flags that an administrator sets: up, promiscuous, all multicast.
 const RESTORED: LinkFlags = LinkFlags(LinkFlags::UP | LinkFlags::PROMISC | LinkFlags::ALLMULTI);
@@ -59,40 +60,40 @@ pub(super) fn bring_back(
         let Whereabouts::Host(link) = find(context, record, host)? else {
             return Err(refused(record, "moving it back to the host", source));
         };
-        return restore_on_host(record, &link, host);
+        return restore_on_host(context, record, &link, host);
     }
     if taken {
         return Err(name_taken(record, original, &name));
     }
     let back = host.link_by_name(original.name.as_str());
     let back = back.map_err(|source| refused(record, "looking at it on the host", source))?;
-    back.map_or(Ok(()), |link| restore_on_host(record, &link, host))
+    back.map_or(Ok(()), |link| restore_on_host(context, record, &link, host))
 }
 
 /// Puts right whatever differs on an interface that is on the host. Sends nothing if nothing does.
-pub(super) fn restore_on_host(record: &Record, link: &Link, host: &mut Socket) -> Result<(), ReleaseError> {
+pub(super) fn restore_on_host(
+    context: &Context,
+    record: &Record,
+    link: &Link,
+    host: &mut Socket,
+) -> Result<(), ReleaseError> {
     let Some(original) = &record.link else { return Ok(()) };
     let index = link.index;
-    let mut apply = |step: &str, change: LinkChange<'_>| {
-        change_link(host, index, &change).map_err(|source| refused(record, step, source))
-    };
     let mac = original.mac.filter(|mac| link.mac() != Some(*mac));
     let renamed = link.name != original.name.as_str();
     let mut flags = link.flags;
     if flags.is_up() && (mac.is_some() || renamed) {
         // Many drivers change neither while they are up.
-        apply("setting it down", LinkChange::up(false))?;
+        let down = change_link(host, index, &LinkChange::up(false));
+        down.map_err(|source| refused(record, "setting it down", source))?;
         flags = LinkFlags(flags.0 & !LinkFlags::UP);
     }
-    if mac.is_some() {
-        apply(
-            "restoring its MAC address",
-            LinkChange {
-                mac,
-                ..LinkChange::default()
-            },
-        )?;
+    if let Some(mac) = mac {
+        restore_mac(context, record, index, mac, host)?;
     }
+    let mut apply = |step: &str, change: LinkChange<'_>| {
+        change_link(host, index, &change).map_err(|source| refused(record, step, source))
+    };
     if let mtu @ Some(_) = differing_mtu(link, original) {
         apply(
             "restoring its MTU",
@@ -123,6 +124,36 @@ pub(super) fn restore_on_host(record: &Record, link: &Link, host: &mut Socket) -
         change_link(host, index, &change).map_err(|source| refused(record, "restoring its flags", source))?;
     }
     restore_altnames(record, link, original, host)
+}
+
+fn restore_mac(
+    context: &Context,
+    record: &Record,
+    index: u32,
+    mac: MacAddr,
+    host: &mut Socket,
+) -> Result<(), ReleaseError> {
+    let change = LinkChange {
+        mac: Some(mac),
+        ..LinkChange::default()
+    };
+    let Err(source) = change_link(host, index, &change) else {
+        return Ok(());
+    };
+    let port = record
+        .vf
+        .as_ref()
+        .and_then(|vf| Some((vf, pf_of(&vf.pf, &context.sysfs)?)));
+    let given = match port {
+        Some((vf, pf)) => VfPort {
+            socket: host,
+            pf,
+            vf: vf.index,
+        }
+        .give_address(None, index, mac, vf.state.mac),
+        None => Err(source),
+    };
+    given.map_err(|source| refused(record, "restoring its MAC address", source))
 }
 
 fn differing_mtu(link: &Link, original: &OriginalLink) -> Option<u32> {

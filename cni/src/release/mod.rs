@@ -107,7 +107,7 @@ pub fn release(context: &Context, record: &Record, host: &mut Socket) -> Result<
     let pf = pf.and(trunk);
     let link = match whereabouts {
         Whereabouts::Pod { entered, link } => link::bring_back(context, record, entered, &link, host),
-        Whereabouts::Host(link) => link::restore_on_host(record, &link, host),
+        Whereabouts::Host(link) => link::restore_on_host(context, record, &link, host),
         Whereabouts::Bare | Whereabouts::Gone => Ok(()),
         Whereabouts::Unreachable => return pf.map(|()| Outcome::Unreachable),
     };

@@ -38,13 +38,15 @@ impl Igb {
             .into_iter()
             .find(|name| name.contains(':'))
             .expect("an igb device");
+        let name = netdev(&address).expect("the PF has an interface");
+        // igb tells its VFs their addresses when they are made, and only while it is up.
+        run(&["ip", "link", "set", &name, "up"]);
         let device = PathBuf::from("/sys/bus/pci/devices").join(&address);
         let num_vfs = device.join("sriov_numvfs");
         if fs::read_to_string(&num_vfs).expect("sriov_numvfs").trim() != VFS.to_string() {
             fs::write(&num_vfs, "0").expect("removing VFs");
             fs::write(&num_vfs, VFS.to_string()).expect("making VFs");
         }
-        let name = netdev(&address).expect("the PF has an interface");
         Self { address, name }
     }
 

@@ -8,12 +8,16 @@ mod links;
 mod netdevsim;
 mod pod;
 mod shell;
+mod veth;
+mod vfio;
 
 pub use igb::Igb;
 pub use links::{Address, host_link, host_links, link_in, vf};
 pub use netdevsim::Netdevsim;
 pub use pod::Pod;
 pub use shell::{run, succeeds};
+pub use veth::Veth;
+pub use vfio::VfioBound;
 
 /// Fails outside the emulated node: for tests that would disturb a real one.
 #[track_caller]

@@ -1,0 +1,189 @@
+//! Whole configurations: what runs, what is refused, and what the messages say.
+
+use serde_json::json;
+
+use super::*;
+
+fn defaults() -> Defaults {
+    Defaults {
+        resource_prefix: "intel.com".to_owned(),
+        plugin_directory: "/var/lib/kubelet/device-plugins".into(),
+    }
+}
+
+fn parse(document: Value) -> Config {
+    Config::from_json(document, &defaults()).unwrap()
+}
+
+fn refusal(pool: &Value) -> String {
+    let config = parse(json!({"resourceList": [pool]}));
+    assert!(config.pools.is_empty(), "{config:?}");
+    config.refused[0].to_string()
+}
+
+#[test]
+fn what_the_operator_writes_is_read() {
+    let config = parse(json!({"resourceList": [{
+        "resourceName": "x",
+        "selectors": {"vendors": ["15b3"], "pfNames": ["ens1#0-3"], "IsRdma": false, "NeedVhostNet": false},
+        "SelectorObj": null
+    }]}));
+    assert_eq!(config.pools[0].resource.to_string(), "intel.com/x");
+    assert!(config.refused.is_empty() && config.warnings.is_empty(), "{config:?}");
+}
+
+#[test]
+fn a_node_without_pools_is_fine() {
+    for document in [json!({"resourceList": null}), json!({"resourceList": []}), json!({})] {
+        let config = parse(document);
+        assert!(config.pools.is_empty() && config.refused.is_empty());
+    }
+}
+
+#[test]
+fn one_selector_and_a_list_of_one_are_the_same() {
+    let pools = [json!({"vendors": ["8086"]}), json!([{"vendors": ["8086"]}])]
+        .map(|selectors| parse(json!({"resourceList": [{"resourceName": "x", "selectors": selectors}]})).pools);
+    assert_eq!(pools[0], pools[1]);
+}
+
+#[test]
+fn all_fields_of_a_pool_are_read() {
+    let config = parse(json!({"ResourceList": [{
+        "resourcename": "x", "ResourcePrefix": "acme.org", "deviceType": "netDevice", "excludeTopology": true,
+        "selectors": [{}], "additionalInfo": {"*": {"k": "v"}}, "allowNodeDevices": ["eth0", "0000:03:00.0"]
+    }]}));
+    let pool = &config.pools[0];
+    assert_eq!(pool.resource.to_string(), "acme.org/x");
+    assert!(pool.exclude_topology);
+    assert_eq!(pool.additional_info.as_ref().unwrap()["*"]["k"], "v");
+    assert_eq!(pool.allow_node_devices.len(), 2);
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn a_bad_pool_does_not_stop_the_others() {
+    let config = parse(json!({"resourceList": [
+        {"resourceName": "bad name", "selectors": {}},
+        {"resourceName": "good", "selectors": {}},
+        {"resourceName": "good", "selectors": {}},
+        {"resourceName": "good", "resourcePrefix": "acme.org", "selectors": {}},
+        7,
+    ]}));
+    let good: Vec<String> = config.pools.iter().map(|pool| pool.resource.to_string()).collect();
+    assert_eq!(good, ["intel.com/good", "acme.org/good"]);
+    let refused: Vec<String> = config.refused.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        refused,
+        [
+            "resourceList[0] (bad name): resourceName is \"bad name\": expected 1 to 63 letters, digits, and - _ . \
+             between them",
+            "resourceList[2] (good): its resource is \"intel.com/good\": a pool before it has the same",
+            "resourceList[4]: it is 7: expected an object",
+        ]
+    );
+}
+
+#[test]
+fn messages_say_pool_field_value_and_what_would_be_right() {
+    for (pool, expected) in [
+        (json!({"selectors": {}}), "resourceName is \"\""),
+        (json!({"resourceName": "x"}), "selectors is null: expected an object"),
+        (json!({"resourceName": "x", "selectors": []}), "selectors is []"),
+        (
+            json!({"resourceName": "x", "selectors": [null]}),
+            "selectors[0] is null: expected an object",
+        ),
+        (json!({"resourceName": "x", "selectors": "y"}), "expected an object"),
+        (
+            json!({"resourceName": "x", "selectors": [{}, {"vendors": ["q"]}]}),
+            "selectors[1].vendors[0] is \"q\"",
+        ),
+        (
+            json!({"resourceName": "x", "deviceType": "accelerator", "selectors": {}}),
+            "deviceType is \"accelerator\": this version has only netDevice",
+        ),
+        (
+            json!({"resourceName": "x", "deviceType": "netdevice", "selectors": {}}),
+            "deviceType is \"netdevice\": expected netDevice",
+        ),
+        (
+            json!({"resourceName": "x", "resourcePrefix": "kubernetes.io", "selectors": {}}),
+            "resourcePrefix is \"kubernetes.io\"",
+        ),
+        (
+            json!({"resourceName": "x", "excludeTopology": "true", "selectors": {}}),
+            "excludeTopology is \"true\": expected true or false",
+        ),
+        (
+            json!({"resourceName": "x", "additionalInfo": {"*": {"a": 1}}, "selectors": {}}),
+            "additionalInfo",
+        ),
+        (
+            json!({"resourceName": "x", "allowNodeDevices": ["a/b"], "selectors": {}}),
+            "allowNodeDevices[0]",
+        ),
+        (json!({"resourceName": "n".repeat(64), "selectors": {}}), "1 to 63"),
+        (
+            json!({"resourceName": "n".repeat(63), "resourcePrefix": "p123456789", "selectors": {}}),
+            "4 bytes too long",
+        ),
+    ] {
+        let message = refusal(&pool);
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_second_variable_never_hides_another_pools_first() {
+    let pool = |name: &str| json!({"resourceName": name, "selectors": {}});
+    let config = parse(json!({"resourceList": [pool("a-b"), pool("a_b"), pool("c-d"), pool("A_B")]}));
+    let variables: Vec<&[String]> = config.pools.iter().map(|pool| pool.variables.as_slice()).collect();
+    assert_eq!(
+        variables,
+        [
+            ["PCIDEVICE_INTEL_COM_A-B"].as_slice(),
+            &["PCIDEVICE_INTEL_COM_A_B"],
+            &["PCIDEVICE_INTEL_COM_C-D", "PCIDEVICE_INTEL_COM_C_D"],
+            &["PCIDEVICE_INTEL_COM_A_B"],
+        ]
+    );
+    assert!(config.warnings[0].contains("intel.com/A_B"), "{:?}", config.warnings);
+}
+
+#[test]
+fn fields_that_do_nothing_are_told() {
+    let config = parse(json!({"resourceList": [{"resourceName": "x", "selector": {}, "selectors": {}}], "x": 1}));
+    assert_eq!(
+        config.warnings,
+        [
+            "x is no field of a configuration and does nothing",
+            "resourceList[0] (x): selector is no field of a pool and does nothing",
+        ]
+    );
+}
+
+#[test]
+fn a_file_is_refused_as_a_whole_only_if_nothing_in_it_is_good() {
+    let directory = tempfile::tempdir().unwrap();
+    let read = |text: &str| {
+        let path = directory.path().join("config.json");
+        fs::write(&path, text).unwrap();
+        Config::read(&path, &defaults()).map_err(|error| error.to_string())
+    };
+    assert!(read("junk").unwrap_err().contains("config.json: not JSON"));
+    assert!(read("[]").unwrap_err().contains("expected an object"));
+    assert!(
+        read(r#"{"resourceList": {}}"#)
+            .unwrap_err()
+            .contains("expected a list of pools")
+    );
+    assert!(
+        read(r#"{"resourceList": [{}]}"#)
+            .unwrap_err()
+            .contains("no good pool: resourceList[0]")
+    );
+    assert!(read(r#"{"resourceList": [{}, {"resourceName": "x", "selectors": {}}]}"#).is_ok());
+    let missing = Config::read(&directory.path().join("none"), &defaults());
+    assert!(matches!(missing, Err(ConfigError::Read { .. })));
+}

@@ -1,0 +1,149 @@
+//! One entry of a `resourceList`.
+
+use std::collections::BTreeMap;
+
+use hardwire_pci::{Device, DeviceId, IfName};
+use serde_json::Value;
+
+use super::Defaults;
+use super::object::{BadField, Item, Object};
+use super::resource_name::{BadResourceName, ResourceName};
+use super::selector::Selector;
+
+/// The longest path of a unix socket: `sun_path` without its NUL (unix(7)).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// A pool of interchangeable devices, offered as one extended resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// What it is called.
+    pub resource: ResourceName,
+    /// A device belongs to it if one of these matches.
+    pub selectors: Vec<Selector>,
+    /// Do not tell the kubelet the NUMA node.
+    pub exclude_topology: bool,
+    /// What containers are told of a device besides its address.
+    pub additional_info: Option<AdditionalInfo>,
+    /// Devices that may be given away although the node itself uses them.
+    pub allow_node_devices: Vec<NodeDevice>,
+    /// The environment variables that list a container's devices: upstream's, and one for shells where that has a hyphen.
+    pub variables: Vec<String>,
+}
+
+/// By device id, `*` for all: names and values.
+pub type AdditionalInfo = BTreeMap<String, BTreeMap<String, String>>;
+
+/// A device of the node, as an operator names it: by its place on the bus or by its interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeDevice(String);
+
+// === impl NodeDevice ===
+
+impl NodeDevice {
+    fn parse(item: &Item) -> Result<Self, BadField> {
+        // Names with dots may look like both.
+        let is_device = item.text.parse::<DeviceId>().is_ok() || item.text.parse::<IfName>().is_ok();
+        let named = is_device.then(|| Self(item.text.clone()));
+        named.ok_or_else(|| item.bad("expected an interface name or a full PCI address"))
+    }
+
+    fn is(&self, device: &Device) -> bool {
+        let mut interfaces = device.netdevs.iter();
+        self.0.parse().is_ok_and(|id: DeviceId| id == device.id)
+            || interfaces.any(|netdev| netdev.name.as_str() == self.0)
+    }
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// Whether the configuration names a device of the node itself.
+    pub fn allows(&self, device: &Device) -> bool {
+        self.allow_node_devices.iter().any(|named| named.is(device))
+    }
+
+    pub(super) fn parse(value: Value, defaults: &Defaults, warnings: &mut Vec<String>) -> Result<Self, BadField> {
+        let mut object = Object::new("", value)?;
+        let resource = resource(&mut object, defaults)?;
+        device_type(&mut object)?;
+        let pool = Self {
+            variables: vec![resource.variable()],
+            resource,
+            selectors: selectors(&mut object, warnings)?,
+            exclude_topology: object.boolean("excludeTopology")?,
+            additional_info: additional_info(&mut object)?,
+            allow_node_devices: object
+                .strings("allowNodeDevices")?
+                .iter()
+                .map(NodeDevice::parse)
+                .collect::<Result<_, _>>()?,
+        };
+        let unknown = object.unknown().into_iter();
+        warnings.extend(unknown.map(|field| format!("{field} is no field of a pool and does nothing")));
+        Ok(pool)
+    }
+}
+
+fn resource(object: &mut Object, defaults: &Defaults) -> Result<ResourceName, BadField> {
+    let own_prefix = object.string("resourcePrefix")?;
+    let name = object.string("resourceName")?.unwrap_or_default();
+    let prefix = own_prefix.as_ref().unwrap_or(&defaults.resource_prefix);
+    let resource = ResourceName::new(prefix, &name).map_err(|error| match error {
+        BadResourceName::Name => BadField::new("resourceName", &name.as_str().into(), error.to_string()),
+        BadResourceName::Prefix | BadResourceName::Reserved => {
+            let field = if own_prefix.is_some() {
+                "resourcePrefix"
+            } else {
+                "the prefix of --resource-prefix"
+            };
+            BadField::new(field, &prefix.as_str().into(), error.to_string())
+        }
+    })?;
+    let path = defaults.plugin_directory.join(resource.endpoint());
+    let excess = path.as_os_str().len().saturating_sub(SOCKET_PATH_MAX);
+    if excess > 0 {
+        let expected = format!("the path of its socket, {}, is {excess} bytes too long", path.display());
+        return Err(BadField::new("resourceName", &name.into(), expected));
+    }
+    Ok(resource)
+}
+
+fn device_type(object: &mut Object) -> Result<(), BadField> {
+    let expected = match object.string("deviceType")?.as_deref() {
+        None | Some("netDevice") => return Ok(()),
+        Some(kind @ ("accelerator" | "auxNetDevice")) => {
+            (kind.to_owned(), "this version has only netDevice".to_owned())
+        }
+        Some(kind) => (kind.to_owned(), "expected netDevice".to_owned()),
+    };
+    Err(BadField::new("deviceType", &expected.0.into(), expected.1))
+}
+
+/// An object, or a list of objects of which one must match.
+fn selectors(object: &mut Object, warnings: &mut Vec<String>) -> Result<Vec<Selector>, BadField> {
+    // sriov-network-operator writes its own empty field beside it.
+    for field in ["selectorObj", "selectorObjs"] {
+        object.value(field)?;
+    }
+    let expected = "expected an object or a list of objects; {} selects every device";
+    match object.value("selectors")? {
+        None => Err(BadField::new("selectors", &Value::Null, expected)),
+        Some(Value::Array(items)) if items.is_empty() => Err(BadField::new("selectors", &items.into(), expected)),
+        Some(Value::Array(items)) => {
+            let each = items.into_iter().enumerate();
+            each.map(|(index, item)| Selector::parse(&format!("selectors[{index}]"), item, warnings))
+                .collect()
+        }
+        Some(one) => Ok(vec![Selector::parse("selectors", one, warnings)?]),
+    }
+}
+
+fn additional_info(object: &mut Object) -> Result<Option<AdditionalInfo>, BadField> {
+    let Some(value) = object.value("additionalInfo")? else {
+        return Ok(None);
+    };
+    let expected = "expected, by device address or *, objects of strings";
+    serde_json::from_value(value.clone())
+        .map(Some)
+        .map_err(|_no_map| BadField::new("additionalInfo", &value, expected))
+}

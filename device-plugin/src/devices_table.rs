@@ -1,0 +1,54 @@
+//! The command `devices`: what is there, and where it is, for people and, as JSON, for programs.
+
+mod rows;
+mod table;
+
+use std::io::{self, Write};
+
+use crate::args::DevicesArgs;
+use crate::config::{Config, ConfigError};
+use crate::pools::{Hardware, assign};
+
+/// Why there is nothing to print.
+#[derive(Debug, thiserror::Error)]
+pub enum DevicesError {
+    /// The configuration is of no use.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Nobody reads it.
+    #[error("stdout: {0}")]
+    Output(#[from] io::Error),
+    /// It has no JSON form.
+    #[error("JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Prints the node's devices.
+pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesError> {
+    let defaults = args.node.defaults();
+    let config = match &args.config {
+        None => Config::default(),
+        Some(file) => Config::read(file, &defaults)?,
+    };
+    for refused in &config.refused {
+        tracing::error!("pool refused: {refused}");
+    }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let hardware = Hardware::read(&args.node.sysfs());
+    let assignment = assign(&hardware, &config.pools);
+    let report = rows::Report::new(&hardware, &assignment, &config.pools);
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
+    } else {
+        table::write(out, &report)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "devices_table/devices_table_tests.rs"]
+mod tests;

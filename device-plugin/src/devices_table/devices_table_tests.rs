@@ -1,0 +1,82 @@
+//! The table, as it looks.
+
+use hardwire_pci::{Device, Function, Inventory, LinkType, Netdev, Skipped};
+
+use super::*;
+
+fn netdev(name: &str, port: Option<&str>) -> Netdev {
+    Netdev {
+        name: name.parse().unwrap(),
+        index: 2,
+        mac: Some("02:00:00:00:00:0a".parse().unwrap()),
+        mtu: 1500,
+        link_type: LinkType::Ether,
+        port: port.and_then(hardwire_pci::PortName::parse),
+        switch_id: port.map(|_| "a1".to_owned()),
+    }
+}
+
+fn device(id: &str, netdevs: Vec<Netdev>, function: Function) -> Device {
+    Device {
+        id: id.parse().unwrap(),
+        vendor: "8086".to_owned(),
+        device: "10c9".to_owned(),
+        class: 0x02_0000,
+        driver: Some("igb".to_owned()),
+        numa_node: Some(1),
+        iommu_group: None,
+        netdevs,
+        function,
+    }
+}
+
+fn hardware() -> Hardware {
+    let pf = Function::Pf {
+        total_vfs: 7,
+        num_vfs: 1,
+        vfs: Vec::new(),
+    };
+    let vf = Function::Vf {
+        pf: Some("0000:01:00.0".parse().unwrap()),
+        index: Some(0),
+    };
+    let ports = vec![netdev("eth0", Some("p0")), netdev("eth0_0", Some("pf0vf0"))];
+    Hardware {
+        inventory: Inventory {
+            devices: vec![
+                device("0000:01:00.0", ports, pf),
+                device("0000:01:10.0", Vec::new(), vf),
+            ],
+            skipped: vec![Skipped {
+                name: "0000:09:00.0".to_owned(),
+                reason: "vendor: garbage".to_owned(),
+            }],
+        },
+        ..Hardware::default()
+    }
+}
+
+#[test]
+fn the_table_is_aligned_and_has_representors_and_skipped_devices() {
+    let hardware = hardware();
+    let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[]);
+    let mut out = Vec::new();
+    table::write(&mut out, &report).unwrap();
+    let expected = "\
+DEVICE               PF    VF  DRIVER  NETDEV  MAC                MTU   NUMA  POOL
+0000:01:00.0         -     -   igb     eth0    02:00:00:00:00:0a  1500  1     - (PF with 1 VF)
+0000:01:00.0/pf0vf0  eth0  -   igb     eth0_0  02:00:00:00:00:0a  1500  -     - (representor of pf0vf0)
+0000:01:10.0         eth0  0   igb     -       -                  -     1     - (no pools are configured)
+skipped 0000:09:00.0: vendor: garbage
+";
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+#[test]
+fn a_node_without_devices_says_so() {
+    let hardware = Hardware::default();
+    let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[]);
+    let mut out = Vec::new();
+    table::write(&mut out, &report).unwrap();
+    assert_eq!(out, b"no network devices found\n");
+}

@@ -1,0 +1,52 @@
+//! The table: columns as wide as what is in them, a dash for what there is not.
+
+use std::io::{self, Write};
+
+use super::rows::{Report, Row};
+
+const HEAD: [&str; 9] = ["DEVICE", "PF", "VF", "DRIVER", "NETDEV", "MAC", "MTU", "NUMA", "POOL"];
+
+type Cells = [String; HEAD.len()];
+
+pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    if report.devices.is_empty() {
+        writeln!(out, "no network devices found")?;
+    } else {
+        let head = HEAD.map(str::to_owned);
+        let rows: Vec<Cells> = std::iter::once(head).chain(report.devices.iter().map(cells)).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
+        for row in &rows {
+            let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+    }
+    for skipped in &report.skipped {
+        writeln!(out, "skipped {}: {}", skipped.device, skipped.reason)?;
+    }
+    Ok(())
+}
+
+fn cells(row: &Row) -> Cells {
+    let text = |cell: Option<&str>| cell.unwrap_or("-").to_owned();
+    let number = |cell: Option<u32>| cell.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    [
+        row.device.clone(),
+        text(row.pf_name.as_deref().or(row.pf.as_deref())),
+        number(row.vf),
+        text(row.driver.as_deref()),
+        text(row.netdev.as_deref()),
+        text(row.mac.as_deref()),
+        number(row.mtu),
+        number(row.numa_node),
+        place(row),
+    ]
+}
+
+fn place(row: &Row) -> String {
+    match (&row.pool, &row.reason) {
+        (Some(pool), _) => pool.clone(),
+        (None, Some(reason)) => format!("- ({reason})"),
+        (None, None) => "-".to_owned(),
+    }
+}

@@ -1,0 +1,114 @@
+//! The kubelet's device-plugin directory: something in it changed.
+//!
+//! Only that much is told. What a change means, each reader finds out by looking, so that no event that inotify merges,
+//! reorders or loses (`IN_Q_OVERFLOW`) can mislead anyone.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use inotify::{Event, EventMask, EventStream, Inotify, WatchMask};
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+/// Room for a few dozen events; what does not fit stays in the kernel's queue.
+const BUFFER: usize = 4096;
+/// Between attempts to watch a directory that cannot be watched. There is no event for "now it can".
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A watched directory.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    path: PathBuf,
+    changes: watch::Receiver<()>,
+}
+
+// === impl Directory ===
+
+impl Directory {
+    /// Makes the directory, as the kubelet does, and watches it as long as the runtime lives.
+    pub fn watch(path: &Path) -> io::Result<Self> {
+        let events = open(path)?;
+        let (tell, changes) = watch::channel(());
+        tokio::spawn(follow(path.to_owned(), events, tell));
+        Ok(Self {
+            path: path.to_owned(),
+            changes,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits until `look`, which is asked at once and after each change, finds something.
+    pub async fn wait_for<T>(&self, mut look: impl FnMut(&Path) -> Option<T>) -> T {
+        let mut changes = self.changes.clone();
+        loop {
+            changes.mark_unchanged();
+            if let Some(found) = look(&self.path) {
+                return found;
+            }
+            if changes.changed().await.is_err() {
+                // The runtime is being shut down.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<EventStream<[u8; BUFFER]>> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o750).create(path)?;
+    let inotify = Inotify::init()?;
+    let mask = WatchMask::CREATE
+        | WatchMask::DELETE
+        | WatchMask::MOVED_FROM
+        | WatchMask::MOVED_TO
+        | WatchMask::DELETE_SELF
+        | WatchMask::MOVE_SELF
+        | WatchMask::ONLYDIR;
+    inotify.watches().add(path, mask)?;
+    inotify.into_event_stream([0; BUFFER])
+}
+
+async fn follow(path: PathBuf, mut events: EventStream<[u8; BUFFER]>, tell: watch::Sender<()>) {
+    loop {
+        until_gone(&mut events, &tell).await;
+        warn!(
+            "{} is gone or cannot be watched any more; watching it anew",
+            path.display()
+        );
+        events = loop {
+            match open(&path) {
+                Ok(events) => break events,
+                Err(error) => {
+                    debug!("{}: {error}", path.display());
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
+        tell.send_replace(());
+    }
+}
+
+async fn until_gone(events: &mut EventStream<[u8; BUFFER]>, tell: &watch::Sender<()>) {
+    let gone = EventMask::DELETE_SELF | EventMask::MOVE_SELF | EventMask::IGNORED | EventMask::UNMOUNT;
+    while let Some(Ok(event)) = events.next().await {
+        if event.mask.intersects(gone) {
+            return;
+        }
+        if matters(&event) {
+            tell.send_replace(());
+        }
+    }
+}
+
+/// The kubelet's checkpoint, written there with each pod, does not.
+fn matters(event: &Event<impl AsRef<OsStr>>) -> bool {
+    let is_socket = |name: &OsStr| Path::new(name).extension().is_some_and(|extension| extension == "sock");
+    event.name.as_ref().is_none_or(|name| is_socket(name.as_ref()))
+}

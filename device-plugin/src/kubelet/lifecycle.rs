@@ -1,0 +1,162 @@
+//! One pool's life with the kubelet: serve, register, and notice when that has to be done again.
+//!
+//! Three things end a registration:
+//! - our socket is gone: a kubelet that starts removes it. The server is stopped, its streams ended, before a new one is
+//!   made and registered: when the kubelet (up to 1.36 at least, kubernetes#121994) sees an old stream end, it throws out
+//!   whatever is registered under the name by then, the new registration too;
+//! - the stream ended and none follows: the kubelet never reconnects, so the pool is registered again;
+//! - no stream ever came.
+//!
+//! Nothing is registered again while a stream is open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hardwire_proto::deviceplugin::KUBELET_SOCKET;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::directory::Directory;
+use super::registration::{Backoff, register};
+use super::serving::Serving;
+use super::socket::{BindError, FileId, bind};
+use crate::config::ResourceName;
+use crate::offer::Offer;
+
+/// After Register, and after the end of a stream: how long the kubelet may take to open one.
+const STREAM_BOUND: Duration = Duration::from_secs(3);
+/// A stream that lasted this long was no accident of a registration race.
+const STABLE: Duration = Duration::from_secs(10);
+
+/// A pool and its server.
+#[derive(Debug)]
+pub struct Plugin {
+    resource: ResourceName,
+    offer: watch::Sender<Arc<Offer>>,
+    directory: Directory,
+    serving: Serving,
+}
+
+// === impl Plugin ===
+
+impl Plugin {
+    /// Serves a pool; fails if another process does.
+    pub async fn start(resource: ResourceName, offer: Offer, directory: &Directory) -> Result<Self, BindError> {
+        let offer = watch::Sender::new(Arc::new(offer));
+        let serving = serve(&resource, &offer, directory).await?;
+        Ok(Self {
+            resource,
+            offer,
+            directory: directory.clone(),
+            serving,
+        })
+    }
+
+    /// Keeps the pool registered until `stop`, then ends its streams and removes its socket.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let stopped = tokio::select! {
+                () = stop.cancelled() => true,
+                () = self.socket_gone() => false,
+                never = self.keep_registered() => match never {},
+            };
+            self.serving.stop().await;
+            if stopped {
+                return;
+            }
+            info!(resource = %self.resource, "the socket was removed; making it anew");
+            self.serving = tokio::select! {
+                () = stop.cancelled() => return,
+                serving = serve_at_last(&self.resource, &self.offer, &self.directory) => serving,
+            };
+        }
+    }
+
+    async fn socket_gone(&self) {
+        let gone = || (!self.serving.file().is_there()).then_some(());
+        self.directory.wait_for(|_| gone()).await;
+    }
+
+    async fn keep_registered(&self) -> std::convert::Infallible {
+        let mut backoff = Backoff::default();
+        loop {
+            self.register(&mut backoff).await;
+            let since = Instant::now();
+            self.while_streaming().await;
+            warn!(resource = %self.resource, "the kubelet does not listen; registering again");
+            if since.elapsed() > STABLE {
+                backoff.reset();
+            } else {
+                self.pause(&mut backoff).await;
+            }
+        }
+    }
+
+    /// Registers, however often it takes.
+    async fn register(&self, backoff: &mut Backoff) {
+        let resource = &self.resource;
+        let socket = self.directory.path().join(KUBELET_SOCKET);
+        loop {
+            if FileId::of(&socket).is_none() {
+                info!(%resource, "waiting for the kubelet: there is no {}", socket.display());
+                self.directory.wait_for(|_| FileId::of(&socket)).await;
+            }
+            match register(&socket, resource).await {
+                Ok(()) => return info!(%resource, "registered"),
+                Err(error) => warn!(%resource, "not registered: {error}"),
+            }
+            self.pause(backoff).await;
+        }
+    }
+
+    /// Waits before the next attempt; a new kubelet ends the wait and starts the count afresh.
+    async fn pause(&self, backoff: &mut Backoff) {
+        let socket = self.directory.path().join(KUBELET_SOCKET);
+        let before = FileId::of(&socket);
+        let new_kubelet = |_: &_| FileId::of(&socket).filter(|now| Some(*now) != before);
+        tokio::select! {
+            () = sleep(backoff.pause()) => {}
+            _id = self.directory.wait_for(new_kubelet) => backoff.reset(),
+        }
+    }
+
+    /// Returns when no stream has been open for a while.
+    async fn while_streaming(&self) {
+        let mut streams = self.serving.streams();
+        // What wait_for gives is a lock on the count: it is let go at once. The sender lives as long as the server, so a
+        // closed channel is as good as no stream.
+        while timeout(STREAM_BOUND, streams.wait_for(|open| *open > 0))
+            .await
+            .is_ok_and(|open| open.is_ok())
+        {
+            debug!(resource = %self.resource, "the kubelet listens");
+            if streams.wait_for(|open| *open == 0).await.is_err() {
+                return;
+            }
+            info!(resource = %self.resource, "the kubelet's stream ended");
+        }
+    }
+}
+
+async fn serve(
+    resource: &ResourceName,
+    offer: &watch::Sender<Arc<Offer>>,
+    directory: &Directory,
+) -> Result<Serving, BindError> {
+    let (listener, file) = bind(&directory.path().join(resource.endpoint())).await?;
+    Ok(Serving::start(resource.clone(), offer.clone(), listener, file))
+}
+
+/// Serves, however often it takes: what is in the way now was not there at the start.
+async fn serve_at_last(resource: &ResourceName, offer: &watch::Sender<Arc<Offer>>, directory: &Directory) -> Serving {
+    let mut backoff = Backoff::default();
+    loop {
+        match serve(resource, offer, directory).await {
+            Ok(serving) => return serving,
+            Err(error) => warn!(%resource, "{error}"),
+        }
+        sleep(backoff.pause()).await;
+    }
+}

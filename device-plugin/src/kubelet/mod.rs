@@ -1,0 +1,19 @@
+//! The conversation with the kubelet (deviceplugin v1beta1, classic registration).
+//!
+//! Contract: the kubelet's pkg/kubelet/cm/devicemanager. Each pool has a socket in the kubelet's device-plugin directory. It
+//! must be served before it is registered, since the kubelet calls back inside Register. A starting kubelet removes every
+//! socket of the directory and never reconnects; whoever wants to stay registered has to notice both. The plugin-watcher
+//! directory is no alternative: the kubelet's dialler there sends an `:authority` that Rust's HTTP stack refuses.
+//!
+//! - [`directory`]: tells when something in the directory changes;
+//! - [`socket`]: takes a socket's place in it, and knows whether it is still there;
+//! - [`service`], [`serving`]: the gRPC service of one pool, and the server that runs it;
+//! - [`registration`]: the call to the kubelet, and how long to wait between failed ones;
+//! - [`lifecycle`]: when to do which.
+
+pub mod directory;
+pub mod lifecycle;
+pub mod registration;
+pub mod service;
+pub mod serving;
+pub mod socket;

@@ -1,0 +1,108 @@
+//! The call to the kubelet.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hardwire_proto::deviceplugin as api;
+use hardwire_proto::deviceplugin::registration_client::RegistrationClient;
+use tonic::transport::Endpoint;
+
+use crate::config::ResourceName;
+
+const CONNECT_BOUND: Duration = Duration::from_secs(5);
+/// The kubelet gives itself 10 s to connect to us before it answers.
+const REGISTER_BOUND: Duration = Duration::from_secs(30);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Why the kubelet does not know us.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// It does not answer the door.
+    #[error("{path}: {}", causes(source))]
+    Connect {
+        /// Its socket.
+        path: String,
+        /// What the transport says.
+        source: tonic::transport::Error,
+    },
+    /// It says no, or nothing.
+    #[error("the kubelet refused: {} ({:?})", .0.message(), .0.code())]
+    Refused(tonic::Status),
+}
+
+/// Introduces a resource to the kubelet at `socket`. The resource is being served by now.
+pub async fn register(socket: &Path, resource: &ResourceName) -> Result<(), RegisterError> {
+    let path = socket.display().to_string();
+    let connect = |source| RegisterError::Connect {
+        path: path.clone(),
+        source,
+    };
+    let endpoint = Endpoint::from_shared(format!("unix:{path}")).map_err(connect)?;
+    let endpoint = endpoint.connect_timeout(CONNECT_BOUND).timeout(REGISTER_BOUND);
+    let channel = endpoint.connect().await.map_err(connect)?;
+    let request = api::RegisterRequest {
+        version: api::VERSION.to_owned(),
+        endpoint: resource.endpoint(),
+        resource_name: resource.to_string(),
+        options: Some(api::DevicePluginOptions::default()),
+    };
+    let registered = RegistrationClient::new(channel).register(request).await;
+    registered.map(|_empty| ()).map_err(RegisterError::Refused)
+}
+
+/// tonic's own text is "transport error", with the reason below it.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        texts.push(cause.to_string());
+        next = cause.source();
+    }
+    texts.dedup();
+    texts.join(": ")
+}
+
+/// Pauses between attempts: longer each time, for ever.
+#[derive(Debug)]
+pub struct Backoff {
+    next: Duration,
+}
+
+// === impl Backoff ===
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { next: FIRST_PAUSE }
+    }
+}
+
+impl Backoff {
+    /// How long to wait this time.
+    pub fn pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(LONGEST_PAUSE);
+        pause
+    }
+
+    /// Things look better.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<u128> = (0..10).map(|_| backoff.pause().as_millis()).collect();
+        assert_eq!(pauses[..4], [100, 200, 400, 800]);
+        assert_eq!(pauses[9], 30_000);
+        backoff.reset();
+        assert_eq!(backoff.pause(), FIRST_PAUSE);
+    }
+}

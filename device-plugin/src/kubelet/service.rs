@@ -1,0 +1,116 @@
+//! The gRPC service of one pool.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt};
+use hardwire_proto::deviceplugin as api;
+use hardwire_proto::deviceplugin::device_plugin_server::DevicePlugin;
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use tracing::{debug, info, warn};
+
+use crate::allocate::{AllocateError, allocate};
+use crate::config::ResourceName;
+use crate::offer::Offer;
+
+/// What a pool answers.
+#[derive(Debug)]
+pub struct Service {
+    /// Which resource, for the log.
+    pub resource: ResourceName,
+    /// What there is.
+    pub offer: watch::Sender<Arc<Offer>>,
+    /// How many `ListAndWatch` streams are open.
+    pub streams: watch::Sender<usize>,
+    /// Ends the streams; a server with an open stream would never stop.
+    pub stop: CancellationToken,
+}
+
+/// Counts a stream as long as it is open.
+struct Open(watch::Sender<usize>);
+
+type Reply<T> = Result<Response<T>, Status>;
+
+// === impl Open ===
+
+impl Open {
+    fn new(streams: &watch::Sender<usize>) -> Self {
+        streams.send_modify(|open| *open += 1);
+        Self(streams.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
+
+// === impl Service ===
+
+#[tonic::async_trait]
+impl DevicePlugin for Service {
+    async fn get_device_plugin_options(&self, _: Request<api::Empty>) -> Reply<api::DevicePluginOptions> {
+        Ok(Response::new(api::DevicePluginOptions::default()))
+    }
+
+    type ListAndWatchStream = Pin<Box<dyn Stream<Item = Result<api::ListAndWatchResponse, Status>> + Send>>;
+
+    async fn list_and_watch(&self, _: Request<api::Empty>) -> Reply<Self::ListAndWatchStream> {
+        let open = Open::new(&self.streams);
+        let resource = self.resource.clone();
+        let lists = WatchStream::new(self.offer.subscribe()).map(move |offer| {
+            // The stream counts as open until it is dropped.
+            let _open = &open;
+            debug!(%resource, devices = offer.devices.len(), "list sent");
+            Ok(offer.list())
+        });
+        let lists = lists.take_until(self.stop.clone().cancelled_owned());
+        Ok(Response::new(Box::pin(lists)))
+    }
+
+    async fn get_preferred_allocation(
+        &self,
+        _: Request<api::PreferredAllocationRequest>,
+    ) -> Reply<api::PreferredAllocationResponse> {
+        Ok(Response::new(api::PreferredAllocationResponse::default()))
+    }
+
+    async fn allocate(&self, request: Request<api::AllocateRequest>) -> Reply<api::AllocateResponse> {
+        let request = request.into_inner();
+        let ids: Vec<&str> = request
+            .container_requests
+            .iter()
+            .flat_map(|container| container.devices_ids.iter().map(String::as_str))
+            .collect();
+        let offer = Arc::clone(&self.offer.borrow());
+        match allocate(&offer, &request) {
+            Ok(response) => {
+                info!(resource = %self.resource, ?ids, "allocated");
+                Ok(Response::new(response))
+            }
+            Err(error) => {
+                warn!(resource = %self.resource, ?ids, "not allocated: {error}");
+                let message = format!("{}: {error}", self.resource);
+                Err(match error {
+                    AllocateError::Empty => Status::invalid_argument(message),
+                    AllocateError::Unknown(_) => {
+                        // The kubelet's list is not ours: send it again.
+                        self.offer.send_modify(|_same| ());
+                        Status::not_found(message)
+                    }
+                })
+            }
+        }
+    }
+
+    async fn pre_start_container(
+        &self,
+        _: Request<api::PreStartContainerRequest>,
+    ) -> Reply<api::PreStartContainerResponse> {
+        Ok(Response::new(api::PreStartContainerResponse::default()))
+    }
+}

@@ -1,0 +1,19 @@
+//! The node's device manager, as a library; `hardwired` is a thin program around it.
+//!
+//! - [`config`]: what the operator wants: pools of devices;
+//! - [`pools`]: what is there, and which device belongs to which pool, or why to none;
+//! - [`offer`], [`allocate`]: what a pool shows to the kubelet and hands to containers;
+//! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
+//! - [`daemon`], [`devices_table`]: the commands `run` and `devices`;
+//! - [`args`], [`logging`]: the edge.
+
+pub mod allocate;
+pub mod args;
+pub mod config;
+pub mod daemon;
+pub mod devices_table;
+mod go_json;
+pub mod kubelet;
+pub mod logging;
+pub mod offer;
+pub mod pools;

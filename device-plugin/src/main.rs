@@ -1,0 +1,54 @@
+//! `hardwired`: the device manager. Everything of substance is in the library.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use hardwire_device_plugin::args::{Cli, Command, RunArgs};
+use hardwire_device_plugin::{daemon, devices_table, logging};
+use tracing::{error, info};
+
+/// For what the daemon's own drain did not end.
+const RUNTIME_BOUND: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = logging::start(&cli.log_level) {
+        eprintln_or_nothing(&error);
+        return ExitCode::from(2);
+    }
+    match command(&cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(args) => run(args),
+        Command::Devices(args) => Ok(devices_table::print(args, &mut io::stdout().lock())?),
+    }
+}
+
+fn run(args: &RunArgs) -> anyhow::Result<()> {
+    info!("hardwired {}", env!("CARGO_PKG_VERSION"));
+    // One thread: the work is a few small messages, and each thread would cost memory on every node.
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().context("runtime")?;
+    let ended = runtime.block_on(daemon::run(args));
+    runtime.shutdown_timeout(RUNTIME_BOUND);
+    Ok(ended?)
+}
+
+/// Before there is a log.
+fn eprintln_or_nothing(error: &dyn std::error::Error) {
+    use std::io::Write;
+
+    // With stderr closed there is nowhere to complain.
+    let _ = writeln!(io::stderr().lock(), "hardwired: {error}");
+}

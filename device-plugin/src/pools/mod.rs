@@ -1,0 +1,16 @@
+//! Which devices are there, and which pool each belongs to, or why it belongs to none.
+//!
+//! [`Hardware`] is what was read, once; [`assign`] is a pure function of it and of the configuration, so that both commands,
+//! and later every change of either, give the same answer.
+
+mod assign;
+mod hardware;
+mod reason;
+
+pub use assign::{Assignment, Contest, Override, Place, assign};
+pub use hardware::{Claim, Hardware};
+pub use reason::Reason;
+
+#[cfg(test)]
+#[path = "pools_tests.rs"]
+mod tests;

@@ -1,0 +1,151 @@
+//! Assignment: first match wins, the node's own devices stay with the node, and each device outside has its reason.
+
+use hardwire_pci::{Device, Function, Inventory, NodeUse};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::{Config, Defaults, Pool};
+
+fn device(id: &str, function: Function) -> Device {
+    Device {
+        id: id.parse().unwrap(),
+        vendor: "8086".to_owned(),
+        device: "10ca".to_owned(),
+        class: 0x02_0000,
+        driver: Some("igbvf".to_owned()),
+        numa_node: None,
+        iommu_group: None,
+        netdevs: Vec::new(),
+        function,
+    }
+}
+
+fn vf(id: &str, index: u32) -> Device {
+    let pf = Some("0000:01:00.0".parse().unwrap());
+    device(id, Function::Vf { pf, index: Some(index) })
+}
+
+fn hardware(devices: Vec<Device>) -> Hardware {
+    let inventory = Inventory {
+        devices,
+        skipped: Vec::new(),
+    };
+    Hardware {
+        inventory,
+        ..Hardware::default()
+    }
+}
+
+fn pools(list: &Value) -> Vec<Pool> {
+    let defaults = Defaults {
+        resource_prefix: "a.com".to_owned(),
+        plugin_directory: "/p".into(),
+    };
+    let config = Config::from_json(json!({"resourceList": list}), &defaults).unwrap();
+    assert!(config.refused.is_empty(), "{:?}", config.refused);
+    config.pools
+}
+
+fn places(assignment: &Assignment) -> Vec<String> {
+    let text = |place: &Place| match place {
+        Place::Pool(index) => format!("pool {index}"),
+        Place::Nowhere(reason) => reason.to_string(),
+    };
+    assignment.places.values().map(text).collect()
+}
+
+#[test]
+fn the_first_pool_that_selects_a_device_has_it() {
+    let hardware = hardware(vec![vf("0000:01:10.0", 0), vf("0000:01:10.2", 1)]);
+    let pools = pools(&json!([
+        {"resourceName": "first", "selectors": {"pciAddresses": ["0000:01:10.2"]}},
+        {"resourceName": "second", "selectors": {}},
+        {"resourceName": "third", "selectors": {}},
+    ]));
+    let assignment = assign(&hardware, &pools);
+    assert_eq!(places(&assignment), ["pool 1", "pool 0"]);
+    assert_eq!(
+        assignment.devices(1).map(ToString::to_string).collect::<Vec<_>>(),
+        ["0000:01:10.0"]
+    );
+    assert_eq!(assignment.devices(2).count(), 0);
+    let contests: Vec<String> = assignment
+        .contests
+        .iter()
+        .map(|contest| format!("{} {} {}", contest.device, contest.winner, contest.loser))
+        .collect();
+    assert_eq!(
+        contests,
+        [
+            "0000:01:10.0 a.com/second a.com/third",
+            "0000:01:10.2 a.com/first a.com/second",
+            "0000:01:10.2 a.com/first a.com/third",
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_given_away_says_why() {
+    let pf = |num_vfs| Function::Pf {
+        total_vfs: 7,
+        num_vfs,
+        vfs: Vec::new(),
+    };
+    let mut driverless = vf("0000:01:10.0", 0);
+    driverless.driver = None;
+    let mut other = device("0000:05:00.0", Function::Plain);
+    other.vendor = "15b3".to_owned();
+    let hardware = hardware(vec![
+        device("0000:01:00.0", pf(7)),
+        driverless,
+        device("0000:02:00.0", pf(0)),
+        device("0000:03:00.0", Function::Plain),
+        other,
+    ]);
+    let pools = pools(&json!([{"resourceName": "x", "selectors": {"vendors": ["8086"]}}]));
+    assert_eq!(
+        places(&assign(&hardware, &pools)),
+        [
+            "PF with 7 VFs",
+            "no driver is bound to it",
+            "pool 0",
+            "pool 0",
+            "no selector matches"
+        ]
+    );
+    assert_eq!(places(&assign(&hardware, &[]))[4], "no pools are configured");
+}
+
+#[test]
+fn a_device_of_the_node_is_given_away_only_by_name() {
+    let mut hardware = hardware(vec![device("0000:03:00.0", Function::Plain)]);
+    let id = hardware.inventory.devices[0].id.clone();
+    let claim = Claim::Used(NodeUse::DefaultRoute { v6: false, table: 254 });
+    hardware.claims.insert(id, claim.clone());
+    let pools = pools(&json!([
+        {"resourceName": "careless", "selectors": {}},
+        {"resourceName": "deliberate", "selectors": {}, "allowNodeDevices": ["0000:03:00.0"]},
+    ]));
+    let refused = assign(&hardware, &pools[..1]);
+    assert_eq!(
+        places(&refused),
+        ["the node's IPv4 default route (table 254) leads through it"]
+    );
+    let allowed = assign(&hardware, &pools);
+    assert_eq!(places(&allowed), ["pool 1"]);
+    assert_eq!(allowed.overrides.len(), 1);
+    assert_eq!(allowed.overrides[0].claim, claim);
+    assert!(allowed.contests.is_empty());
+}
+
+#[test]
+fn what_is_not_known_to_be_spare_is_not_given_away() {
+    let mut hardware = hardware(vec![device("0000:03:00.0", Function::Plain)]);
+    let id = hardware.inventory.devices[0].id.clone();
+    hardware.claims.insert(id, Claim::Unknown("EPERM".to_owned()));
+    let pools = pools(&json!([{"resourceName": "x", "selectors": {}}]));
+    assert_eq!(
+        places(&assign(&hardware, &pools)),
+        ["whether the node uses it is not known (EPERM)"]
+    );
+}

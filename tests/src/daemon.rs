@@ -1,0 +1,183 @@
+//! Running the built `hardwired`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::binaries::hardwired;
+
+/// Directories for one daemon, removed when dropped.
+#[derive(Debug)]
+pub struct Site {
+    directory: tempfile::TempDir,
+}
+
+/// A running daemon, killed when dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    lines: Receiver<String>,
+    log: Vec<String>,
+}
+
+// === impl Site ===
+
+impl Default for Site {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Site {
+    /// Empty directories.
+    pub fn new() -> Self {
+        // Short: paths of sockets have at most 107 bytes.
+        let directory = tempfile::Builder::new().prefix("hw-").tempdir();
+        Self {
+            directory: directory.expect("a directory"),
+        }
+    }
+
+    /// What stands for /var/lib/kubelet.
+    pub fn kubelet_dir(&self) -> PathBuf {
+        self.directory.path().join("kubelet")
+    }
+
+    /// The directory of the sockets.
+    pub fn plugin_dir(&self) -> PathBuf {
+        self.kubelet_dir().join("device-plugins")
+    }
+
+    /// Writes the configuration and returns its path.
+    pub fn config(&self, content: &Value) -> PathBuf {
+        let path = self.directory.path().join("config.json");
+        fs::write(&path, content.to_string()).expect("a file");
+        path
+    }
+
+    /// Runs a command of `hardwired` to its end.
+    pub fn output(&self, arguments: &[&str], sysfs: &Path) -> Output {
+        let mut command = self.command(arguments, sysfs);
+        command.output().expect("hardwired runs")
+    }
+
+    /// Starts `hardwired run` with a configuration and a tree.
+    pub fn start(&self, config: &Value, sysfs: &Path) -> Daemon {
+        let config = self.config(config);
+        let config = config.to_str().expect("UTF-8");
+        let mut command = self.command(&["run", "--config", config], sysfs);
+        Daemon::spawn(&mut command)
+    }
+
+    fn command(&self, arguments: &[&str], sysfs: &Path) -> Command {
+        let mut command = Command::new(hardwired());
+        command
+            .args(arguments)
+            .arg("--kubelet-dir")
+            .arg(self.kubelet_dir())
+            .arg("--sysfs-root")
+            .arg(sysfs)
+            .env("RUST_LOG", "debug,h2=info,hyper=info,tower=info");
+        command
+    }
+}
+
+// === impl Daemon ===
+
+impl Daemon {
+    fn spawn(command: &mut Command) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::inherit())
+            .stderr(Stdio::piped());
+        let mut child = child.spawn().expect("hardwired starts");
+        let stderr = child.stderr.take().expect("a pipe");
+        let (tell, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if tell.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            child,
+            lines,
+            log: Vec::new(),
+        }
+    }
+
+    /// Waits for a line of the log that contains a text, among those not waited for before.
+    #[track_caller]
+    pub fn wait_for_log(&mut self, text: &str, bound: Duration) -> String {
+        let deadline = Instant::now() + bound;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.log.push(line.clone());
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("no line with {text:?} in the log:\n{}", self.log.join("\n"))
+                }
+            }
+        }
+    }
+
+    /// Everything logged until now.
+    pub fn log(&mut self) -> String {
+        self.log.extend(self.lines.try_iter());
+        self.log.join("\n")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        // It may have ended by itself; its exit status tells.
+        let _ = kill_process(pid, signal);
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub fn wait(&mut self, bound: Duration) -> ExitStatus {
+        let deadline = Instant::now() + bound;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "still running:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What a failed test shows.
+            let log = self.log();
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("hardwired's log:\n{log}\n").as_bytes());
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,128 @@
+//! `hardwired` on hardware: the emulated igb, and netdevsim.
+#![allow(clippy::unwrap_used, reason = "a test fails where it fails")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use hardwire_tests::daemon::{Daemon, Site};
+use hardwire_tests::kubelet::Kubelet;
+use hardwire_tests::node::{Igb, Netdevsim, Pod, run};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+const SOON: Duration = Duration::from_secs(60);
+
+fn sys() -> &'static Path {
+    Path::new("/sys")
+}
+
+fn pool(name: &str, selectors: &Value) -> Value {
+    json!({"resourceList": [{"resourceName": name, "selectors": selectors}]})
+}
+
+/// What `hardwired devices` says of a device.
+fn place(site: &Site, config: &Value, device: &str) -> String {
+    let config = site.config(config);
+    let output = site.output(&["devices", "--json", "--config", config.to_str().unwrap()], sys());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut rows = report["devices"].as_array().unwrap().iter();
+    let row = rows.find(|row| row["device"] == device);
+    let row = row.unwrap_or_else(|| panic!("no {device} in {report:#}"));
+    let text = row["pool"].as_str().or_else(|| row["reason"].as_str());
+    text.unwrap().to_owned()
+}
+
+fn listed(kubelet: &Kubelet, resource: &str, count: usize) -> Vec<String> {
+    let devices = kubelet
+        .wait_for_devices(resource, |devices| devices.len() == count, SOON)
+        .unwrap();
+    assert!(devices.iter().all(|device| device.health == "Healthy"));
+    devices.into_iter().map(|device| device.id).collect()
+}
+
+fn restart(site: &Site, daemon: &mut Daemon, config: &Value) {
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.wait(SOON).code(), Some(0));
+    *daemon = site.start(config, sys());
+}
+
+#[test]
+fn the_vfs_of_a_pf_are_pooled_and_the_pf_is_not() {
+    let (igb, site) = (Igb::get(), Site::new());
+    let config = pool(
+        "igb",
+        &json!({"vendors": ["8086"], "pfNames": [format!("{}#0-2,5", igb.name)]}),
+    );
+    assert_eq!(place(&site, &config, &igb.address), "PF with 7 VFs");
+    assert_eq!(place(&site, &config, &igb.vf_address(5)), "intel.com/igb");
+    assert_eq!(place(&site, &config, &igb.vf_address(3)), "no selector matches");
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let _daemon = site.start(&config, sys());
+    let mut vfs = [0, 1, 2, 5].map(|index| igb.vf_address(index));
+    vfs.sort();
+    assert_eq!(listed(&kubelet, "intel.com/igb", 4), vfs);
+}
+
+#[test]
+fn d11_a_vf_in_a_pod_stays_listed_over_a_restart() {
+    let (igb, site, pod) = (Igb::get(), Site::new(), Pod::new("listed"));
+    let config = pool("igb", &json!({"pfNames": [igb.name]}));
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let mut daemon = site.start(&config, sys());
+    let before = listed(&kubelet, "intel.com/igb", 7);
+    let netdev = igb.vf_netdev(6).unwrap();
+    run(&["ip", "link", "set", &netdev, "netns", pod.name()]);
+    restart(&site, &mut daemon, &config);
+    let after = listed(&kubelet, "intel.com/igb", 7);
+    run(&["ip", "-netns", pod.name(), "link", "set", &netdev, "netns", "1"]);
+    assert_eq!(after, before);
+}
+
+#[test]
+fn vf_ports_of_netdevsim_are_pooled_by_their_id() {
+    let (device, site) = (Netdevsim::switchdev(2), Site::new());
+    let ids = [device.vf_id(0), device.vf_id(1)];
+    let config = pool("sim", &json!({"pciAddresses": ids}));
+    let pf = format!("netdevsim{}/{}", device.number, device.pf_port());
+    assert_eq!(place(&site, &config, &pf), "PF with 2 VFs");
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let _daemon = site.start(&config, sys());
+    assert_eq!(listed(&kubelet, "intel.com/sim", 2), ids);
+    let held = kubelet.admit("default/a", "app", "intel.com/sim", 1).unwrap();
+    assert_eq!(held.response.envs["PCIDEVICE_INTEL_COM_SIM"], ids[0]);
+}
+
+#[test]
+fn a_nic_that_the_node_stands_on_is_never_offered_unless_named() {
+    let (device, site) = (Netdevsim::legacy(0), Site::new());
+    let id = format!("netdevsim{}/{}", device.number, device.pf_port());
+    let nic = device.pf();
+    let config = pool("nic", &json!({"pciAddresses": [id]}));
+    let place = || place(&site, &config, &id);
+    assert_eq!(place(), "intel.com/nic");
+
+    let bridge = format!("hwbr{}", device.number);
+    run(&["ip", "link", "add", &bridge, "type", "bridge"]);
+    run(&["ip", "link", "set", &nic, "master", &bridge]);
+    let below_bridge = place();
+    run(&["ip", "link", "delete", &bridge]);
+    assert_eq!(below_bridge, format!("{bridge} stands on it"));
+
+    run(&["ip", "link", "set", &nic, "up"]);
+    run(&["ip", "route", "add", "default", "dev", &nic, "table", "4242"]);
+    assert_eq!(place(), "the node's IPv4 default route (table 4242) leads through it");
+    run(&["ip", "route", "delete", "default", "dev", &nic, "table", "4242"]);
+    assert_eq!(place(), "intel.com/nic");
+
+    run(&["ip", "address", "add", "192.0.2.1/24", "dev", &nic]);
+    assert_eq!(place(), "it carries the node's address 192.0.2.1");
+    let mut named = config.clone();
+    named["resourceList"][0]["allowNodeDevices"] = json!([nic]);
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let mut daemon = site.start(&named, sys());
+    daemon.wait_for_log(
+        "in intel.com/nic by allowNodeDevices, although it carries the node's address 192.0.2.1",
+        SOON,
+    );
+    assert_eq!(listed(&kubelet, "intel.com/nic", 1), [id.as_str()]);
+}
