@@ -3,7 +3,7 @@
 use crate::address::PciAddress;
 use crate::device::Device;
 use crate::id::{DeviceId, NetdevsimPort};
-use crate::read::{ReadError, netdevsim_ports, read_device};
+use crate::read::{ReadError, VfIndices, netdevsim_ports, read_device, read_pci_device};
 use crate::sysfs::Sysfs;
 
 /// Base class of network controllers in a PCI class code (PCI Code and ID Assignment, class 02h).
@@ -51,11 +51,12 @@ impl Inventory {
     }
 
     fn read_pci(&mut self, sysfs: &Sysfs) {
+        let mut indices = VfIndices::default();
         for name in sysfs.names(&sysfs.path("bus/pci/devices")) {
             let class = sysfs.hex(&sysfs.path("bus/pci/devices").join(&name).join("class"), 6);
             match (class, name.parse::<PciAddress>()) {
                 (Ok(class), _) if class >> 16 != NETWORK_CONTROLLER => {}
-                (Ok(_), Ok(address)) => self.take(&name, read_device(sysfs, &DeviceId::Pci(address))),
+                (Ok(_), Ok(address)) => self.take(&name, read_pci_device(sysfs, address, &mut indices)),
                 (Err(error), _) => self.skip(&name, &error),
                 (_, Err(error)) => self.skip(&name, &error),
             }

@@ -4,6 +4,7 @@
 //! and `/sys/bus/netdevsim/devices/netdevsimN/{net/,sriov_numvfs}` (Documentation/ABI/testing/sysfs-bus-pci,
 //! drivers/net/netdevsim/bus.c).
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::address::PciAddress;
@@ -38,14 +39,33 @@ impl Device {
 /// Reads one device. Its interfaces are those in the network namespace of the sysfs mount.
 pub fn read_device(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
     match id {
-        DeviceId::Pci(address) => pci(sysfs, *address),
+        DeviceId::Pci(address) => read_pci_device(sysfs, *address, &mut VfIndices::default()),
         DeviceId::Netdevsim(port) => netdevsim(sysfs, port),
         DeviceId::Auxiliary(_) => auxiliary(sysfs, id),
         DeviceId::Interface(name) => interface(sysfs, name),
     }
 }
 
-fn pci(sysfs: &Sysfs, address: PciAddress) -> Result<Device, ReadError> {
+/// The VFs of each PF, read once for all of them: a node may have a thousand.
+#[derive(Debug, Default)]
+pub(crate) struct VfIndices(HashMap<PciAddress, HashMap<PciAddress, u32>>);
+
+impl VfIndices {
+    fn of(&mut self, sysfs: &Sysfs, pf: PciAddress, vf: PciAddress) -> Option<u32> {
+        let vfs = self
+            .0
+            .entry(pf)
+            .or_insert_with(|| virtfns(sysfs, pf).map(|(index, vf)| (vf, index)).collect());
+        vfs.get(&vf).copied()
+    }
+}
+
+/// Reads a PCI function, with what is known of VFs so far.
+pub(crate) fn read_pci_device(
+    sysfs: &Sysfs,
+    address: PciAddress,
+    indices: &mut VfIndices,
+) -> Result<Device, ReadError> {
     let id = DeviceId::Pci(address);
     let directory = Device::directory(sysfs, &id);
     let vendor = match sysfs.hex(&directory.join("vendor"), 4) {
@@ -66,7 +86,7 @@ fn pci(sysfs: &Sysfs, address: PciAddress) -> Result<Device, ReadError> {
             .link_name(&directory.join("iommu_group"))
             .and_then(|group| group.parse().ok()),
         netdevs: netdevs(sysfs, &pci_net_directories(sysfs, &directory))?,
-        function: pci_function(sysfs, &directory, address)?,
+        function: pci_function(sysfs, &directory, address, indices)?,
         id,
     })
 }
@@ -87,14 +107,17 @@ fn pci_net_directories(sysfs: &Sysfs, directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn pci_function(sysfs: &Sysfs, directory: &Path, address: PciAddress) -> Result<Function, ReadError> {
+fn pci_function(
+    sysfs: &Sysfs,
+    directory: &Path,
+    address: PciAddress,
+    indices: &mut VfIndices,
+) -> Result<Function, ReadError> {
     if let Some(pf) = sysfs.link_name(&directory.join("physfn")) {
         let Ok(pf) = pf.parse::<PciAddress>() else {
             return Ok(Function::Vf { pf: None, index: None });
         };
-        let index = virtfns(sysfs, pf)
-            .find(|(_, vf)| *vf == address)
-            .map(|(index, _)| index);
+        let index = indices.of(sysfs, pf, address);
         return Ok(Function::Vf {
             pf: Some(DeviceId::Pci(pf)),
             index,
@@ -204,7 +227,7 @@ fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
         path.ancestors()
             .find_map(|above| above.file_name()?.to_str()?.parse::<PciAddress>().ok())
     });
-    let parent = parent.and_then(|address| pci(sysfs, address).ok());
+    let parent = parent.and_then(|address| read_pci_device(sysfs, address, &mut VfIndices::default()).ok());
     Ok(Device {
         id: id.clone(),
         driver: sysfs.link_name(&directory.join("driver")),

@@ -1,6 +1,7 @@
 //! A host interface by name: attached, used, put back; and every way of asking wrongly leaves no trace.
 //!
 //! veth stands in for the NIC: to the kernel's move it is one, and it can be made in any number.
+#![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 use std::fs;
 

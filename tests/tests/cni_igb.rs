@@ -1,4 +1,5 @@
 //! VFs of the emulated igb: real PCI functions behind a real driver, with a switch that forwards between them.
+#![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 use hardwire_tests::node::{Igb, Pod, host_link, host_links, run};
 use hardwire_tests::plugin::Plugin;

@@ -1,4 +1,5 @@
 //! Pods that sriov-cni and host-device attached: their DEL comes to hardwire, with what those plugins left on disk and link.
+#![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! netdevsim: every VF attribute through the same PF code, on VF ports in switchdev mode and on a PF in legacy mode.
+#![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 use hardwire_cni::config::{Base, NetConf};
 use hardwire_cni::pf::{VfPort, pf_of, requested_state};
