@@ -413,3 +413,79 @@ fn an_ipam_plugin_that_is_missing_or_fails_leaves_no_trace() {
     assert!(plugin.state_files().is_empty());
     assert_eq!(fs::read_to_string(&log).expect("the calls"), "ADD\nDEL\n");
 }
+
+#[test]
+fn a_neighbour_with_the_old_mac_learns_the_new_one_at_once() {
+    let (nic, pod, neighbour, mut plugin) = (Nic::new("hwann"), Pod::new("ann"), Pod::new("nbr"), Plugin::new());
+    run(&["ip", "link", "set", "hwannp", "netns", neighbour.name(), "up"]);
+    neighbour.run(&["ip", "address", "add", "10.97.0.9/24", "dev", "hwannp"]);
+    neighbour.run(&["ip", "address", "add", "fd97::9/64", "dev", "hwannp", "nodad"]);
+    let given = json!({"cniVersion": "1.0.0", "ips": [{"address": "10.97.0.1/24"}, {"address": "fd97::1/64"}]});
+    plugin.install(
+        "given",
+        &format!("#!/bin/sh\n[ $CNI_COMMAND = ADD ] && echo '{given}'\nexit 0\n"),
+    );
+    for address in ["10.97.0.1", "fd97::1"] {
+        neighbour.run(&[
+            "ip",
+            "neighbour",
+            "replace",
+            address,
+            "lladdr",
+            "02:00:00:00:0c:01",
+            "nud",
+            "stale",
+            "dev",
+            "hwannp",
+        ]);
+    }
+    let conf = nic.conf(&json!({"mac": "02:00:00:00:0c:02", "ipam": {"type": "given"}}));
+    plugin.add(&pod, &conf);
+    for address in ["10.97.0.1", "fd97::1"] {
+        neighbour.learns(address, "02:00:00:00:0c:02");
+    }
+    plugin.del(&pod, &conf);
+}
+
+#[test]
+fn an_ipv6_address_with_a_gateway_is_ready_on_return() {
+    let (nic, pod, mut plugin) = (Nic::new("hwdad"), Pod::new("dad"), Plugin::new());
+    run(&["ip", "link", "set", "hwdadp", "up"]);
+    let given = json!({"cniVersion": "1.0.0", "ips": [{"address": "fd98::1/64", "gateway": "fd98::9"}],
+                       "routes": [{"dst": "::/0"}]});
+    plugin.install(
+        "given",
+        &format!("#!/bin/sh\n[ $CNI_COMMAND = ADD ] && echo '{given}'\nexit 0\n"),
+    );
+    let conf = nic.conf(&json!({"ipam": {"type": "given"}}));
+    pod.run(&[
+        "sysctl",
+        "-qw",
+        "net.ipv6.conf.default.disable_ipv6=1",
+        "net.ipv6.conf.lo.disable_ipv6=1",
+    ]);
+    plugin.add(&pod, &conf);
+    let link = pod.link("net1").expect("net1 is in the pod");
+    let address = link["addr_info"]
+        .as_array()
+        .expect("addresses")
+        .iter()
+        .find(|a| a["local"] == "fd98::1")
+        .cloned();
+    let address = address.expect("the address is there");
+    assert!(
+        address.get("tentative").is_none() && address.get("dadfailed").is_none(),
+        "{address}"
+    );
+    for (interface, sysctl, value) in [
+        ("lo", "disable_ipv6", "0"),
+        ("net1", "disable_ipv6", "0"),
+        ("net1", "keep_addr_on_down", "1"),
+        ("net1", "ndisc_notify", "1"),
+        ("net1", "optimistic_dad", "1"),
+    ] {
+        let name = format!("net.ipv6.conf.{interface}.{sysctl}");
+        assert_eq!(pod.run(&["sysctl", "-n", &name]).trim(), value, "{name}");
+    }
+    plugin.del(&pod, &conf);
+}

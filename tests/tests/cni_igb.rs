@@ -177,3 +177,31 @@ fn a_pf_that_was_renamed_is_found_again() {
     run(&["ip", "link", "set", "hwpf", "name", &igb.name]);
     assert_eq!(seen(&igb, 2), before);
 }
+
+#[test]
+fn an_address_is_announced_when_the_carrier_comes_after_up() {
+    let (igb, plugin) = (Igb::get(), Plugin::new());
+    let (first, second) = (Pod::new("first"), Pod::new("second"));
+    let conf_of = |vf: u32| {
+        let ipam = plugin.host_local("10.82.0.0/24");
+        conf(&igb, vf, &json!({"cniVersion": "1.0.0", "vlan": 300, "ipam": ipam}))
+    };
+    plugin.add(&first, &conf_of(5));
+    assert!(!first.reaches("10.82.0.3", 1), "nobody is there yet");
+    first.run(&[
+        "ip",
+        "neighbour",
+        "replace",
+        "10.82.0.3",
+        "lladdr",
+        "02:00:00:00:0d:01",
+        "nud",
+        "stale",
+        "dev",
+        "net1",
+    ]);
+    let result = plugin.add(&second, &conf_of(6));
+    first.learns("10.82.0.3", result["interfaces"][0]["mac"].as_str().expect("a MAC"));
+    plugin.del(&second, &conf_of(6));
+    plugin.del(&first, &conf_of(5));
+}

@@ -8,8 +8,9 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use hardwire_pci::IfName;
-use hardwire_pci::netlink::{AddressWatch, InterfaceAddress, NetlinkError, Socket};
+use hardwire_pci::netlink::{Group, InterfaceAddress, NetlinkError, Socket, Watch};
 
+use super::announce::announce;
 use crate::kernel::{AddressFlag, LinkChange, Sysctl, SysctlError, add_address, add_route, change_link};
 use crate::netns::Netns;
 use crate::protocol::{CniError, Route, Success, code};
@@ -39,10 +40,13 @@ pub fn configure(
     let mut watch = None;
     if family_gateway(result, true).is_some() {
         let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("{ifname}: {error}"));
-        let opened = netns.run(AddressWatch::open).map_err(|error| failed(&error))?;
+        let opened = netns
+            .run(|| Watch::open(Group::Ipv6Addresses))
+            .map_err(|error| failed(&error))?;
         watch = Some(opened.map_err(|error| failed(&error))?);
     }
     change_link(socket, index, &LinkChange::up(true)).map_err(|error| refused(ifname, "up", &error))?;
+    announce(netns, socket, ifname, index, result);
     if let Some(watch) = &mut watch {
         settle(socket, ifname, index, watch)?;
     }
@@ -62,7 +66,7 @@ pub fn configure(
 }
 
 /// Waits for the end of duplicate address detection, which the kernel reports with each address that it changes.
-fn settle(socket: &mut Socket, ifname: &IfName, index: u32, watch: &mut AddressWatch) -> Result<(), CniError> {
+fn settle(socket: &mut Socket, ifname: &IfName, index: u32, watch: &mut Watch) -> Result<(), CniError> {
     let deadline = Instant::now() + DAD_BOUND;
     let failed = |error| CniError::new(code::INTERNAL, format!("{ifname}: waiting for its addresses: {error}"));
     loop {

@@ -2,6 +2,7 @@
 //!
 //! Each step leaves the record true before it changes anything, so that [`crate::release`] can undo from any point.
 
+mod announce;
 mod configure;
 mod device_info;
 mod original;

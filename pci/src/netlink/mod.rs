@@ -20,4 +20,4 @@ pub use links::{Link, LinkFlags};
 pub use routes::{DefaultRoute, RouteEntry};
 pub use socket::Socket;
 pub use vfs::{VfLinkState, VfState, VlanProtocol};
-pub use watch::AddressWatch;
+pub use watch::{Group, Watch};

@@ -1,4 +1,4 @@
-//! Waiting for the kernel to change an address, instead of asking again and again.
+//! Waiting for the kernel to change a link or an address, instead of asking again and again.
 
 use std::fmt;
 use std::io;
@@ -9,34 +9,38 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::error::NetlinkError;
 
-/// `RTNLGRP_IPV6_IFADDR` (include/uapi/linux/rtnetlink.h).
-const IPV6_ADDRESSES: u32 = 9;
+/// What can be listened to (include/uapi/linux/rtnetlink.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// `RTNLGRP_LINK`: every change of a link, its carrier among them.
+    Links = 1,
+    /// `RTNLGRP_IPV6_IFADDR`: every change of an IPv6 address.
+    Ipv6Addresses = 9,
+}
 
-/// A socket that hears of every change of an IPv6 address in the namespace in which it was opened.
-pub struct AddressWatch(RawSocket);
+/// A socket that hears of changes in the network namespace in which it was opened.
+pub struct Watch(RawSocket);
 
-impl fmt::Debug for AddressWatch {
+impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AddressWatch")
+        f.write_str("Watch")
     }
 }
 
-impl AddressWatch {
+impl Watch {
     /// Begins to listen, in the calling thread's network namespace.
-    pub fn open() -> Result<Self, NetlinkError> {
+    pub fn open(group: Group) -> Result<Self, NetlinkError> {
         let at = |step| move |source: io::Error| NetlinkError::Socket { step, source };
         let mut socket = RawSocket::new(NETLINK_ROUTE).map_err(at("open"))?;
         socket.bind_auto().map_err(at("bind"))?;
-        socket
-            .add_membership(IPV6_ADDRESSES)
-            .map_err(at("listen for addresses"))?;
+        socket.add_membership(group as u32).map_err(at("listen for changes"))?;
         Ok(Self(socket))
     }
 
     /// Returns at the next change, or when the bound is over. What changed is to be asked for: changes may be lost.
     pub fn wait(&mut self, bound: Duration) -> Result<(), NetlinkError> {
         let failed = |source| NetlinkError::Socket {
-            step: "wait for addresses",
+            step: "wait for changes",
             source,
         };
         // Zero would mean for ever.

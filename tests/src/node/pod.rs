@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use super::links::link_in;
-use super::shell::{run, succeeds};
+use super::shell::{run, succeeds, wait_until};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -59,6 +59,14 @@ impl Pod {
         succeeds(&[
             "ip", "netns", "exec", &self.name, "ping", "-c", "1", "-w", &wait, address,
         ])
+    }
+
+    /// Waits until its neighbour table has `mac` for an address: a packet on the way, not an exchange.
+    #[track_caller]
+    pub fn learns(&self, address: &str, mac: &str) {
+        wait_until(&format!("{} does not learn that {address} is {mac}", self.name), || {
+            self.run(&["ip", "neighbour", "show", address]).contains(mac)
+        });
     }
 
     /// Ends the namespace early.
