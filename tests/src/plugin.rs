@@ -71,6 +71,13 @@ impl Plugin {
         json!({"type": "host-local", "dataDir": store, "ranges": [[{"subnet": subnet}]]})
     }
 
+    /// The same with the first address as gateway, and a default route.
+    pub fn host_local_with_gateway(&self, subnet: &str) -> Value {
+        let mut ipam = self.host_local(subnet);
+        ipam["routes"] = json!([{"dst": "0.0.0.0/0"}]);
+        ipam
+    }
+
     /// Puts an executable script where the plugin looks for IPAM plugins, before all others.
     pub fn install(&mut self, name: &str, script: &str) {
         let folder = self.directory.path().join("plugins");

@@ -175,12 +175,14 @@ fn a_pf_that_was_renamed_is_found_again() {
     run(&["ip", "link", "set", &igb.name, "name", "hwpf"]);
     plugin.del(&pod, &conf);
     run(&["ip", "link", "set", "hwpf", "name", &igb.name]);
+    igb.up();
     assert_eq!(seen(&igb, 2), before);
 }
 
 #[test]
 fn an_address_is_announced_when_the_carrier_comes_after_up() {
     let (igb, plugin) = (Igb::get(), Plugin::new());
+    igb.renew();
     let (first, second) = (Pod::new("first"), Pod::new("second"));
     let conf_of = |vf: u32| {
         let ipam = plugin.host_local("10.82.0.0/24");

@@ -42,12 +42,21 @@ impl Igb {
         // igb tells its VFs their addresses when they are made, and only while it is up.
         run(&["ip", "link", "set", &name, "up"]);
         let device = PathBuf::from("/sys/bus/pci/devices").join(&address);
-        let num_vfs = device.join("sriov_numvfs");
-        if fs::read_to_string(&num_vfs).expect("sriov_numvfs").trim() != VFS.to_string() {
-            fs::write(&num_vfs, "0").expect("removing VFs");
-            fs::write(&num_vfs, VFS.to_string()).expect("making VFs");
+        let num_vfs = fs::read_to_string(device.join("sriov_numvfs")).expect("sriov_numvfs");
+        let igb = Self { address, name };
+        if num_vfs.trim() != VFS.to_string() {
+            igb.renew();
         }
-        Self { address, name }
+        igb
+    }
+
+    /// Makes all VFs anew. A PF that was down has forgotten the addresses of its VFs and passes nothing of theirs on until
+    /// they reset.
+    pub fn renew(&self) {
+        self.up();
+        let num_vfs = format!("/sys/bus/pci/devices/{}/sriov_numvfs", self.address);
+        fs::write(&num_vfs, "0").expect("removing VFs");
+        fs::write(&num_vfs, VFS.to_string()).expect("making VFs");
     }
 
     /// PCI address of a VF.

@@ -4,6 +4,7 @@
 //! Everything made here is unmade when it is dropped.
 
 mod igb;
+mod isolated;
 mod links;
 mod netdevsim;
 mod pod;
@@ -12,6 +13,7 @@ mod veth;
 mod vfio;
 
 pub use igb::Igb;
+pub use isolated::isolated;
 pub use links::{Address, host_link, host_links, link_in, vf};
 pub use netdevsim::Netdevsim;
 pub use pod::Pod;
