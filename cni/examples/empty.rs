@@ -1,0 +1,3 @@
+//! The cost of being a program at all: started and over. `hack/bench` measures `hardwire`'s VERSION against it.
+
+fn main() {}
