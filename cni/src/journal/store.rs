@@ -135,6 +135,16 @@ impl Journal {
         }
     }
 
+    /// Puts a record that cannot be read out of the way, and keeps it for whoever wants to know.
+    pub fn set_aside(&self, device: &DeviceId) -> Result<(), JournalError> {
+        let path = self.record_path(device);
+        fs::rename(&path, path.with_extension("unreadable")).map_err(|source| JournalError::Io {
+            step: "set aside",
+            path,
+            source,
+        })
+    }
+
     /// All records, and those that cannot be read.
     pub fn all(&self) -> Result<(Vec<Record>, Vec<Unreadable>), JournalError> {
         let (mut records, mut unreadable) = (Vec::new(), Vec::new());

@@ -7,7 +7,7 @@ use crate::Context;
 use crate::config::{NetConf, Way};
 use crate::device::{find_by_mac, id_of_link, missing};
 use crate::ipam;
-use crate::journal::{Journal, Owner, Record};
+use crate::journal::{Journal, JournalError, Owner, Record, Step};
 use crate::netns::Netns;
 use crate::protocol::{CniError, code};
 use crate::release::{Outcome, release};
@@ -52,22 +52,31 @@ fn id_by_mac(mac: MacAddr, context: &Context, host: &mut Socket) -> Result<Devic
 
 /// Makes sure that nobody has the device whose lock is held.
 pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut Socket) -> Result<(), CniError> {
-    let record = context
-        .journal
-        .get(id)
-        .map_err(|error| CniError::new(code::IO, error))?;
+    let record = match context.journal.get(id) {
+        Ok(record) => record,
+        Err(JournalError::Unreadable(unreadable)) => {
+            // It can only be what an older or newer hardwire, or a hand, left: whether the device is free is then told by
+            // the device itself.
+            tracing::warn!(device = %id, "{unreadable}: it is set aside");
+            context
+                .journal
+                .set_aside(id)
+                .map_err(|error| CniError::new(code::IO, error))?;
+            None
+        }
+        Err(error) => return Err(CniError::new(code::IO, error)),
+    };
     let Some(record) = record else { return Ok(()) };
     let again = record.owner.is(&by.container_id, &by.ifname);
-    if !again && is_alive(&record.owner) {
+    // After its DEL an attachment has no owner, whatever became of the namespace.
+    if !again && record.step != Step::Released && is_alive(&record.owner) {
         return Err(owned(&record));
     }
     tracing::warn!(
         device = %id, network = %record.owner.network, container = %record.owner.container_id,
         "releasing an attachment that no DEL came for"
     );
-    if !again {
-        release_ipam(&record);
-    }
+    release_ipam(&record);
     match release(context, &record, host) {
         Ok(Outcome::Done) => Ok(()),
         Ok(Outcome::Unreachable) => Err(owned(&record)),
