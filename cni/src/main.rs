@@ -74,7 +74,7 @@ fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
 fn dispatch(environment: &Environment, stdin: &[u8]) -> Result<Option<Value>, CniError> {
     let context = Context::read(|name| std::env::var_os(name));
     match environment.command()? {
-        Command::Add => verbs::add(&context, environment, stdin).map(Some),
+        Command::Add => verbs::add(&context, environment, stdin, print).map(|()| None),
         Command::Del => verbs::del(&context, environment, stdin).map(|()| None),
         Command::Check => verbs::check(&context, environment, stdin).map(|()| None),
         Command::Version => Ok(Some(verbs::version())),

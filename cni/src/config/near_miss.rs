@@ -86,16 +86,17 @@ fn meant(key: &str) -> Option<&'static str> {
     if let Some((_, meant)) = MEANT.iter().find(|(word, _)| *word == plain) {
         return Some(meant);
     }
-    KNOWN.iter().copied().find(|known| {
-        let known = self::plain(known);
-        // One slip in a short word makes another word; longer ones stay what they are with two.
-        let allowed = match known.len() {
-            0..=3 => 0,
-            4..=7 => 1,
-            _ => 2,
-        };
-        distance(&plain, &known) <= allowed
-    })
+    let distances = KNOWN
+        .iter()
+        .map(|known| (distance(&plain, &self::plain(known)), *known));
+    let (distance, nearest) = distances.min()?;
+    // One slip in a short word makes another word; longer ones stay what they are with two.
+    let allowed = match self::plain(nearest).len() {
+        0..=3 => 0,
+        4..=7 => 1,
+        _ => 2,
+    };
+    (distance <= allowed).then_some(nearest)
 }
 
 fn plain(key: &str) -> String {
@@ -133,6 +134,7 @@ mod tests {
         for (key, expected) in [
             ("max-tx-rate", "max_tx_rate"),
             ("maxTxRate", "max_tx_rate"),
+            ("min-tx-rate", "min_tx_rate"),
             ("max_tx_rates", "max_tx_rate"),
             ("spoofcheck", "spoofchk"),
             ("spoof_chk", "spoofchk"),

@@ -93,9 +93,14 @@ fn exchange(mut child: Child, config: &[u8]) -> io::Result<Output> {
 fn failure(output: &Output) -> CniError {
     let text = String::from_utf8_lossy(&output.stdout);
     if text.trim().is_empty() {
+        // In Go's words, which people search for; the plugin's stderr is on ours.
+        let ended = output
+            .status
+            .code()
+            .map_or_else(|| output.status.to_string(), |code| format!("exit status {code}"));
         return CniError::new(
             code::INTERNAL,
-            format!("netplugin failed with no error message: {}", output.status),
+            format!("netplugin failed with no error message: {ended}"),
         );
     }
     let garbage = |problem: &dyn std::fmt::Display| {

@@ -3,9 +3,10 @@
 //! In the pod under its name, in the pod under another one, back on the host because the namespace ended (under the pod's
 //! name, or `devN` where that is taken), in a namespace that nobody can reach, or nowhere.
 
-use hardwire_pci::netlink::{Link, Socket};
+use hardwire_pci::netlink::{Link, NetlinkError, Socket};
 use hardwire_pci::{DeviceId, PortName, ReadError, Sysfs, read_device};
 
+use super::link::stand_in;
 use super::{ReleaseError, refused};
 use crate::Context;
 use crate::device::{is_link_of, is_userspace_driver};
@@ -46,12 +47,9 @@ pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Whe
         });
     }
     let failed = |source| refused(record, "looking for it on the host", source);
-    if let DeviceId::Interface(name) = &record.device {
-        // The kernel deletes a software interface with its namespace, so one that is neither in the pod nor on the host
-        // as it was is gone; its old name may meanwhile be another's.
-        let link = host.link_by_name(name.as_str()).map_err(failed)?;
-        let same = link.filter(|link| link.index == original.index && link.mac() == original.mac);
-        return Ok(same.map_or(Whereabouts::Gone, |link| Whereabouts::Host(Box::new(link))));
+    if let DeviceId::Interface(_) = &record.device {
+        let found = software_interface(record, original, host).map_err(failed)?;
+        return Ok(found.map_or(Whereabouts::Gone, |link| Whereabouts::Host(Box::new(link))));
     }
     let device = match read_device(&context.sysfs, &record.device) {
         Ok(device) => device,
@@ -71,6 +69,24 @@ pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Whe
     } else {
         Whereabouts::Unreachable
     })
+}
+
+/// An interface on no bus that is on the host: as it was, under the stand-in that a release gave it, or, for hardware
+/// (USB), under the pod's name after its namespace ended. Software interfaces end with their namespace, and the old name
+/// may meanwhile be another's.
+fn software_interface(
+    record: &Record,
+    original: &OriginalLink,
+    host: &mut Socket,
+) -> Result<Option<Link>, NetlinkError> {
+    let stand_in = stand_in(&record.device);
+    let addressed = |link: &Link| link.mac() == original.mac || link.mac() == record.target.mac;
+    let is_it = |link: &Link| {
+        let unmoved = link.name == original.name.as_str() && link.index == original.index;
+        let returned = link.kind.is_none() && link.name == record.owner.ifname.as_str();
+        addressed(link) && (unmoved || returned || link.name == stand_in.as_str())
+    };
+    Ok(host.links()?.into_iter().find(is_it))
 }
 
 /// The namespace of the record, if the path still names it.

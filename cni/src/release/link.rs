@@ -227,7 +227,7 @@ fn name_taken(record: &Record, original: &OriginalLink, instead: &IfName) -> Rel
 }
 
 /// A name that no other device gets, for one whose own is taken: made of its id, within 15 bytes.
-fn stand_in(id: &DeviceId) -> IfName {
+pub(super) fn stand_in(id: &DeviceId) -> IfName {
     let text: String = id.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
     let tail = text.len().saturating_sub(13);
     let name = format!("hw{}", text.get(tail..).unwrap_or_default());

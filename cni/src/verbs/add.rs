@@ -1,11 +1,13 @@
 //! ADD: all of it or nothing.
 
+use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hardwire_pci::netlink::Socket;
 use serde_json::Value;
 
-use super::ownership::{id_to_lock, is_ours, make_free};
+use super::ownership::{id_to_lock, is_ours, make_free, refuse_own_netns};
+use super::previous::previous;
 use crate::Context;
 use crate::attach::{configure, place, remove_device_info, write_device_info};
 use crate::config::{Base, NetConf};
@@ -17,8 +19,14 @@ use crate::netns::{Entered, Netns};
 use crate::protocol::{CniError, Command, Dns, Environment, Interface, SpecVersion, Success, code};
 use crate::release::{Outcome, release};
 
-/// Attaches the device that the configuration names and returns the result to print.
-pub fn add(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<Value, CniError> {
+/// Attaches the device that the configuration names and hands the result to `print`: an attachment whose result nobody
+/// gets is none.
+pub fn add(
+    context: &Context,
+    environment: &Environment,
+    stdin: &[u8],
+    print: impl FnOnce(&Value) -> io::Result<()>,
+) -> Result<(), CniError> {
     let base = Base::parse(stdin)?;
     let version = base.required_version()?;
     let conf = NetConf::parse(base, version, &environment.args)?;
@@ -26,7 +34,7 @@ pub fn add(context: &Context, environment: &Environment, stdin: &[u8]) -> Result
         let msg = format!("cniVersion: {version} cannot express an attachment without ipam: give 0.3.1 or later");
         return Err(CniError::config(msg));
     }
-    let previous = previous(&conf)?;
+    let previous = previous(&conf)?.unwrap_or_default();
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
     let mut pod = enter(environment)?;
     if name_exists(environment, &mut pod)? {
@@ -91,27 +99,13 @@ pub fn add(context: &Context, environment: &Environment, stdin: &[u8]) -> Result
         ipam_asked: false,
         device_info_written: false,
     }
-    .run(previous)
-}
-
-fn previous(conf: &NetConf) -> Result<Success, CniError> {
-    let Some(previous) = conf.base.fields().get("prevResult") else {
-        return Ok(Success::default());
-    };
-    let parsed = Success::from_json(previous, conf.version);
-    parsed.map_err(|error| CniError::new(code::DECODE, format!("could not parse prevResult: {error}")))
+    .run(previous, print)
 }
 
 fn enter(environment: &Environment) -> Result<Entered, CniError> {
     let bad = |error| CniError::new(code::ENVIRONMENT, format!("CNI_NETNS: {error}"));
     let pod = Netns::open(environment.netns()?).map_err(bad)?;
-    let own = Netns::own().map_err(bad)?;
-    if pod.is_same(&own) && !environment.netns_override {
-        return Err(CniError::new(
-            code::SAME_NETNS,
-            "plugin's netns and netns from CNI_NETNS should not be the same",
-        ));
-    }
+    refuse_own_netns(&pod, environment)?;
     pod.enter().map_err(bad)
 }
 
@@ -160,18 +154,17 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn run(mut self, previous: Success) -> Result<Value, CniError> {
+    fn run(mut self, previous: Success, print: impl FnOnce(&Value) -> io::Result<()>) -> Result<(), CniError> {
         let version = self.call.conf.version;
         let made = self.make(previous);
-        let printable = made.and_then(|result| {
-            result
-                .to_json(version)
+        let result = made.and_then(|made| {
+            made.to_json(version)
                 .map_err(|error| CniError::new(code::INTERNAL, error))
         });
-        match printable {
-            Ok(result) => Ok(result),
-            Err(error) => Err(self.undo(error)),
-        }
+        let printed = result.and_then(|result| {
+            print(&result).map_err(|error| CniError::new(code::IO, format!("printing the result: {error}")))
+        });
+        printed.map_err(|error| self.undo(error))
     }
 
     fn make(&mut self, mut result: Success) -> Result<Success, CniError> {
@@ -208,7 +201,9 @@ impl Attempt<'_> {
             }
             result.ips.extend(given.ips);
             result.routes.extend(given.routes);
-            result.dns = given.dns;
+            if given.dns != Dns::default() {
+                result.dns = given.dns;
+            }
         }
         if conf.dns != Dns::default() {
             result.dns = conf.dns.clone();

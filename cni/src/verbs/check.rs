@@ -5,6 +5,7 @@
 
 use hardwire_pci::netlink::Socket;
 
+use super::previous::previous;
 use crate::Context;
 use crate::config::{Base, NetConf};
 use crate::ipam::Delegate;
@@ -22,6 +23,7 @@ pub fn check(context: &Context, environment: &Environment, stdin: &[u8]) -> Resu
         Delegate::of_call(plugin, environment, stdin).run(Command::Check)?;
     }
     let result = previous(&conf)?;
+    let result = result.ok_or_else(|| CniError::config("prevResult: CHECK needs the result of the ADD"))?;
     let interface = our_interface(environment, &result)?;
     let record = context
         .journal
@@ -32,23 +34,6 @@ pub fn check(context: &Context, environment: &Environment, stdin: &[u8]) -> Resu
         check_pod(environment, &result, interface.0, &interface.1)?;
     }
     record.map_or(Ok(()), |record| check_vf(context, &record))
-}
-
-fn previous(conf: &NetConf) -> Result<Success, CniError> {
-    let previous = conf.base.fields().get("prevResult");
-    let previous = previous.ok_or_else(|| CniError::config("prevResult: CHECK needs the result of the ADD"))?;
-    if let Some(version) = previous.get("cniVersion").and_then(|version| version.as_str())
-        && !version.is_empty()
-        && version != conf.version.as_str()
-    {
-        let msg = format!(
-            "prevResult: its cniVersion is {version}, the configuration's is {}",
-            conf.version
-        );
-        return Err(CniError::config(msg));
-    }
-    let parsed = Success::from_json(previous, conf.version);
-    parsed.map_err(|error| CniError::new(code::DECODE, format!("could not parse prevResult: {error}")))
 }
 
 fn our_interface(environment: &Environment, result: &Success) -> Result<(usize, Interface), CniError> {

@@ -5,11 +5,13 @@
 
 use hardwire_pci::netlink::Socket;
 
+use super::ownership::refuse_own_netns;
 use crate::Context;
 use crate::config::Base;
 use crate::ipam::Delegate;
 use crate::journal::{JournalError, Record, Step};
 use crate::moving_in;
+use crate::netns::Netns;
 use crate::protocol::{CniError, Command, Environment, Folded, code};
 use crate::release::{Outcome, release};
 
@@ -17,6 +19,9 @@ use crate::release::{Outcome, release};
 pub fn del(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
     let base = Base::parse(stdin)?;
     base.required_version()?;
+    if let Some(pod) = environment.netns.as_deref().and_then(|path| Netns::open(path).ok()) {
+        refuse_own_netns(&pod, environment)?;
+    }
     let found = find(context, environment, base.fields())?;
     let ipam = base.ipam.as_deref().map_or(Ok(()), |plugin| {
         Delegate::of_call(plugin, environment, stdin).run(Command::Del)

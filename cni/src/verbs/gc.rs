@@ -75,28 +75,30 @@ fn valid_attachments(json: &Map<String, Value>) -> Result<Option<Vec<(ContainerI
 
 fn collect(context: &Context, stale: &Record, host: &mut Socket) -> Result<(), CniError> {
     let io = |error: JournalError| CniError::new(code::IO, error);
-    let device = &stale.device;
-    tracing::info!(device = %device, container = %stale.owner.container_id, ifname = %stale.owner.ifname, "GC releases");
+    let (device, owner) = (&stale.device, &stale.owner);
+    tracing::info!(device = %device, container = %owner.container_id, ifname = %owner.ifname, "GC releases");
     let lock = context.journal.lock(device).map_err(io)?;
     let now = context.journal.get(device).map_err(io)?;
-    let released = match now.filter(|now| now.attempt == stale.attempt) {
-        None => Ok(Outcome::Done),
-        Some(record) => {
-            release_ipam(&record);
-            release(context, &record, host).map_err(|error| CniError::new(code::REFUSED, error))
-        }
-    };
-    context.journal.unlock(device, lock).map_err(io)?;
-    match released? {
-        Outcome::Done => Ok(()),
-        Outcome::Unreachable => Err(CniError::new(
-            code::TRY_AGAIN,
-            format!(
-                "{device} is in a namespace that cannot be reached (container {})",
-                stale.owner.container_id
-            ),
-        )),
+    let mut errors = Vec::new();
+    if let Some(record) = now.filter(|now| now.attempt == stale.attempt) {
+        errors.extend(release_ipam(&record).err());
+        errors.extend(match release(context, &record, host) {
+            Ok(Outcome::Done) => None,
+            Ok(Outcome::Unreachable) => Some(CniError::new(
+                code::TRY_AGAIN,
+                format!("{device} is in a namespace that cannot be reached"),
+            )),
+            Err(error) => Some(CniError::new(code::REFUSED, error)),
+        });
     }
+    context.journal.unlock(device, lock).map_err(io)?;
+    joined(errors).map_err(|error| CniError {
+        msg: format!(
+            "container {}, interface {}: {}",
+            owner.container_id, owner.ifname, error.msg
+        ),
+        ..error
+    })
 }
 
 fn joined(errors: Vec<CniError>) -> Result<(), CniError> {

@@ -5,6 +5,7 @@ mod check;
 mod del;
 mod gc;
 mod ownership;
+mod previous;
 mod status;
 mod version;
 

@@ -9,7 +9,7 @@ use crate::device::{find_by_mac, id_of_link, missing};
 use crate::ipam;
 use crate::journal::{Journal, JournalError, Owner, Record, Step};
 use crate::netns::Netns;
-use crate::protocol::{CniError, code};
+use crate::protocol::{CniError, Environment, code};
 use crate::release::{Outcome, release};
 
 /// The id of the device that the configuration names, before anything else is known of it: to lock it.
@@ -76,7 +76,10 @@ pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut
         device = %id, network = %record.owner.network, container = %record.owner.container_id,
         "releasing an attachment that no DEL came for"
     );
-    release_ipam(&record);
+    if let Err(error) = release_ipam(&record) {
+        // The one who asks now is another pod, and the address is not its.
+        tracing::warn!(device = %id, "{error}");
+    }
     match release(context, &record, host) {
         Ok(Outcome::Done) => Ok(()),
         Ok(Outcome::Unreachable) => Err(owned(&record)),
@@ -87,14 +90,16 @@ pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut
     }
 }
 
-/// Asks the IPAM plugin of a record to release its addresses, with what the record holds. Failures are logged: there is
-/// nobody to report them to.
-pub(super) fn release_ipam(record: &Record) {
-    if let Some(ipam) = &record.ipam
-        && let Err(error) = ipam::release(ipam, &record.owner)
-    {
-        tracing::warn!(device = %record.device, "IPAM DEL: {error}");
-    }
+/// Asks the IPAM plugin of a record to release its addresses, with what the record holds.
+pub(super) fn release_ipam(record: &Record) -> Result<(), CniError> {
+    let released = record
+        .ipam
+        .as_ref()
+        .map_or(Ok(()), |ipam| ipam::release(ipam, &record.owner));
+    released.map_err(|error| CniError {
+        msg: format!("IPAM DEL: {}", error.msg),
+        ..error
+    })
 }
 
 fn owned(record: &Record) -> CniError {
@@ -122,4 +127,16 @@ pub(super) fn is_ours(journal: &Journal, record: &Record) -> bool {
     journal
         .get(&record.device)
         .is_ok_and(|found| found.is_some_and(|found| found.attempt == record.attempt))
+}
+
+/// Refuses a call whose pod would be the host itself, before anything is done.
+pub(super) fn refuse_own_netns(pod: &Netns, environment: &Environment) -> Result<(), CniError> {
+    let own = Netns::own().map_err(|error| CniError::new(code::INTERNAL, error))?;
+    if pod.is_same(&own) && !environment.netns_override {
+        return Err(CniError::new(
+            code::SAME_NETNS,
+            "plugin's netns and netns from CNI_NETNS should not be the same",
+        ));
+    }
+    Ok(())
 }

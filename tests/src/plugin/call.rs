@@ -73,6 +73,17 @@ impl Call {
         self
     }
 
+    /// What is on stdin.
+    pub fn input(&self) -> &[u8] {
+        &self.stdin
+    }
+
+    /// A variable's value, as text; empty where it is not set.
+    pub fn variable(&self, name: &str) -> String {
+        let found = self.variables.iter().find(|(known, _)| known == name);
+        found.map_or_else(String::new, |(_, value)| value.to_string_lossy().into_owned())
+    }
+
     /// The process that would make the call, its stdin, stdout and stderr still to be set.
     pub fn process(&self) -> Command {
         let mut process = Command::new(&self.program);
