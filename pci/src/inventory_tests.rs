@@ -195,3 +195,19 @@ fn on_netdevsim_the_vfs_port_is_the_vf() {
     let pf = inventory.get(&id("netdevsim10/p0")).unwrap();
     assert!(matches!(&pf.function, Function::Pf { num_vfs: 1, vfs, .. } if vfs.len() == 1));
 }
+
+#[test]
+fn a_subfunction_is_read_by_its_name_on_the_auxiliary_bus() {
+    let tree = Tree::new();
+    tree.pci("0000:08:00.0", "0x020000");
+    let device = "devices/pci0000:00/0000:08:00.0/mlx5_core.sf.4";
+    tree.netdev(device, "en8f0s4", 9, None);
+    tree.link("bus/auxiliary/devices/mlx5_core.sf.4", &format!("../../../{device}"));
+    let read = crate::read_device(&tree.sysfs(), &id("mlx5_core.sf.4")).unwrap();
+    assert_eq!(read.netdev().map(|netdev| netdev.name.as_str()), Some("en8f0s4"));
+    assert_eq!((read.vendor.as_str(), &read.function), ("8086", &Function::Plain));
+    assert!(matches!(
+        crate::read_device(&tree.sysfs(), &id("mlx5_core.sf.5")),
+        Err(ReadError::Missing(_))
+    ));
+}

@@ -3,6 +3,7 @@
 //! `HARDWIRE_DIST` names the folder that `hack/build` filled, so that `hack/test` tests what is shipped; without it, what
 //! cargo built beside the test.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 /// The CNI plugin.
@@ -28,4 +29,21 @@ fn program(name: &str) -> PathBuf {
         path.display()
     );
     path
+}
+
+/// A program of others that tests use, in one of the folders that `HARDWIRE_PEERS` lists; where it is in none, a line says
+/// what is left out.
+pub fn peer(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("HARDWIRE_PEERS").unwrap_or_default();
+    let found = std::env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    if found.is_none() {
+        drop(writeln!(
+            std::io::stderr(),
+            "left out: no {name} in HARDWIRE_PEERS ({})",
+            folders.display()
+        ));
+    }
+    found
 }

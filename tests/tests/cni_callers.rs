@@ -2,24 +2,14 @@
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hardwire_tests::binaries::hardwire;
+use hardwire_tests::binaries::{hardwire, peer};
 use hardwire_tests::node::{Igb, Pod, Veth, host_link, host_links};
 use hardwire_tests::plugin::{Plugin, REFERENCE_PLUGINS};
 use serde_json::{Value, json};
-
-/// A program that only Go can install, where `hack/test` put it.
-fn peer(name: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(std::env::var_os("HARDWIRE_PEERS")?).join(name);
-    if path.is_file() {
-        return Some(path);
-    }
-    eprintln!("left out: there is no {}", path.display());
-    None
-}
 
 #[test]
 fn cnitool_runs_a_chain_with_tuning_and_sbr_from_add_to_del() {

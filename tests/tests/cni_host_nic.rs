@@ -489,3 +489,51 @@ fn an_ipv6_address_with_a_gateway_is_ready_on_return() {
     }
     plugin.del(&pod, &conf);
 }
+
+#[test]
+fn promisc_and_allmulti_are_set_in_the_pod_and_gone_after() {
+    let (nic, pod, plugin) = (Nic::new("hwflag"), Pod::new("flag"), Plugin::new());
+    let before = host_links();
+    let conf = nic.conf(&json!({"promisc": true, "allmulti": true}));
+    plugin.add(&pod, &conf);
+    let flags = pod.link("net1").expect("net1 is in the pod")["flags"].to_string();
+    assert!(
+        flags.contains("PROMISC") && flags.contains("ALLMULTI") && flags.contains("\"UP\""),
+        "{flags}"
+    );
+    plugin.del(&pod, &conf);
+    assert_eq!(host_links(), before);
+}
+
+#[test]
+fn log_lines_name_the_call_and_go_to_the_file_that_is_asked_for() {
+    let (nic, pod, plugin) = (Nic::new("hwlog"), Pod::new("log"), Plugin::new());
+    let file = plugin.directory().join("logs/hardwire.log");
+    let conf = nic.conf(&json!({"logFile": file, "ipam": {"type": "nosuch"}}));
+    let outcome = plugin.call("ADD", &pod, &conf);
+    outcome.failure_naming(999, &["nosuch"]);
+    assert_eq!(outcome.stderr, "");
+    let text = fs::read_to_string(&file).expect("the log");
+    for part in [
+        "net-a",
+        pod.name(),
+        &pod.path(),
+        "net1",
+        "net/hwlog",
+        "failed to find plugin",
+        "nosuch",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let link = plugin.directory().join("link.log");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    let outcome = plugin.call("ADD", &pod, &nic.conf(&json!({"logFile": link, "logLevel": "error"})));
+    outcome.success();
+    assert!(outcome.stderr.contains("failed to set log file"), "{}", outcome.stderr);
+    assert_eq!(
+        fs::read_to_string(&file).expect("the log"),
+        text,
+        "nothing through the link"
+    );
+    plugin.del(&pod, &nic.conf(&json!({})));
+}

@@ -207,3 +207,27 @@ fn an_address_is_announced_when_the_carrier_comes_after_up() {
     plugin.del(&second, &conf_of(6));
     plugin.del(&first, &conf_of(5));
 }
+
+/// Bandwidth reaches a plugin as `runtimeConfig.bandwidth` from both ends: the runtime makes it of the pod's annotations for
+/// the default network, and fills bursts with maxima; Multus hands a selection element's `bandwidth` on.
+#[test]
+fn bandwidth_becomes_the_vfs_rate_whichever_way_it_comes() {
+    let (igb, plugin) = (Igb::get(), Plugin::new());
+    igb.up();
+    let before = seen(&igb, 3);
+    let of_annotations =
+        json!({"egressRate": 99_500_001, "egressBurst": 2_147_483_647, "ingressRate": 0, "ingressBurst": 0});
+    let of_multus = json!({"egressRate": 100_000_000});
+    for bandwidth in [of_annotations, of_multus] {
+        let pod = Pod::new("bandwidth");
+        let conf = conf(
+            &igb,
+            3,
+            &json!({"capabilities": {"bandwidth": true}, "runtimeConfig": {"bandwidth": bandwidth}}),
+        );
+        plugin.add(&pod, &conf);
+        assert_eq!(igb.vf(3)["rate"]["max_tx"], 100, "rounded up to Mbit/s");
+        plugin.del(&pod, &conf);
+        assert_eq!(seen(&igb, 3), before);
+    }
+}

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use hardwire_tests::binaries::peer;
 use hardwire_tests::node::{Igb, Pod, host_link, host_links, run, succeeds};
 use hardwire_tests::plugin::{Outcome, Plugin, REFERENCE_PLUGINS};
 use serde_json::{Value, json};
@@ -120,4 +121,27 @@ fn an_alias_that_is_somebody_elses_moves_nothing() {
     let conf = json!({"cniVersion": "1.0.0", "name": "n", "type": "host-device", "device": "hwhd9"});
     plugin.del(&pod, &conf);
     assert!(pod.link("net1").is_some());
+}
+
+#[test]
+fn a_pod_that_the_real_sriov_cni_attached_is_detached() {
+    let Some(sriov) = peer("sriov") else { return };
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("real"), Plugin::new());
+    igb.renew();
+    let name = igb.vf_netdev(2).expect("the VF is on the host");
+    let before = (igb.vf(2), host_link(&name));
+    let conf = json!({"cniVersion": "1.0.0", "name": "real", "type": "sriov", "deviceID": igb.vf_address(2), "vlan": 55,
+                      "spoofchk": "off", "trust": "on", "ipam": plugin.host_local("10.87.0.0/24")});
+    plugin.request("ADD", &pod, &conf).by(&sriov).run().success();
+    assert_eq!(igb.vf(2)["vlan_list"][0]["vlan"], 55);
+    plugin.del(&pod, &conf);
+    assert_eq!((igb.vf(2), host_link(&name)), before);
+    assert!(plugin.reservations("real").is_empty());
+    assert_eq!(
+        fs::read_dir("/var/lib/cni/sriov/pci")
+            .expect("its folder")
+            .filter(|e| e.as_ref().is_ok_and(|e| e.path().is_file()))
+            .count(),
+        0
+    );
 }

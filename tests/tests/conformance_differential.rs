@@ -7,16 +7,16 @@
 
 use std::path::{Path, PathBuf};
 
+use hardwire_tests::binaries::peer;
 use hardwire_tests::node::{Veth, run};
 use hardwire_tests::plugin::{Call, Outcome, REFERENCE_PLUGINS, Scene};
 use serde_json::{Value, json};
 
 /// The reference plugins that are here, Debian's first.
 fn references() -> Vec<PathBuf> {
-    let newer = std::env::var_os("HARDWIRE_PEERS").map(|folder| Path::new(&folder).join("host-device"));
     let debian = Path::new(REFERENCE_PLUGINS).join("host-device");
     let found: Vec<_> = std::iter::once(debian)
-        .chain(newer)
+        .chain(peer("host-device"))
         .filter(|path| path.is_file())
         .collect();
     assert!(!found.is_empty(), "no host-device: install containernetworking-plugins");

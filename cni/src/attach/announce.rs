@@ -17,14 +17,39 @@ use hardwire_pci::{IfName, MacAddr};
 use crate::netns::Netns;
 use crate::protocol::Success;
 
-/// As long as sriov-cni waits for a carrier.
-const CARRIER_BOUND: Duration = Duration::from_millis(200);
+/// How long the carrier is waited for. Each is the most that an ADD is held up where none comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CarrierBound {
+    /// Nothing tells: as long as sriov-cni waits.
+    Unknown,
+    /// The PF has its carrier, and the VF follows in a moment.
+    Expected,
+    /// The VF was told to have none.
+    Never,
+}
+
+impl CarrierBound {
+    fn duration(self) -> Duration {
+        match self {
+            Self::Unknown => Duration::from_millis(200),
+            Self::Expected => Duration::from_secs(2),
+            Self::Never => Duration::ZERO,
+        }
+    }
+}
 
 /// Announces the addresses of `result`, as far as the kernel does not.
-pub(super) fn announce(netns: &Netns, socket: &mut Socket, ifname: &IfName, index: u32, result: &Success) {
+pub(super) fn announce(
+    netns: &Netns,
+    socket: &mut Socket,
+    ifname: &IfName,
+    index: u32,
+    result: &Success,
+    bound: CarrierBound,
+) {
     let not_announced =
         |why: &dyn std::fmt::Display| tracing::info!(ifname = %ifname, "its addresses are not announced: {why}");
-    let (link, late) = match carrier(netns, socket, index) {
+    let (link, late) = match carrier(netns, socket, index, bound.duration()) {
         Ok(Some(Carrier::AtOnce(link))) => (link, false),
         Ok(Some(Carrier::Late(link))) => (link, true),
         Ok(None) => return not_announced(&"there is no carrier"),
@@ -63,7 +88,7 @@ enum Carrier {
 }
 
 /// Whether the link has its carrier; waits a moment for one that has not.
-fn carrier(netns: &Netns, socket: &mut Socket, index: u32) -> Result<Option<Carrier>, NetlinkError> {
+fn carrier(netns: &Netns, socket: &mut Socket, index: u32, bound: Duration) -> Result<Option<Carrier>, NetlinkError> {
     let mut running = || {
         socket
             .link_by_index(index)
@@ -76,7 +101,7 @@ fn carrier(netns: &Netns, socket: &mut Socket, index: u32) -> Result<Option<Carr
         return Ok(None);
     };
     let mut watch = watch?;
-    let deadline = Instant::now() + CARRIER_BOUND;
+    let deadline = Instant::now() + bound;
     loop {
         // Asked again after listening began: it may have come in between.
         if let Some(link) = running()? {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hardwire_pci::IfName;
 use hardwire_pci::netlink::{Group, InterfaceAddress, NetlinkError, Socket, Watch};
 
-use super::announce::announce;
+use super::announce::{CarrierBound, announce};
 use crate::kernel::{AddressFlag, LinkChange, Sysctl, SysctlError, add_address, add_route, change_link};
 use crate::netns::Netns;
 use crate::protocol::{CniError, Route, Success, code};
@@ -25,6 +25,7 @@ pub fn configure(
     ifname: &IfName,
     index: u32,
     result: &Success,
+    carrier: CarrierBound,
 ) -> Result<(), CniError> {
     let v6 = result.ips.iter().any(|ip| ip.address.is_ipv6());
     let prepared = netns
@@ -46,7 +47,7 @@ pub fn configure(
         watch = Some(opened.map_err(|error| failed(&error))?);
     }
     change_link(socket, index, &LinkChange::up(true)).map_err(|error| refused(ifname, "up", &error))?;
-    announce(netns, socket, ifname, index, result);
+    announce(netns, socket, ifname, index, result, carrier);
     if let Some(watch) = &mut watch {
         settle(socket, ifname, index, watch)?;
     }

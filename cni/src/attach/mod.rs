@@ -8,6 +8,7 @@ mod device_info;
 mod original;
 mod place;
 
+pub use announce::CarrierBound;
 pub use configure::configure;
 pub use device_info::{remove_device_info, write_device_info};
 pub use place::{Placed, place};

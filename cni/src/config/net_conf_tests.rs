@@ -177,3 +177,50 @@ fn versions_decide_which_verbs_exist() {
     assert_eq!(check("abc").unwrap_err().0, code::DECODE);
     assert!(check("0.4.0").is_ok());
 }
+
+#[test]
+fn bandwidth_is_an_egress_rate_and_nothing_else() {
+    let with = |bandwidth: Value| json!({"runtimeConfig": {"bandwidth": bandwidth}});
+    let rate = |bandwidth| parse(&with(bandwidth)).unwrap().vf.max_tx_rate;
+    assert_eq!(rate(json!({"egressRate": 1})), Some(1));
+    assert_eq!(
+        rate(json!({"egressRate": 1_000_001, "egressBurst": 4_294_967_295_u32})),
+        Some(2)
+    );
+    assert_eq!(rate(json!({"egressRate": 0, "ingressRate": 0})), None);
+    refused(
+        &with(json!({"ingressRate": 5})),
+        &["runtimeConfig.bandwidth.ingressRate", "5", "ignore"],
+    );
+    refused(
+        &with(json!({"egressRate": "fast"})),
+        &["runtimeConfig.bandwidth.egressRate", "fast"],
+    );
+    let mut both = with(json!({"egressRate": 5}));
+    both["max_tx_rate"] = json!(7);
+    refused(&both, &["runtimeConfig.bandwidth.egressRate", "max_tx_rate"]);
+    let mut ignored = with(json!({"ingressRate": 5, "egressRate": 2_000_000}));
+    ignored["ingress"] = json!("ignore");
+    assert_eq!(parse(&ignored).unwrap().vf.max_tx_rate, Some(2));
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    refused(
+        &json!({"runtimeConfig": {"infinibandGUID": "c2:11:22:33:44:55:66:77"}}),
+        &["infinibandGUID", "c2:11"],
+    );
+    refused(
+        &json!({"runtimeConfig": {"CNIDeviceInfoFile": "/etc/cni/net.d/x"}}),
+        &["CNIDeviceInfoFile", "/etc/cni"],
+    );
+    refused(
+        &json!({"runtimeConfig": {"CNIDeviceInfoFile": "/run/../etc/x"}}),
+        &["CNIDeviceInfoFile"],
+    );
+    refused(&json!({"vlanTrunk": "0-5"}), &["vlanTrunk", "0-5", "1 to 4094"]);
+    refused(&json!({"promisc": "on"}), &["promisc", "true or false"]);
+    refused(&json!({"max-tx-rate": 5}), &["max-tx-rate", "max_tx_rate"]);
+    refused(&json!({"kernelpath": "/sys/devices/../../etc"}), &["kernelpath"]);
+    refused(&json!({"hwaddr": "x"}), &["hwaddr", "x"]);
+}

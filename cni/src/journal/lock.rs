@@ -2,6 +2,9 @@
 //!
 //! flock(2) on a file beside the records: the kernel releases it when the holder dies. The file is removed with the last
 //! record, so a holder checks after locking that the path still names the file it locked.
+//!
+//! An IPAM ADD has a lock of its own, which its process inherits: it is held for as long as that process lives, even if the
+//! plugin that started it was killed, and whoever releases the addresses waits for it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -12,16 +15,20 @@ use std::thread;
 use std::time::Duration;
 
 /// Changes take milliseconds; a driver that hangs in firmware may hold a PF for two minutes.
-const BOUND: Duration = Duration::from_secs(150);
+pub(super) const CHANGE_BOUND: Duration = Duration::from_secs(150);
+/// As long as a DHCP server may take to answer.
+pub(super) const IPAM_BOUND: Duration = Duration::from_secs(60);
 
 /// Why a lock was not had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds it for too long.
-    #[error("{}: still locked by another process after {} s", path.display(), BOUND.as_secs())]
+    #[error("{}: still locked by another process after {} s", path.display(), bound.as_secs())]
     Busy {
         /// The lock file.
         path: PathBuf,
+        /// How long was waited.
+        bound: Duration,
     },
     /// The system refuses.
     #[error("{}: {source}", path.display())]
@@ -37,11 +44,11 @@ pub enum LockError {
 #[derive(Debug)]
 pub struct DeviceLock {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl DeviceLock {
-    pub(super) fn take(path: &Path) -> Result<Self, LockError> {
+    pub(super) fn take(path: &Path, bound: Duration) -> Result<Self, LockError> {
         let io = |source| LockError::Io {
             path: path.to_owned(),
             source,
@@ -53,19 +60,30 @@ impl DeviceLock {
                 .mode(0o600)
                 .open(path)
                 .map_err(io)?;
-            let file = lock(file, path)?;
+            let file = lock(file, path, bound)?;
             let locked = file.metadata().map_err(io)?;
             match fs::metadata(path) {
                 Ok(now) if (now.dev(), now.ino()) == (locked.dev(), locked.ino()) => {
                     return Ok(Self {
                         path: path.to_owned(),
-                        _file: file,
+                        file,
                     });
                 }
                 Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(io(source)),
                 // Removed by the holder we waited for: what we locked is no longer the device's lock.
                 _ => {}
             }
+        }
+    }
+
+    /// Lets every process that is started from now on hold the lock too.
+    pub(super) fn bequeath(self) -> Result<Self, LockError> {
+        match rustix::io::fcntl_setfd(&self.file, rustix::io::FdFlags::empty()) {
+            Ok(()) => Ok(self),
+            Err(errno) => Err(LockError::Io {
+                path: self.path,
+                source: errno.into(),
+            }),
         }
     }
 
@@ -81,7 +99,7 @@ impl DeviceLock {
     }
 }
 
-fn lock(file: File, path: &Path) -> Result<File, LockError> {
+fn lock(file: File, path: &Path, bound: Duration) -> Result<File, LockError> {
     let io = |source| LockError::Io {
         path: path.to_owned(),
         source,
@@ -98,8 +116,11 @@ fn lock(file: File, path: &Path) -> Result<File, LockError> {
         // The receiver is gone only if the bound was over first, and then nobody wants the lock.
         drop(sender.send(locked));
     });
-    match receiver.recv_timeout(BOUND) {
+    match receiver.recv_timeout(bound) {
         Ok(locked) => locked.map_err(io),
-        Err(_timeout) => Err(LockError::Busy { path: path.to_owned() }),
+        Err(_timeout) => Err(LockError::Busy {
+            path: path.to_owned(),
+            bound,
+        }),
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hardwire_pci::{DeviceId, IfName};
 
-use super::lock::{DeviceLock, LockError};
+use super::lock::{CHANGE_BOUND, DeviceLock, IPAM_BOUND, LockError};
 use super::record::Record;
 use crate::protocol::ContainerId;
 
@@ -65,7 +65,36 @@ impl Journal {
         create(&self.locks)?;
         Ok(DeviceLock::take(
             &self.locks.join(format!("{}.lock", device.file_stem())),
+            CHANGE_BOUND,
         )?)
+    }
+
+    /// Takes the lock of a device's IPAM ADD, for this process and the IPAM process that it starts. Taken while the
+    /// device's lock is held, so that who has that one sees whether IPAM was asked.
+    pub fn lock_ipam(&self, device: &DeviceId) -> Result<DeviceLock, JournalError> {
+        Ok(DeviceLock::take(&self.ipam_path(device), IPAM_BOUND)?.bequeath()?)
+    }
+
+    /// Ends the lock of an IPAM ADD that has ended.
+    pub fn unlock_ipam(&self, lock: DeviceLock) -> Result<(), JournalError> {
+        Ok(lock.remove()?)
+    }
+
+    /// Whether an IPAM ADD of the device has begun whose plugin has not seen its end.
+    pub fn is_ipam_asked(&self, device: &DeviceId) -> bool {
+        self.ipam_path(device).exists()
+    }
+
+    /// Waits until no IPAM ADD of the device is running: one whose plugin was killed would reserve addresses after their
+    /// release. One that does not end is no reason to keep the device.
+    pub fn wait_for_ipam(&self, device: &DeviceId) {
+        if !self.is_ipam_asked(device) {
+            return;
+        }
+        let ended = DeviceLock::take(&self.ipam_path(device), IPAM_BOUND).and_then(DeviceLock::remove);
+        if let Err(error) = ended {
+            tracing::warn!(device = %device, "an IPAM ADD may still be running: {error}");
+        }
     }
 
     /// Releases a device's lock, and removes it where the device has no record.
@@ -188,6 +217,10 @@ impl Journal {
             tracing::warn!("{record}");
         }
         Ok(records.into_iter().find(|record| record.owner.is(container_id, ifname)))
+    }
+
+    fn ipam_path(&self, device: &DeviceId) -> PathBuf {
+        self.locks.join(format!("{}.ipam", device.file_stem()))
     }
 
     fn record_path(&self, device: &DeviceId) -> PathBuf {

@@ -3,13 +3,13 @@
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hardwire_pci::netlink::Socket;
+use hardwire_pci::netlink::{Socket, VfLinkState};
 use serde_json::Value;
 
 use super::ownership::{id_to_lock, is_ours, make_free, refuse_own_netns};
 use super::previous::previous;
 use crate::Context;
-use crate::attach::{configure, place, remove_device_info, write_device_info};
+use crate::attach::{CarrierBound, configure, place, remove_device_info, write_device_info};
 use crate::config::{Base, NetConf};
 use crate::device::{Candidate, candidate};
 use crate::ipam::Delegate;
@@ -128,6 +128,24 @@ fn unlocked(context: &Context, id: &hardwire_pci::DeviceId, lock: DeviceLock, er
     }
 }
 
+/// What is known of the carrier that an interface will have.
+fn carrier_bound(conf: &NetConf, candidate: &Candidate, host: &mut Socket) -> CarrierBound {
+    match (conf.vf.link_state, &candidate.pf) {
+        (Some(VfLinkState::Disable), _) => CarrierBound::Never,
+        (Some(VfLinkState::Enable), Some(_)) => CarrierBound::Expected,
+        (_, Some(pf)) => {
+            let link = host.link_by_index(pf.index).ok().flatten();
+            let running = link.is_some_and(|link| link.flags.is_running());
+            if running {
+                CarrierBound::Expected
+            } else {
+                CarrierBound::Unknown
+            }
+        }
+        (_, None) => CarrierBound::Unknown,
+    }
+}
+
 /// Tells this attempt from every other of this boot.
 fn attempt() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -197,7 +215,15 @@ impl Attempt<'_> {
             let given = self.ask_ipam(plugin, result.interfaces.len() - 1)?;
             if let Some(link) = &placed.link {
                 let ifname = &self.record.owner.ifname;
-                configure(&self.pod.netns, &mut self.pod.socket, ifname, link.index, &given)?;
+                let carrier = carrier_bound(conf, candidate, &mut self.host);
+                configure(
+                    &self.pod.netns,
+                    &mut self.pod.socket,
+                    ifname,
+                    link.index,
+                    &given,
+                    carrier,
+                )?;
             }
             result.ips.extend(given.ips);
             result.routes.extend(given.routes);
@@ -227,9 +253,14 @@ impl Attempt<'_> {
         } = self.call;
         self.record.step = Step::Moved;
         context.journal.put(&self.record).map_err(|error| journal(&error))?;
+        let asking = context.journal.lock_ipam(&self.record.device);
+        let asking = asking.map_err(|error| journal(&error))?;
         drop(self.lock.take());
         self.ipam_asked = true;
-        let mut given = Delegate::of_call(plugin, environment, stdin).add(conf.version)?;
+        let given = Delegate::of_call(plugin, environment, stdin).add(conf.version);
+        let ended = context.journal.unlock_ipam(asking);
+        let mut given = given?;
+        ended.map_err(|error| journal(&error))?;
         self.lock = Some(
             context
                 .journal

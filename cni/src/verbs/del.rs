@@ -23,11 +23,17 @@ pub fn del(context: &Context, environment: &Environment, stdin: &[u8]) -> Result
         refuse_own_netns(&pod, environment)?;
     }
     let found = find(context, environment, base.fields())?;
-    let ipam = base.ipam.as_deref().map_or(Ok(()), |plugin| {
-        Delegate::of_call(plugin, environment, stdin).run(Command::Del)
-    });
+    let release_ipam = || {
+        base.ipam.as_deref().map_or(Ok(()), |plugin| {
+            Delegate::of_call(plugin, environment, stdin).run(Command::Del)
+        })
+    };
+    if let Some(record) = &found {
+        context.journal.wait_for_ipam(&record.device);
+    }
+    let ipam = release_ipam();
     let device = match found {
-        Some(record) => detach(context, environment, &record),
+        Some(record) => detach(context, environment, &record, release_ipam),
         None => detach_inherited(context, environment, &base),
     };
     // The device's own failure leaves more behind than IPAM's.
@@ -72,7 +78,12 @@ fn find(context: &Context, environment: &Environment, fields: Folded<'_>) -> Res
     found.map_err(|error| CniError::new(code::IO, error))
 }
 
-fn detach(context: &Context, environment: &Environment, record: &Record) -> Result<(), CniError> {
+fn detach(
+    context: &Context,
+    environment: &Environment,
+    record: &Record,
+    release_ipam: impl FnOnce() -> Result<(), CniError>,
+) -> Result<(), CniError> {
     let io = |error: JournalError| CniError::new(code::IO, error);
     let device = &record.device;
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
@@ -80,7 +91,14 @@ fn detach(context: &Context, environment: &Environment, record: &Record) -> Resu
     // Read again under the lock: another DEL may have been faster, and the device may be another pod's by now.
     let record = context.journal.get(device).map_err(io)?;
     let (container_id, ifname) = (environment.container_id()?, environment.ifname()?);
-    let released = match record.filter(|record| record.owner.is(container_id, ifname)) {
+    let record = record.filter(|record| record.owner.is(container_id, ifname));
+    let mut late = Ok(());
+    if record.is_some() && context.journal.is_ipam_asked(device) {
+        // Its ADD had the lock until now, and asked for addresses after ours were released.
+        context.journal.wait_for_ipam(device);
+        late = release_ipam();
+    }
+    let released = match record {
         None => Ok(()),
         Some(record) => match release(context, &record, &mut host) {
             Ok(Outcome::Done) => Ok(()),
@@ -98,5 +116,5 @@ fn detach(context: &Context, environment: &Environment, record: &Record) -> Resu
         },
     };
     context.journal.unlock(device, lock).map_err(io)?;
-    released
+    released.and(late)
 }

@@ -81,7 +81,7 @@ fn collect(context: &Context, stale: &Record, host: &mut Socket) -> Result<(), C
     let now = context.journal.get(device).map_err(io)?;
     let mut errors = Vec::new();
     if let Some(record) = now.filter(|now| now.attempt == stale.attempt) {
-        errors.extend(release_ipam(&record).err());
+        errors.extend(release_ipam(context, &record).err());
         errors.extend(match release(context, &record, host) {
             Ok(Outcome::Done) => None,
             Ok(Outcome::Unreachable) => Some(CniError::new(

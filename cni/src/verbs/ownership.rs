@@ -76,7 +76,7 @@ pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut
         device = %id, network = %record.owner.network, container = %record.owner.container_id,
         "releasing an attachment that no DEL came for"
     );
-    if let Err(error) = release_ipam(&record) {
+    if let Err(error) = release_ipam(context, &record) {
         // The one who asks now is another pod, and the address is not its.
         tracing::warn!(device = %id, "{error}");
     }
@@ -91,7 +91,8 @@ pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut
 }
 
 /// Asks the IPAM plugin of a record to release its addresses, with what the record holds.
-pub(super) fn release_ipam(record: &Record) -> Result<(), CniError> {
+pub(super) fn release_ipam(context: &Context, record: &Record) -> Result<(), CniError> {
+    context.journal.wait_for_ipam(&record.device);
     let released = record
         .ipam
         .as_ref()
