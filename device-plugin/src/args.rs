@@ -34,6 +34,9 @@ pub struct RunArgs {
     /// The configuration: a JSON file with a resourceList.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// How long a DEL is waited for once an attachment's network namespace is gone; then its device is repaired.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub repair_grace: u64,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hardwire_cni::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -12,11 +13,12 @@ use tracing::{error, info, warn};
 
 use crate::args::RunArgs;
 use crate::config::{Config, ConfigError, Pool};
-use crate::kubelet::directory::Directory;
+use crate::directory::Directory;
 use crate::kubelet::lifecycle::Plugin;
 use crate::kubelet::socket::BindError;
 use crate::offer::Offer;
 use crate::pools::{Assignment, Hardware, Place, assign};
+use crate::repair;
 
 /// Sockets are closed well before a pod's shortest sensible grace period.
 const DRAIN_BOUND: Duration = Duration::from_secs(4);
@@ -57,7 +59,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     log_assignment(&hardware, &assignment, &config.pools);
 
     let path = defaults.plugin_directory;
-    let directory = Directory::watch(&path).map_err(|source| RunError::Directory { path, source })?;
+    let directory = Directory::watch(&path, Some("sock")).map_err(|source| RunError::Directory { path, source })?;
     let mut plugins = Vec::new();
     for (index, pool) in config.pools.iter().enumerate() {
         let devices = assignment.devices(index).filter_map(|id| hardware.inventory.get(id));
@@ -69,6 +71,15 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     for plugin in plugins {
         tasks.spawn(plugin.run(stop.clone()));
     }
+    let context = Context {
+        sysfs: args.node.sysfs(),
+        ..Context::read(|name| std::env::var_os(name))
+    };
+    tasks.spawn(repair::run(
+        context,
+        Duration::from_secs(args.repair_grace),
+        stop.clone(),
+    ));
     let ended = tokio::select! {
         name = signals.next() => {
             info!("{name}: stopping");

@@ -4,6 +4,7 @@
 //! - [`pools`]: what is there, and which device belongs to which pool, or why to none;
 //! - [`offer`], [`allocate`]: what a pool shows to the kubelet and hands to containers;
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
+//! - [`repair`]: attachments that no DEL came for are released;
 //! - [`daemon`], [`devices_table`]: the commands `run` and `devices`;
 //! - [`args`], [`logging`]: the edge.
 
@@ -12,8 +13,10 @@ pub mod args;
 pub mod config;
 pub mod daemon;
 pub mod devices_table;
+pub mod directory;
 mod go_json;
 pub mod kubelet;
 pub mod logging;
 pub mod offer;
 pub mod pools;
+pub mod repair;

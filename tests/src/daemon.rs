@@ -54,6 +54,11 @@ impl Site {
         self.kubelet_dir().join("device-plugins")
     }
 
+    /// What stands for /run/hardwire.
+    pub fn state_dir(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
     /// Writes the configuration and returns its path.
     pub fn config(&self, content: &Value) -> PathBuf {
         let path = self.directory.path().join("config.json");
@@ -75,6 +80,14 @@ impl Site {
         Daemon::spawn(&mut command)
     }
 
+    /// Starts `hardwired run` without pools, with the state directory of a plugin and a grace of one second.
+    pub fn start_repairing(&self, state: &Path) -> Daemon {
+        let config = self.config(&serde_json::json!({"resourceList": null}));
+        let config = config.to_str().expect("UTF-8");
+        let mut command = self.command(&["run", "--repair-grace", "1", "--config", config], Path::new("/sys"));
+        Daemon::spawn(command.env("HARDWIRE_STATE_DIR", state))
+    }
+
     fn command(&self, arguments: &[&str], sysfs: &Path) -> Command {
         let mut command = Command::new(hardwired());
         command
@@ -83,6 +96,7 @@ impl Site {
             .arg(self.kubelet_dir())
             .arg("--sysfs-root")
             .arg(sysfs)
+            .env("HARDWIRE_STATE_DIR", self.state_dir())
             .env("RUST_LOG", "debug,h2=info,hyper=info,tower=info");
         command
     }

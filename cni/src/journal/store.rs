@@ -60,6 +60,12 @@ impl Journal {
         }
     }
 
+    /// Where the records are: a watcher hears of each that comes or goes. Made if it is not there.
+    pub fn directory(&self) -> Result<&Path, JournalError> {
+        create(&self.records)?;
+        Ok(&self.records)
+    }
+
     /// Takes the lock of a device.
     pub fn lock(&self, device: &DeviceId) -> Result<DeviceLock, JournalError> {
         create(&self.locks)?;

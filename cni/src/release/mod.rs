@@ -6,6 +6,7 @@
 
 mod find;
 mod link;
+mod reclaim;
 
 use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::{NetlinkError, Socket};
@@ -17,6 +18,7 @@ use crate::netns::NetnsError;
 use crate::pf::{PfError, TrunkError, VfPort, pf_of};
 
 pub use find::{Whereabouts, find};
+pub use reclaim::{is_orphaned, reclaim, release_ipam};
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.
 #[derive(Debug, thiserror::Error)]

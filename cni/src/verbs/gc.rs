@@ -6,13 +6,12 @@ use hardwire_pci::IfName;
 use hardwire_pci::netlink::Socket;
 use serde_json::{Map, Value};
 
-use super::ownership::release_ipam;
 use crate::Context;
 use crate::config::Base;
 use crate::ipam::Delegate;
-use crate::journal::{JournalError, Record};
+use crate::journal::Record;
 use crate::protocol::{CniError, Command, ContainerId, Environment, Folded, SpecVersion, code};
-use crate::release::{Outcome, release};
+use crate::release::reclaim;
 
 const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 
@@ -74,25 +73,9 @@ fn valid_attachments(json: &Map<String, Value>) -> Result<Option<Vec<(ContainerI
 }
 
 fn collect(context: &Context, stale: &Record, host: &mut Socket) -> Result<(), CniError> {
-    let io = |error: JournalError| CniError::new(code::IO, error);
-    let (device, owner) = (&stale.device, &stale.owner);
-    tracing::info!(device = %device, container = %owner.container_id, ifname = %owner.ifname, "GC releases");
-    let lock = context.journal.lock(device).map_err(io)?;
-    let now = context.journal.get(device).map_err(io)?;
-    let mut errors = Vec::new();
-    if let Some(record) = now.filter(|now| now.attempt == stale.attempt) {
-        errors.extend(release_ipam(context, &record).err());
-        errors.extend(match release(context, &record, host) {
-            Ok(Outcome::Done) => None,
-            Ok(Outcome::Unreachable) => Some(CniError::new(
-                code::TRY_AGAIN,
-                format!("{device} is in a namespace that cannot be reached"),
-            )),
-            Err(error) => Some(CniError::new(code::REFUSED, error)),
-        });
-    }
-    context.journal.unlock(device, lock).map_err(io)?;
-    joined(errors).map_err(|error| CniError {
+    let owner = &stale.owner;
+    tracing::info!(device = %stale.device, container = %owner.container_id, ifname = %owner.ifname, "GC releases");
+    joined(reclaim(context, stale, |_| true, host)).map_err(|error| CniError {
         msg: format!(
             "container {}, interface {}: {}",
             owner.container_id, owner.ifname, error.msg

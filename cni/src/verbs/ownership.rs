@@ -6,11 +6,10 @@ use hardwire_pci::{DeviceId, MacAddr};
 use crate::Context;
 use crate::config::{NetConf, Way};
 use crate::device::{find_by_mac, id_of_link, missing};
-use crate::ipam;
-use crate::journal::{Journal, JournalError, Owner, Record, Step};
+use crate::journal::{Journal, JournalError, Owner, Record};
 use crate::netns::Netns;
 use crate::protocol::{CniError, Environment, code};
-use crate::release::{Outcome, release};
+use crate::release::{Outcome, is_orphaned, release, release_ipam};
 
 /// The id of the device that the configuration names, before anything else is known of it: to lock it.
 pub(super) fn id_to_lock(conf: &NetConf, context: &Context, host: &mut Socket) -> Result<DeviceId, CniError> {
@@ -69,7 +68,7 @@ pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut
     let Some(record) = record else { return Ok(()) };
     let again = record.owner.is(&by.container_id, &by.ifname);
     // After its DEL an attachment has no owner, whatever became of the namespace.
-    if !again && record.step != Step::Released && is_alive(&record.owner) {
+    if !again && !is_orphaned(&record) {
         return Err(owned(&record));
     }
     tracing::warn!(
@@ -90,19 +89,6 @@ pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut
     }
 }
 
-/// Asks the IPAM plugin of a record to release its addresses, with what the record holds.
-pub(super) fn release_ipam(context: &Context, record: &Record) -> Result<(), CniError> {
-    context.journal.wait_for_ipam(&record.device);
-    let released = record
-        .ipam
-        .as_ref()
-        .map_or(Ok(()), |ipam| ipam::release(ipam, &record.owner));
-    released.map_err(|error| CniError {
-        msg: format!("IPAM DEL: {}", error.msg),
-        ..error
-    })
-}
-
 fn owned(record: &Record) -> CniError {
     let Owner {
         network,
@@ -115,12 +101,6 @@ fn owned(record: &Record) -> CniError {
         record.device
     );
     CniError::new(code::TRY_AGAIN, msg).with_details(format!("network {network}"))
-}
-
-/// Whether the namespace of an owner is still there, under its path.
-fn is_alive(owner: &Owner) -> bool {
-    let entered = Netns::open(&owner.netns_path).and_then(Netns::enter);
-    entered.is_ok_and(|entered| owner.netns.is(&entered.identity))
 }
 
 /// Whether the journal still has this very attempt.

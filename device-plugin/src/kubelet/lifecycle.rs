@@ -18,11 +18,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::directory::Directory;
 use super::registration::{Backoff, register};
 use super::serving::Serving;
 use super::socket::{BindError, FileId, bind};
 use crate::config::ResourceName;
+use crate::directory::Directory;
 use crate::offer::Offer;
 
 /// After Register, and after the end of a stream: how long the kubelet may take to open one.

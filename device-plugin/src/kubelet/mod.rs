@@ -11,7 +11,6 @@
 //! - [`registration`]: the call to the kubelet, and how long to wait between failed ones;
 //! - [`lifecycle`]: when to do which.
 
-pub mod directory;
 pub mod lifecycle;
 pub mod registration;
 pub mod service;

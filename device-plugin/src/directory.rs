@@ -1,4 +1,4 @@
-//! The kubelet's device-plugin directory: something in it changed.
+//! A watched directory (the kubelet's device plugins, the journal, network namespaces): something in it changed.
 //!
 //! Only that much is told. What a change means, each reader finds out by looking, so that no event that inotify merges,
 //! reorders or loses (`IN_Q_OVERFLOW`) can mislead anyone.
@@ -29,11 +29,12 @@ pub struct Directory {
 // === impl Directory ===
 
 impl Directory {
-    /// Makes the directory, as the kubelet does, and watches it as long as the runtime lives.
-    pub fn watch(path: &Path) -> io::Result<Self> {
+    /// Makes the directory, as the kubelet does, and watches it as long as the runtime lives: the entries with this
+    /// extension, or all.
+    pub fn watch(path: &Path, extension: Option<&'static str>) -> io::Result<Self> {
         let events = open(path)?;
         let (tell, changes) = watch::channel(());
-        tokio::spawn(follow(path.to_owned(), events, tell));
+        tokio::spawn(follow(path.to_owned(), extension, events, tell));
         Ok(Self {
             path: path.to_owned(),
             changes,
@@ -43,6 +44,11 @@ impl Directory {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Hears of each change.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.clone()
     }
 
     /// Waits until `look`, which is asked at once and after each change, finds something.
@@ -75,9 +81,14 @@ fn open(path: &Path) -> io::Result<EventStream<[u8; BUFFER]>> {
     inotify.into_event_stream([0; BUFFER])
 }
 
-async fn follow(path: PathBuf, mut events: EventStream<[u8; BUFFER]>, tell: watch::Sender<()>) {
+async fn follow(
+    path: PathBuf,
+    extension: Option<&'static str>,
+    mut events: EventStream<[u8; BUFFER]>,
+    tell: watch::Sender<()>,
+) {
     loop {
-        until_gone(&mut events, &tell).await;
+        until_gone(&mut events, extension, &tell).await;
         warn!(
             "{} is gone or cannot be watched any more; watching it anew",
             path.display()
@@ -95,20 +106,21 @@ async fn follow(path: PathBuf, mut events: EventStream<[u8; BUFFER]>, tell: watc
     }
 }
 
-async fn until_gone(events: &mut EventStream<[u8; BUFFER]>, tell: &watch::Sender<()>) {
+async fn until_gone(events: &mut EventStream<[u8; BUFFER]>, extension: Option<&'static str>, tell: &watch::Sender<()>) {
     let gone = EventMask::DELETE_SELF | EventMask::MOVE_SELF | EventMask::IGNORED | EventMask::UNMOUNT;
     while let Some(Ok(event)) = events.next().await {
         if event.mask.intersects(gone) {
             return;
         }
-        if matters(&event) {
+        if matters(&event, extension) {
             tell.send_replace(());
         }
     }
 }
 
-/// The kubelet's checkpoint, written there with each pod, does not.
-fn matters(event: &Event<impl AsRef<OsStr>>) -> bool {
-    let is_socket = |name: &OsStr| Path::new(name).extension().is_some_and(|extension| extension == "sock");
-    event.name.as_ref().is_none_or(|name| is_socket(name.as_ref()))
+/// What lies there besides (the kubelet's checkpoint, written with each pod; temporary files of the journal) does not.
+fn matters(event: &Event<impl AsRef<OsStr>>, extension: Option<&str>) -> bool {
+    let Some(wanted) = extension else { return true };
+    let has_it = |name: &OsStr| Path::new(name).extension().is_some_and(|extension| extension == wanted);
+    event.name.as_ref().is_none_or(|name| has_it(name.as_ref()))
 }

@@ -1,0 +1,68 @@
+//! Attachments that no DEL came for: GC's, and the daemon's repair.
+
+use hardwire_pci::netlink::Socket;
+
+use super::{Outcome, release};
+use crate::Context;
+use crate::ipam;
+use crate::journal::{JournalError, Owner, Record, Step};
+use crate::netns::Netns;
+use crate::protocol::{CniError, code};
+
+/// Whether an attachment has no owner any more: its DEL was here and could not end it, or its namespace is gone. By path
+/// and cookie; a namespace that lives on without its path has lost the runtime that would have sent a DEL.
+pub fn is_orphaned(record: &Record) -> bool {
+    record.step == Step::Released || !is_alive(&record.owner)
+}
+
+fn is_alive(owner: &Owner) -> bool {
+    let entered = Netns::open(&owner.netns_path).and_then(Netns::enter);
+    entered.is_ok_and(|entered| owner.netns.is(&entered.identity))
+}
+
+/// Asks the IPAM plugin of a record to release its addresses, with what the record holds.
+pub fn release_ipam(context: &Context, record: &Record) -> Result<(), CniError> {
+    context.journal.wait_for_ipam(&record.device);
+    let released = record
+        .ipam
+        .as_ref()
+        .map_or(Ok(()), |ipam| ipam::release(ipam, &record.owner));
+    released.map_err(|error| CniError {
+        msg: format!("IPAM DEL: {}", error.msg),
+        ..error
+    })
+}
+
+/// Releases addresses and device under the device's lock, if `is_stale` still says so of the record that is there then.
+/// Goes on past errors and returns all of them.
+pub fn reclaim(
+    context: &Context,
+    seen: &Record,
+    is_stale: impl Fn(&Record) -> bool,
+    host: &mut Socket,
+) -> Vec<CniError> {
+    let device = &seen.device;
+    let io = |error: JournalError| CniError::new(code::IO, error);
+    let lock = match context.journal.lock(device) {
+        Ok(lock) => lock,
+        Err(error) => return vec![io(error)],
+    };
+    let mut errors = Vec::new();
+    match context.journal.get(device) {
+        Ok(Some(record)) if record.attempt == seen.attempt && is_stale(&record) => {
+            errors.extend(release_ipam(context, &record).err());
+            errors.extend(match release(context, &record, host) {
+                Ok(Outcome::Done) => None,
+                Ok(Outcome::Unreachable) => {
+                    let msg = format!("{device} is in a namespace that cannot be reached");
+                    Some(CniError::new(code::TRY_AGAIN, msg))
+                }
+                Err(error) => Some(CniError::new(code::REFUSED, error)),
+            });
+        }
+        Ok(_) => {}
+        Err(error) => errors.push(io(error)),
+    }
+    errors.extend(context.journal.unlock(device, lock).map_err(io).err());
+    errors
+}
