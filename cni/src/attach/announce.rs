@@ -11,7 +11,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use hardwire_pci::netlink::{Group, Link, NetlinkError, Socket, Watch};
+use hardwire_pci::netlink::{NetlinkError, Socket, Watch};
 use hardwire_pci::{IfName, MacAddr};
 
 use crate::netns::Netns;
@@ -38,10 +38,12 @@ impl CarrierBound {
     }
 }
 
-/// Announces the addresses of `result`, as far as the kernel does not.
+/// Announces the addresses of `result`, as far as the kernel does not. `watch` listened to links since before the link
+/// went up.
 pub(super) fn announce(
     netns: &Netns,
     socket: &mut Socket,
+    watch: &mut Watch,
     ifname: &IfName,
     index: u32,
     result: &Success,
@@ -49,10 +51,14 @@ pub(super) fn announce(
 ) {
     let not_announced =
         |why: &dyn std::fmt::Display| tracing::info!(ifname = %ifname, "its addresses are not announced: {why}");
-    let (link, late) = match carrier(netns, socket, index, bound.duration()) {
-        Ok(Some(Carrier::AtOnce(link))) => (link, false),
-        Ok(Some(Carrier::Late(link))) => (link, true),
+    let late = match carrier(socket, watch, index, bound.duration()) {
+        Ok(Some(carrier)) => carrier == Carrier::Late,
         Ok(None) => return not_announced(&"there is no carrier"),
+        Err(error) => return not_announced(&error),
+    };
+    let link = match socket.link_by_index(index) {
+        Ok(Some(link)) => link,
+        Ok(None) => return not_announced(&"the interface is gone"),
         Err(error) => return not_announced(&error),
     };
     let Some(mac) = link.mac().filter(|mac| *mac != MacAddr::ZERO && !mac.is_multicast()) else {
@@ -82,35 +88,38 @@ pub(super) fn announce(
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Carrier {
-    AtOnce(Box<Link>),
-    Late(Box<Link>),
+    AtOnce,
+    Late,
 }
 
-/// Whether the link has its carrier; waits a moment for one that has not.
-fn carrier(netns: &Netns, socket: &mut Socket, index: u32, bound: Duration) -> Result<Option<Carrier>, NetlinkError> {
-    let mut running = || {
-        socket
-            .link_by_index(index)
-            .map(|link| link.filter(|link| link.flags.is_running()))
-    };
-    if let Some(link) = running()? {
-        return Ok(Some(Carrier::AtOnce(Box::new(link))));
-    }
-    let Ok(watch) = netns.run(|| Watch::open(Group::Links)) else {
-        return Ok(None);
-    };
-    let mut watch = watch?;
+/// Whether the link had its carrier when it went up, which the first change that is told shows, or how it comes later. A
+/// link of which no change is told was up before its addresses were set (dhcp needs it so).
+fn carrier(
+    socket: &mut Socket,
+    watch: &mut Watch,
+    index: u32,
+    bound: Duration,
+) -> Result<Option<Carrier>, NetlinkError> {
     let deadline = Instant::now() + bound;
+    let mut flags = watch.next_flags(index, Duration::ZERO)?;
+    let mut at_once = flags.is_some();
+    if flags.is_none() {
+        flags = socket.link_by_index(index)?.map(|link| link.flags);
+    }
     loop {
-        // Asked again after listening began: it may have come in between.
-        if let Some(link) = running()? {
-            return Ok(Some(Carrier::Late(Box::new(link))));
+        match flags {
+            Some(flags) if flags.is_up() && flags.has_carrier() => {
+                return Ok(Some(if at_once { Carrier::AtOnce } else { Carrier::Late }));
+            }
+            Some(flags) if flags.is_up() => at_once = false,
+            _ => {}
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(None);
         }
-        watch.wait(left)?;
+        flags = watch.next_flags(index, left)?;
     }
 }

@@ -28,28 +28,25 @@ pub fn configure(
     carrier: CarrierBound,
 ) -> Result<(), CniError> {
     let v6 = result.ips.iter().any(|ip| ip.address.is_ipv6());
-    let prepared = netns
-        .run(|| prepare(ifname, v6))
-        .map_err(|error| CniError::new(code::INTERNAL, error))?;
-    prepared.map_err(|error| CniError::new(code::INTERNAL, format!("{ifname}: {error}")))?;
+    // Routes through a gateway need a source address that is no longer tentative.
+    let settled = family_gateway(result, true).is_some();
+    let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("{ifname}: {error}"));
+    let inside = netns.run(|| -> Result<_, CniError> {
+        prepare(ifname, v6).map_err(|error| failed(&error))?;
+        let links = Watch::open(Group::Links).map_err(|error| failed(&error))?;
+        let addresses = settled.then(|| Watch::open(Group::Ipv6Addresses)).transpose();
+        Ok((links, addresses.map_err(|error| failed(&error))?))
+    });
+    let (mut links, addresses) = inside.map_err(|error| failed(&error))??;
 
     for ip in &result.ips {
         let added = add_address(socket, index, ip.address, AddressFlag::Optimistic);
         added.map_err(|error| refused(ifname, &format!("address {}", ip.address), &error))?;
     }
-    // Routes through a gateway need a source address that is no longer tentative.
-    let mut watch = None;
-    if family_gateway(result, true).is_some() {
-        let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("{ifname}: {error}"));
-        let opened = netns
-            .run(|| Watch::open(Group::Ipv6Addresses))
-            .map_err(|error| failed(&error))?;
-        watch = Some(opened.map_err(|error| failed(&error))?);
-    }
     change_link(socket, index, &LinkChange::up(true)).map_err(|error| refused(ifname, "up", &error))?;
-    announce(netns, socket, ifname, index, result, carrier);
-    if let Some(watch) = &mut watch {
-        settle(socket, ifname, index, watch)?;
+    announce(netns, socket, &mut links, ifname, index, result, carrier);
+    if let Some(mut addresses) = addresses {
+        settle(socket, ifname, index, &mut addresses)?;
     }
 
     let mut done: Vec<&Route> = Vec::new();

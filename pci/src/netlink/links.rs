@@ -45,6 +45,7 @@ impl LinkFlags {
     pub const UP: u32 = 1;
     const LOOPBACK: u32 = 1 << 3;
     const RUNNING: u32 = 1 << 6;
+    const LOWER_UP: u32 = 1 << 16;
     /// `IFF_PROMISC`.
     pub const PROMISC: u32 = 1 << 8;
     /// `IFF_ALLMULTI`.
@@ -58,6 +59,11 @@ impl LinkFlags {
     /// Up and with carrier.
     pub fn is_running(self) -> bool {
         self.0 & Self::RUNNING != 0
+    }
+
+    /// With carrier, whatever else.
+    pub fn has_carrier(self) -> bool {
+        self.0 & Self::LOWER_UP != 0
     }
 
     /// `lo`.
@@ -162,6 +168,22 @@ impl Socket {
             parse(payload).map(Some)
         })
     }
+}
+
+/// The flags of one link in a notification, the first if there are several.
+pub(super) fn flags_in(datagram: &[u8], index: u32) -> Option<LinkFlags> {
+    const RTM_NEWLINK: u16 = 16;
+    const NETLINK_HEADER: usize = 16;
+    let mut rest = datagram;
+    while rest.len() >= NETLINK_HEADER {
+        let length = usize::try_from(u32_at(rest, 0).ok()?).ok()?;
+        let payload = rest.get(NETLINK_HEADER..length)?;
+        if u16_at(rest, 4).ok()? == RTM_NEWLINK && u32_at(payload, 4).ok()? == index {
+            return Some(LinkFlags(u32_at(payload, 8).ok()?));
+        }
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    None
 }
 
 fn parse(payload: &[u8]) -> Result<Link, NetlinkError> {

@@ -8,6 +8,7 @@ use netlink_sys::{Socket as RawSocket, protocols::NETLINK_ROUTE};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::error::NetlinkError;
+use super::links::{self, LinkFlags};
 
 /// What can be listened to (include/uapi/linux/rtnetlink.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +38,21 @@ impl Watch {
         Ok(Self(socket))
     }
 
+    /// The flags of a link as the next change of it tells them; `None` when the bound is over, or when the change was of
+    /// something else. Told before the answer to a request of ours is: what a link was at the moment it went up stands here.
+    pub fn next_flags(&mut self, index: u32, bound: Duration) -> Result<Option<LinkFlags>, NetlinkError> {
+        let Some(datagram) = self.receive(bound)? else {
+            return Ok(None);
+        };
+        Ok(links::flags_in(&datagram, index))
+    }
+
     /// Returns at the next change, or when the bound is over. What changed is to be asked for: changes may be lost.
     pub fn wait(&mut self, bound: Duration) -> Result<(), NetlinkError> {
+        self.receive(bound).map(|_datagram| ())
+    }
+
+    fn receive(&mut self, bound: Duration) -> Result<Option<Vec<u8>>, NetlinkError> {
         let failed = |source| NetlinkError::Socket {
             step: "wait for changes",
             source,
@@ -47,8 +61,8 @@ impl Watch {
         let bound = bound.max(Duration::from_millis(1));
         set_socket_timeout(&self.0, Timeout::Recv, Some(bound)).map_err(|errno| failed(errno.into()))?;
         match self.0.recv_from_full() {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_overrun(&error) => Ok(()),
+            Ok((datagram, _from)) => Ok(Some(datagram)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_overrun(&error) => Ok(None),
             Err(error) => Err(failed(error)),
         }
     }
