@@ -1,9 +1,14 @@
 //! What tests that need a kernel, a kubelet or a runtime share.
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
+pub mod bench;
 pub mod binaries;
 pub mod daemon;
 pub mod kubelet;
+#[cfg(target_arch = "x86_64")]
+pub mod matrix;
 pub mod node;
 pub mod plugin;
 pub mod sysfs_tree;
+#[cfg(target_arch = "x86_64")]
+pub mod trace;

@@ -77,10 +77,12 @@ impl Igb {
 
     /// Sets the PF up and waits for its carrier.
     pub fn up(&self) {
-        run(&["ip", "link", "set", &self.name, "up"]);
-        wait_until("the PF has no carrier", || {
-            fs::read_to_string(format!("/sys/class/net/{}/carrier", self.name)).is_ok_and(|text| text.trim() == "1")
-        });
+        up(&self.name);
+    }
+
+    /// Sets a VF's interface on the host up and waits for its carrier.
+    pub fn vf_up(&self, index: u32) {
+        up(&self.vf_netdev(index).expect("the VF has an interface on the host"));
     }
 
     /// Waits until a VF's interface is on the host, where the kernel brings it after the end of its namespace.
@@ -98,4 +100,11 @@ impl Igb {
 fn netdev(address: &str) -> Option<String> {
     let mut directory = fs::read_dir(format!("/sys/bus/pci/devices/{address}/net")).ok()?;
     directory.next()?.ok()?.file_name().into_string().ok()
+}
+
+fn up(name: &str) {
+    run(&["ip", "link", "set", name, "up"]);
+    wait_until(&format!("{name} has no carrier"), || {
+        fs::read_to_string(format!("/sys/class/net/{name}/carrier")).is_ok_and(|text| text.trim() == "1")
+    });
 }

@@ -1,0 +1,124 @@
+//! The figures and their bars, as the project has set them. A figure that misses its bar is reported so; bars don't move.
+
+/// On which side of the bar a figure must be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bar {
+    /// At most.
+    Most(f64),
+    /// At least.
+    Least(f64),
+}
+
+/// A figure that has a bar.
+#[derive(Debug, Clone, Copy)]
+pub struct Figure {
+    /// Its key in the JSON.
+    pub name: &'static str,
+    /// Its bar.
+    pub bar: Bar,
+    /// What it compares.
+    pub what: &'static str,
+}
+
+const fn figure(name: &'static str, bar: Bar, what: &'static str) -> Figure {
+    Figure { name, bar, what }
+}
+
+use Bar::{Least, Most};
+
+/// All of them, as they are reported: with a headline for each group.
+pub const GROUPS: [(&str, &[Figure]); 5] = [
+    (
+        "One at a time (veth, no IPAM)",
+        &[
+            figure("add_over_floor", Most(1.25), "ADD : floor"),
+            figure("del_over_floor", Most(1.25), "DEL : floor"),
+            figure("host_device_add_over_ours", Least(3.0), "host-device's ADD : ours"),
+            figure("host_device_del_over_ours", Least(2.5), "host-device's DEL : ours"),
+            figure(
+                "ipam_over_floor_plus_exec",
+                Most(1.2),
+                "ADD with host-local : floor with address + host-local",
+            ),
+        ],
+    ),
+    (
+        "In parallel (veth, no IPAM)",
+        &[
+            figure("parallel8_total_over_floor", Most(1.15), "8 ADDs, total : floor"),
+            figure("parallel30_total_over_floor", Most(1.15), "30 ADDs, total : floor"),
+            figure("parallel200_total_over_floor", Most(1.15), "200 ADDs, total : floor"),
+            figure(
+                "host_device_parallel200_total_over_ours",
+                Least(1.5),
+                "host-device's 200 ADDs, total : ours",
+            ),
+            figure(
+                "host_device_parallel200_p50_over_ours",
+                Least(2.5),
+                "host-device's 200 ADDs, median : ours",
+            ),
+            figure(
+                "storm_total_over_floor",
+                Most(1.15),
+                "1000 ADDs and DELs, 50 at a time : floor",
+            ),
+        ],
+    ),
+    (
+        "The program",
+        &[
+            figure("version_over_empty", Most(1.5), "VERSION : an empty program"),
+            figure("binary_mib", Most(3.0), "MiB on disk"),
+            figure("add_peak_rss_mib", Most(4.0), "MiB resident at most, of ADD"),
+        ],
+    ),
+    (
+        "A VF in the emulated node (igb, VLAN, no IPAM)",
+        &[
+            figure("vf_add_over_floor", Most(1.3), "ADD : floor"),
+            figure("vf_del_over_floor", Most(1.3), "DEL : floor"),
+            figure("sriov_cni_add_over_ours", Least(2.0), "sriov-cni's ADD : ours"),
+            figure("sriov_cni_del_over_ours", Least(1.5), "sriov-cni's DEL : ours"),
+        ],
+    ),
+    (
+        "The same with host-local, and with a MAC",
+        &[
+            figure(
+                "sriov_cni_add_ipam_over_ours",
+                Least(1.6),
+                "sriov-cni's ADD with host-local : ours",
+            ),
+            figure(
+                "sriov_cni_del_ipam_over_ours",
+                Least(1.2),
+                "sriov-cni's DEL with host-local : ours",
+            ),
+            figure(
+                "sriov_cni_add_mac_over_ours",
+                Least(3.0),
+                "sriov-cni's ADD with mac : ours",
+            ),
+        ],
+    ),
+];
+
+impl Bar {
+    /// Whether a value meets it.
+    pub fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::Most(most) => value <= most,
+            Self::Least(least) => value >= least,
+        }
+    }
+}
+
+impl std::fmt::Display for Bar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Most(most) => write!(f, "<= {most}"),
+            Self::Least(least) => write!(f, ">= {least}"),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The report: a table for people, a document for programs.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::figures::{Figure, GROUPS};
+use super::measured::Measured;
+
+/// The table: each figure, its bar, and whether it is met.
+pub fn table(measured: &Measured) -> String {
+    let mut text = String::new();
+    for (headline, figures) in GROUPS {
+        line(&mut text, headline);
+        for figure in figures {
+            row(&mut text, figure, measured.figures.get(figure.name).copied());
+        }
+        line(&mut text, "");
+    }
+    line(&mut text, "Medians, ms");
+    for (name, value) in &measured.milliseconds {
+        line(&mut text, &format!("  {name:<44} {value:>10.2}"));
+    }
+    if !measured.notes.is_empty() {
+        line(&mut text, "");
+    }
+    for note in &measured.notes {
+        line(&mut text, note);
+    }
+    line(&mut text, "");
+    line(&mut text, &summary(measured));
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("a string takes it");
+}
+
+fn row(text: &mut String, figure: &Figure, value: Option<f64>) {
+    let (value, verdict) = match value {
+        Some(value) if figure.bar.is_met(value) => (format!("{value:.2}"), "met"),
+        Some(value) => (format!("{value:.2}"), "MISSED"),
+        None => ("-".to_owned(), "not measured"),
+    };
+    let (name, bar, what) = (figure.name, figure.bar.to_string(), figure.what);
+    line(text, &format!("  {name:<40} {value:>7}  {bar:<8} {verdict:<12} {what}"));
+}
+
+fn summary(measured: &Measured) -> String {
+    let missed = missed(measured);
+    let all: Vec<_> = GROUPS.iter().flat_map(|(_, figures)| *figures).collect();
+    let found = all
+        .iter()
+        .filter(|figure| measured.figures.contains_key(figure.name))
+        .count();
+    format!(
+        "{} bars met, {} missed, {} not measured",
+        found - missed.len(),
+        missed.len(),
+        all.len() - found
+    )
+}
+
+fn missed(measured: &Measured) -> Vec<&'static str> {
+    let all = GROUPS.iter().flat_map(|(_, figures)| *figures);
+    let is_missed = |figure: &&Figure| {
+        measured
+            .figures
+            .get(figure.name)
+            .is_some_and(|value| !figure.bar.is_met(*value))
+    };
+    all.filter(is_missed).map(|figure| figure.name).collect()
+}
+
+/// The document: figures by their names, and beside them what is missed, what they are made of, and the notes.
+pub fn document(measured: &Measured) -> Value {
+    let figures = measured
+        .figures
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)));
+    let mut document: Map<String, Value> = figures.collect();
+    document.insert("missed".to_owned(), json!(missed(measured)));
+    document.insert("milliseconds".to_owned(), json!(measured.milliseconds));
+    document.insert("latency_against_parallelism".to_owned(), json!(measured.curves));
+    document.insert("notes".to_owned(), json!(measured.notes));
+    document.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_bar_is_called_so_and_what_is_not_measured_too() {
+        let mut measured = Measured::default();
+        measured.figure("add_over_floor", 1.2);
+        measured.figure("host_device_add_over_ours", 2.9);
+        let table = table(&measured);
+        let verdict = |name: &str| {
+            let row = table
+                .lines()
+                .find(|line| line.trim_start().starts_with(name))
+                .expect("a row");
+            row.split_whitespace().nth(4).expect("a verdict").to_owned()
+        };
+        assert_eq!(verdict("add_over_floor"), "met");
+        assert_eq!(verdict("host_device_add_over_ours"), "MISSED");
+        assert_eq!(verdict("binary_mib"), "not");
+        assert!(table.ends_with("1 bars met, 1 missed, 19 not measured\n"), "{table}");
+        let document = document(&measured);
+        assert_eq!(document["add_over_floor"], 1.2);
+        assert_eq!(document["missed"], json!(["host_device_add_over_ours"]));
+    }
+}

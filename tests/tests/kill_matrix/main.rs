@@ -1,0 +1,50 @@
+//! Killed at any instant, nothing is lost: every system call of an ADD and of a DEL that may change something, on veth.
+//!
+//! Runs anywhere as root: in namespaces of its own. The points that touch a PF are in `kill_matrix_igb.rs`.
+#![cfg(target_arch = "x86_64")]
+#![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
+
+mod nic;
+mod state_directory;
+
+use hardwire_tests::matrix::{Matrix, Verb};
+use hardwire_tests::node::isolated;
+use nix::libc::{EBUSY, EIO, ENOSPC, EOPNOTSUPP, EROFS};
+
+use nic::Nic;
+
+fn matrix(title: &str, runs: impl FnOnce(&mut Matrix<Nic, fn() -> Nic>) + Send) {
+    isolated(|| {
+        let mut matrix = Matrix::new(title, Nic::new as fn() -> Nic);
+        runs(&mut matrix);
+        matrix.finish();
+    });
+}
+
+#[test]
+fn an_add_that_is_killed_leaves_no_trace() {
+    matrix("ADD killed", |matrix| matrix.kill(Verb::Add, |_| true));
+}
+
+#[test]
+fn a_del_that_is_killed_is_finished_by_the_next() {
+    matrix("DEL killed", |matrix| matrix.kill(Verb::Del, |_| true));
+}
+
+#[test]
+fn a_netlink_request_that_is_refused_leaves_no_trace() {
+    matrix("netlink refused", |matrix| {
+        for verb in [Verb::Add, Verb::Del] {
+            matrix.refuse(verb, &[(EBUSY, "EBUSY"), (EOPNOTSUPP, "EOPNOTSUPP")], |_| true);
+        }
+    });
+}
+
+#[test]
+fn a_state_directory_that_fails_leaves_no_trace() {
+    matrix("state directory failing", |matrix| {
+        for verb in [Verb::Add, Verb::Del] {
+            matrix.fail(verb, &[(ENOSPC, "ENOSPC"), (EROFS, "EROFS"), (EIO, "EIO")]);
+        }
+    });
+}
