@@ -4,6 +4,7 @@
 //! - [`pools`]: what is there, and which device belongs to which pool, or why to none;
 //! - [`offer`], [`allocate`]: what a pool shows to the kubelet and hands to containers;
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
+//! - [`directory`]: something in a watched directory changed;
 //! - [`repair`]: attachments that no DEL came for are released;
 //! - [`daemon`], [`devices_table`]: the commands `run` and `devices`;
 //! - [`args`], [`logging`]: the edge.

@@ -5,7 +5,6 @@
 //! socket of the directory and never reconnects; whoever wants to stay registered has to notice both. The plugin-watcher
 //! directory is no alternative: the kubelet's dialler there sends an `:authority` that Rust's HTTP stack refuses.
 //!
-//! - [`directory`]: tells when something in the directory changes;
 //! - [`socket`]: takes a socket's place in it, and knows whether it is still there;
 //! - [`service`], [`serving`]: the gRPC service of one pool, and the server that runs it;
 //! - [`registration`]: the call to the kubelet, and how long to wait between failed ones;

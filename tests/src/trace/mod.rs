@@ -1,7 +1,7 @@
 //! One call of the plugin under ptrace(2): watched, or disturbed at exactly one of its system calls.
 //!
 //! A *point* is a system call that may change something outside the process: every one that is not known to be harmless
-//! ([`point`]). Points are numbered in the order in which they begin, over all threads: the plugin's threads take turns,
+//! (`point`). Points are numbered in the order in which they begin, over all threads: the plugin's threads take turns,
 //! so that two runs of the same call have the same points. The IPAM plugin that the call starts is followed to its exec
 //! and then let go, or held there.
 //!
