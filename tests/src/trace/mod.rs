@@ -7,13 +7,13 @@
 //!
 //! Registers are read and written as x86-64 has them, which the emulated node needs as well.
 
-mod helper;
+mod ipam_process;
 mod memory;
 mod netlink;
 mod point;
 mod tracer;
 
-pub use helper::Helper;
+pub use ipam_process::Helper;
 pub use point::{Kind, Point};
 
 use crate::plugin::{Call, Outcome};

@@ -1,0 +1,117 @@
+//! STATUS (C66).
+
+use std::fs;
+
+use hardwire_tests::node::{Veth, host_links};
+use hardwire_tests::plugin::{Call, Plugin};
+use serde_json::{Value, json};
+
+use super::{Attachments, caller};
+
+fn status(plugin: &Plugin, extra: &Value) -> Call {
+    let mut conf = json!({"cniVersion": "1.1.0", "name": "net-a", "type": "hardwire"});
+    for (key, value) in extra.as_object().expect("an object") {
+        conf[key] = value.clone();
+    }
+    caller(plugin, "STATUS").stdin(conf.to_string())
+}
+
+#[test]
+fn c66_status_is_content_where_an_add_could_work() {
+    let plugin = Plugin::new();
+    let nic = Veth::new("hwc66");
+    let mac = fs::read_to_string("/sys/class/net/hwc66/address").expect("a MAC");
+    for extra in [
+        json!({}),
+        json!({"device": nic.name()}),
+        json!({"hwaddr": mac.trim()}),
+        json!({"ipam": {}}),
+        json!({"ipam": null, "capabilities": {"mac": true}}),
+    ] {
+        let outcome = status(&plugin, &extra).run();
+        outcome.silence();
+    }
+    assert!(plugin.state_files().is_empty());
+}
+
+#[test]
+fn c66_a_device_that_the_configuration_names_and_is_missing_is_code_50() {
+    let plugin = Plugin::new();
+    for (extra, name) in [
+        (json!({"device": "nosuch0"}), "nosuch0"),
+        (json!({"hwaddr": "02:00:00:00:66:77"}), "02:00:00:00:66:77"),
+        (
+            json!({"kernelpath": "/sys/devices/pci0000:ff/0000:ff:1f.7"}),
+            "0000:ff:1f.7",
+        ),
+        (json!({"deviceID": "0000:ff:1f.7"}), "0000:ff:1f.7"),
+        (json!({"pciBusID": "0000:ff:1f.7"}), "0000:ff:1f.7"),
+    ] {
+        let error = status(&plugin, &extra).run().error_naming(&[name]);
+        assert_eq!(error["code"], 50, "{extra}: {error}");
+    }
+}
+
+#[test]
+fn c66_a_device_in_use_is_no_reason() {
+    let all = Attachments::new("c66u", &["net-a"]);
+    status(&all.plugin, &json!({"device": "hwc66u0"})).run().silence();
+    status(&all.plugin, &json!({})).run().silence();
+    assert_eq!(all.attached(), [0]);
+    all.end();
+}
+
+#[test]
+fn c66_an_error_of_ipam_status_is_ours() {
+    let mut plugin = Plugin::new();
+    let ipam = plugin.fake_ipam("addresses");
+    let call = status(&plugin, &json!({ "ipam": ipam.conf() }));
+    call.run().silence();
+    assert_eq!(ipam.calls(), ["STATUS  "]);
+    for code in [50, 51, 107] {
+        ipam.fails(
+            "STATUS",
+            &json!({"code": code, "msg": "no address left", "details": "d"}),
+        );
+        let error = call.run().error();
+        assert_eq!(
+            (&error["code"], &error["msg"], &error["details"]),
+            (&json!(code), &json!("no address left"), &json!("d"))
+        );
+    }
+    assert!(ipam.stdin("STATUS").is_some_and(|stdin| stdin.starts_with(b"{")));
+}
+
+#[test]
+fn c66_an_ipam_plugin_that_is_missing_is_an_error() {
+    let plugin = Plugin::new();
+    let call = status(&plugin, &json!({"ipam": {"type": "nosuch"}}));
+    call.run().error_naming(&["failed to find plugin", "nosuch"]);
+}
+
+#[test]
+fn c66_a_state_directory_that_cannot_be_used_is_code_50() {
+    let plugin = Plugin::new();
+    let file = plugin.directory().join("file");
+    fs::write(&file, "").expect("a file");
+    for path in [file.clone(), file.join("below"), "/proc/hardwire".into()] {
+        let call = status(&plugin, &json!({})).set("HARDWIRE_STATE_DIR", &path);
+        let error = call.run().error_naming(&[path.to_str().expect("UTF-8")]);
+        assert_eq!(error["code"], 50, "{error}");
+    }
+}
+
+#[test]
+fn c66_status_leaves_no_trace() {
+    let plugin = Plugin::new();
+    let state = plugin.state();
+    let before = host_links();
+    status(&plugin, &json!({})).run().silence();
+    assert_eq!(host_links(), before);
+    assert!(
+        plugin.state_files().is_empty(),
+        "{:?} in {}",
+        plugin.state_files(),
+        state.display()
+    );
+}
