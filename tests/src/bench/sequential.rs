@@ -14,7 +14,7 @@ use super::stats::{median, ratio, turn};
 
 /// After each call, for what the kernel does after a process has ended: a namespace that a contestant threw away is
 /// destroyed in the background, which would hold up the next.
-pub const SETTLE: Duration = Duration::from_millis(20);
+pub const SETTLE: Duration = Duration::from_millis(100);
 
 /// The times of one contestant.
 #[derive(Debug, Default, Clone)]

@@ -33,9 +33,11 @@ pub fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
 }
 
-/// The turn of a round: each contestant begins as often as another.
+/// The turn of a round: each contestant begins as often as another, and follows each other as often.
 pub fn turn(contestants: usize, round: usize) -> impl Iterator<Item = usize> {
-    (0..contestants).map(move |n| (n + round) % contestants)
+    let backwards = round / contestants % 2 == 1;
+    let places = (0..contestants).map(move |n| if backwards { contestants - 1 - n } else { n });
+    places.map(move |n| (n + round) % contestants)
 }
 
 #[cfg(test)]
@@ -52,6 +54,7 @@ mod tests {
 
     #[test]
     fn each_contestant_begins_in_its_turn() {
-        assert_eq!(turn(3, 4).collect::<Vec<_>>(), [1, 2, 0]);
+        assert_eq!(turn(3, 1).collect::<Vec<_>>(), [1, 2, 0]);
+        assert_eq!(turn(3, 4).collect::<Vec<_>>(), [0, 2, 1]);
     }
 }
