@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use hardwire_pci::Sysfs;
 
+use crate::idle::IdleRecords;
 use crate::journal::Journal;
 
 /// Roots that tests replace. Set by the process environment, which is the runtime's, never by a configuration, which may
@@ -15,6 +16,10 @@ pub struct Context {
     pub sysfs: Sysfs,
     /// Journal.
     pub journal: Journal,
+    /// Idle records.
+    pub idle: IdleRecords,
+    /// Where all of our own state is.
+    pub state: PathBuf,
     /// Where sriov-cni keeps its state.
     pub sriov_cni: PathBuf,
 }
@@ -28,9 +33,12 @@ impl Context {
                 .filter(|value| !value.is_empty())
                 .map_or_else(|| PathBuf::from(default), PathBuf::from)
         };
+        let state = path("HARDWIRE_STATE_DIR", "/run/hardwire");
         Self {
             sysfs: Sysfs::at(path("HARDWIRE_SYSFS_ROOT", "/sys")),
-            journal: Journal::at(&path("HARDWIRE_STATE_DIR", "/run/hardwire")),
+            journal: Journal::at(&state),
+            idle: IdleRecords::at(&state),
+            state,
             sriov_cni: path("HARDWIRE_SRIOV_CNI_DIR", "/var/lib/cni/sriov"),
         }
     }

@@ -10,6 +10,7 @@ pub mod attach;
 pub mod config;
 mod context;
 pub mod device;
+pub mod idle;
 pub mod ipam;
 pub mod journal;
 pub mod kernel;
@@ -18,6 +19,7 @@ pub mod netns;
 pub mod pf;
 pub mod protocol;
 pub mod release;
+pub mod report;
 pub mod verbs;
 
 pub use context::Context;

@@ -1,0 +1,201 @@
+//! The idle records: what each free device is like while nobody has it, kept by `hardwired` and read by the plugin.
+//!
+//! With such a record at hand neither ADD nor DEL asks a PF for its VFs, which costs a firmware query per VF under RTNL
+//! (peers.md, P3). A record is taken of a free device only (rule 7). It counts for the boot, the PF interface and the
+//! generation it was taken in: the daemon withdraws a PF's generation with the first event of that PF, which takes all its
+//! VFs' records out of use in one step, and gives it a new one after the next look. While no daemon listens, nobody would
+//! hear of an event, and no record counts.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use hardwire_pci::DeviceId;
+use hardwire_pci::netlink::VfState;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::OriginalLink;
+
+/// A free device as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdleRecord {
+    /// Layout of the record.
+    pub version: u32,
+    /// The device.
+    pub device: DeviceId,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot: String,
+    /// The bound driver.
+    pub driver: Option<String>,
+    /// Its interface; none where it has none.
+    pub link: Option<OriginalLink>,
+    /// Its attributes on the PF; none where no PF is to be asked.
+    pub vf: Option<IdleVf>,
+}
+
+/// A VF as its PF showed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdleVf {
+    /// The PF.
+    pub pf: DeviceId,
+    /// Index of the PF's interface.
+    pub pf_index: u32,
+    /// The PF's generation when it was asked.
+    pub generation: u64,
+    /// The VF's index.
+    pub index: u32,
+    /// The attributes.
+    pub state: VfState,
+}
+
+impl IdleRecord {
+    /// The layout that this program writes.
+    pub const VERSION: u32 = 1;
+}
+
+/// The directory of idle records.
+#[derive(Debug, Clone)]
+pub struct IdleRecords {
+    directory: PathBuf,
+}
+
+impl IdleRecords {
+    /// The records below `state`, `/run/hardwire` in production.
+    pub fn at(state: &Path) -> Self {
+        Self {
+            directory: state.join("idle"),
+        }
+    }
+
+    /// The record of a device; `None` where there is none that is understood.
+    pub fn get(&self, device: &DeviceId) -> Option<IdleRecord> {
+        let record: IdleRecord = serde_json::from_slice(&fs::read(self.path(device)).ok()?).ok()?;
+        (record.version == IdleRecord::VERSION && record.device == *device).then_some(record)
+    }
+
+    /// All that are understood, by file name.
+    pub fn all(&self) -> Vec<IdleRecord> {
+        let entries = fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        paths.sort_unstable();
+        let records = paths
+            .iter()
+            .filter(|path| path.extension().is_some_and(|e| e == "json"));
+        records
+            .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+            .filter(|record: &IdleRecord| record.version == IdleRecord::VERSION)
+            .collect()
+    }
+
+    /// Writes a record, in one step.
+    pub fn put(&self, record: &IdleRecord) -> io::Result<()> {
+        replace(&self.path(&record.device), &serde_json::to_vec(record)?)
+    }
+
+    /// Removes the record of a device; there may be none.
+    pub fn remove(&self, device: &DeviceId) -> io::Result<()> {
+        gone(fs::remove_file(self.path(device)))
+    }
+
+    /// The generation of a PF that is in force; `None` after an event of it, and without a daemon that ever looked.
+    pub fn generation(&self, pf: &DeviceId) -> Option<u64> {
+        fs::read_to_string(self.generation_path(pf)).ok()?.parse().ok()
+    }
+
+    /// Puts a PF's generation in force.
+    pub fn set_generation(&self, pf: &DeviceId, generation: u64) -> io::Result<()> {
+        replace(&self.generation_path(pf), generation.to_string().as_bytes())
+    }
+
+    /// Takes all records of a PF's VFs out of use.
+    pub fn withdraw(&self, pf: &DeviceId) -> io::Result<()> {
+        gone(fs::remove_file(self.generation_path(pf)))
+    }
+
+    fn path(&self, device: &DeviceId) -> PathBuf {
+        self.directory.join(format!("{}.json", device.file_stem()))
+    }
+
+    fn generation_path(&self, pf: &DeviceId) -> PathBuf {
+        self.directory.join(format!("{}.generation", pf.file_stem()))
+    }
+}
+
+/// Which boot this is.
+pub fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim_end()
+        .to_owned())
+}
+
+/// The daemon is the only writer, so one temporary name per file is enough.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    let temporary = path.with_extension("tmp");
+    fs::write(&temporary, content)?;
+    fs::rename(&temporary, path)
+}
+
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pfs_records_go_out_of_use_together() {
+        let state = tempfile::tempdir().unwrap();
+        let records = IdleRecords::at(state.path());
+        let (pf, vf): (DeviceId, DeviceId) = ("0000:01:00.0".parse().unwrap(), "0000:01:10.0".parse().unwrap());
+        let record = IdleRecord {
+            version: IdleRecord::VERSION,
+            device: vf.clone(),
+            boot: "b".to_owned(),
+            driver: Some("igbvf".to_owned()),
+            link: None,
+            vf: Some(IdleVf {
+                pf: pf.clone(),
+                pf_index: 3,
+                generation: 7,
+                index: 0,
+                state: VfState::default(),
+            }),
+        };
+        assert_eq!((records.generation(&pf), records.get(&vf)), (None, None));
+        records.put(&record).unwrap();
+        records.set_generation(&pf, 7).unwrap();
+        assert_eq!(
+            (records.generation(&pf), records.get(&vf)),
+            (Some(7), Some(record.clone()))
+        );
+        assert_eq!(records.all(), [record]);
+        records.withdraw(&pf).unwrap();
+        records.withdraw(&pf).unwrap();
+        assert_eq!(records.generation(&pf), None);
+        records.remove(&vf).unwrap();
+        assert_eq!((records.get(&vf), records.all()), (None, vec![]));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_no_record() {
+        let state = tempfile::tempdir().unwrap();
+        let records = IdleRecords::at(state.path());
+        let vf: DeviceId = "0000:01:10.0".parse().unwrap();
+        fs::create_dir(state.path().join("idle")).unwrap();
+        for text in ["", "{", r#"{"version":9}"#] {
+            fs::write(records.path(&vf), text).unwrap();
+            assert_eq!((records.get(&vf), records.all()), (None, vec![]), "{text}");
+        }
+    }
+}
