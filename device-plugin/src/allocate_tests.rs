@@ -20,6 +20,9 @@ fn offer(pool: &Value) -> Offer {
         driver: None,
         numa_node,
         iommu_group: None,
+        acpi_index: None,
+        rdma: Vec::new(),
+        vdpa: Vec::new(),
         netdevs: Vec::new(),
         function: Function::Plain,
     };

@@ -21,6 +21,12 @@ pub struct Device {
     pub numa_node: Option<u32>,
     /// The IOMMU group.
     pub iommu_group: Option<u32>,
+    /// `acpi_index`: the number that the firmware gives an onboard or slotted device.
+    pub acpi_index: Option<String>,
+    /// Its RDMA devices (`infiniband/`), in the order of their names. One that was moved into a pod is not to be seen.
+    pub rdma: Vec<String>,
+    /// Its vDPA devices, in the order of their names.
+    pub vdpa: Vec<Vdpa>,
     /// Its interfaces in the namespace of the reader, representors included.
     pub netdevs: Vec<Netdev>,
     /// What it is among the functions of its hardware.
@@ -48,6 +54,31 @@ pub enum Function {
         /// N of the PF's `virtfnN`.
         index: Option<u32>,
     },
+    /// A subfunction.
+    Sf {
+        /// The PCI function that it hangs below.
+        parent: Option<DeviceId>,
+        /// `sfnum`.
+        number: Option<u32>,
+    },
+}
+
+/// A vDPA device (`/sys/bus/vdpa/devices`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vdpa {
+    /// `vdpaN`.
+    pub name: String,
+    /// What it is bound to; none while it is bound to nothing known.
+    pub driver: Option<VdpaDriver>,
+}
+
+/// What a vDPA device is offered through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VdpaDriver {
+    /// `vhost_vdpa`: a character device for a user-space driver.
+    Vhost,
+    /// `virtio_vdpa`: an interface of the kernel.
+    Virtio,
 }
 
 /// A VF as its PF lists it.
@@ -118,6 +149,24 @@ impl Netdev {
 }
 
 impl Device {
+    /// A device of which nothing but the id is known.
+    pub fn unknown(id: DeviceId) -> Self {
+        Self {
+            id,
+            vendor: String::new(),
+            device: String::new(),
+            class: 0,
+            driver: None,
+            numa_node: None,
+            iommu_group: None,
+            acpi_index: None,
+            rdma: Vec::new(),
+            vdpa: Vec::new(),
+            netdevs: Vec::new(),
+            function: Function::Plain,
+        }
+    }
+
     /// The device's own interface. Of a PF in switchdev mode that is the uplink: a physical port of a switch, whatever
     /// comes first in the directory.
     pub fn netdev(&self) -> Option<&Netdev> {
@@ -139,10 +188,11 @@ impl Device {
             .filter(move |netdev| on_pci && netdev.is_representor())
     }
 
-    /// The PF, for a VF that shows one.
+    /// The PF, for a VF or SF that shows one.
     pub fn pf(&self) -> Option<&DeviceId> {
         match &self.function {
             Function::Vf { pf, .. } => pf.as_ref(),
+            Function::Sf { parent, .. } => parent.as_ref(),
             Function::Plain | Function::Pf { .. } => None,
         }
     }
@@ -151,7 +201,7 @@ impl Device {
     pub fn vf_index(&self) -> Option<u32> {
         match &self.function {
             Function::Vf { index, .. } => *index,
-            Function::Plain | Function::Pf { .. } => None,
+            Function::Plain | Function::Pf { .. } | Function::Sf { .. } => None,
         }
     }
 }

@@ -22,7 +22,7 @@ mod read;
 mod sysfs;
 
 pub use address::{BadPciAddress, PciAddress};
-pub use device::{Device, Function, LinkType, Netdev, Vf};
+pub use device::{Device, Function, LinkType, Netdev, Vdpa, VdpaDriver, Vf};
 pub use id::{AuxiliaryName, BadDeviceId, DeviceId, NetdevsimPort, PortName};
 pub use ifname::{BadIfName, IfName};
 pub use inventory::{Inventory, Skipped};

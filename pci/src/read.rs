@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::address::PciAddress;
-use crate::device::{Device, Function, Netdev, Vf};
+use crate::device::{Device, Function, Netdev, Vdpa, VdpaDriver, Vf};
 use crate::id::{DeviceId, NetdevsimPort, PortName};
 use crate::ifname::IfName;
 use crate::sysfs::{Sysfs, SysfsError};
@@ -85,10 +85,31 @@ pub(crate) fn read_pci_device(
         iommu_group: sysfs
             .link_name(&directory.join("iommu_group"))
             .and_then(|group| group.parse().ok()),
+        acpi_index: sysfs.optional_text(&directory.join("acpi_index")),
+        rdma: sysfs.names(&directory.join("infiniband")),
+        vdpa: vdpa(sysfs, &directory),
         netdevs: netdevs(sysfs, &pci_net_directories(sysfs, &directory))?,
         function: pci_function(sysfs, &directory, address, indices)?,
         id,
     })
+}
+
+/// The vDPA devices below a function: `vdpaN`, with a driver of bus vdpa (drivers/vdpa/vdpa.c).
+fn vdpa(sysfs: &Sysfs, directory: &Path) -> Vec<Vdpa> {
+    let is_vdpa = |name: &String| {
+        let number = name.strip_prefix("vdpa");
+        number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let names = sysfs.names(directory).into_iter().filter(is_vdpa);
+    let read = |name: String| Vdpa {
+        driver: match sysfs.link_name(&directory.join(&name).join("driver")).as_deref() {
+            Some("vhost_vdpa") => Some(VdpaDriver::Vhost),
+            Some("virtio_vdpa") => Some(VdpaDriver::Virtio),
+            _ => None,
+        },
+        name,
+    };
+    names.map(read).collect()
 }
 
 /// `net`, or a virtio device's: its interfaces hang below the virtio function, one level deeper.
@@ -185,15 +206,10 @@ fn netdevsim(sysfs: &Sysfs, port: &NetdevsimPort) -> Result<Device, ReadError> {
         .map(|(_, netdev)| netdev);
     let netdev = netdev.ok_or_else(|| ReadError::Missing(id.clone()))?;
     Ok(Device {
-        id,
-        vendor: String::new(),
-        device: String::new(),
-        class: 0,
         driver: sysfs.link_name(&directory.join("driver")),
-        numa_node: None,
-        iommu_group: None,
         netdevs: vec![netdev],
         function,
+        ..Device::unknown(id)
     })
 }
 
@@ -229,15 +245,18 @@ fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
     });
     let parent = parent.and_then(|address| read_pci_device(sysfs, address, &mut VfIndices::default()).ok());
     Ok(Device {
-        id: id.clone(),
         driver: sysfs.link_name(&directory.join("driver")),
         netdevs: netdevs(sysfs, &[directory.join("net")])?,
-        function: Function::Plain,
+        rdma: sysfs.names(&directory.join("infiniband")),
+        function: Function::Sf {
+            parent: parent.as_ref().map(|parent| parent.id.clone()),
+            number: sysfs.number(&directory.join("sfnum")).ok(),
+        },
         vendor: parent.as_ref().map(|p| p.vendor.clone()).unwrap_or_default(),
         device: parent.as_ref().map(|p| p.device.clone()).unwrap_or_default(),
         class: parent.as_ref().map_or(0, |p| p.class),
         numa_node: parent.as_ref().and_then(|p| p.numa_node),
-        iommu_group: None,
+        ..Device::unknown(id.clone())
     })
 }
 
@@ -246,14 +265,7 @@ fn interface(sysfs: &Sysfs, name: &IfName) -> Result<Device, ReadError> {
     let netdev = netdev(sysfs, &sysfs.path("class/net"), name.as_str())?;
     Ok(Device {
         netdevs: vec![netdev.ok_or_else(|| ReadError::Missing(id.clone()))?],
-        id,
-        vendor: String::new(),
-        device: String::new(),
-        class: 0,
-        driver: None,
-        numa_node: None,
-        iommu_group: None,
-        function: Function::Plain,
+        ..Device::unknown(id)
     })
 }
 

@@ -14,6 +14,9 @@ fn vf(vendor: &str, driver: &str, index: u32) -> Device {
         driver: Some(driver.to_owned()),
         numa_node: None,
         iommu_group: None,
+        acpi_index: None,
+        rdma: Vec::new(),
+        vdpa: Vec::new(),
         netdevs: Vec::new(),
         function: Function::Vf {
             pf: Some("0000:03:00.0".parse().unwrap()),

@@ -25,6 +25,9 @@ fn device(id: &str, netdevs: Vec<Netdev>, function: Function) -> Device {
         driver: Some("igb".to_owned()),
         numa_node: Some(1),
         iommu_group: None,
+        acpi_index: None,
+        rdma: Vec::new(),
+        vdpa: Vec::new(),
         netdevs,
         function,
     }

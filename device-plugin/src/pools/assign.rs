@@ -95,7 +95,7 @@ fn place(hardware: &Hardware, pools: &[Pool], device: &Device, assignment: &mut 
 /// What no configuration can make right.
 fn unfit(device: &Device) -> Option<Reason> {
     match device.function {
-        Function::Pf { num_vfs: 0, .. } | Function::Plain | Function::Vf { .. } => {}
+        Function::Pf { num_vfs: 0, .. } | Function::Plain | Function::Vf { .. } | Function::Sf { .. } => {}
         Function::Pf { num_vfs, .. } => return Some(Reason::PfWithVfs(num_vfs)),
     }
     device.driver.is_none().then_some(Reason::NoDriver)

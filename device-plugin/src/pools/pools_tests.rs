@@ -15,6 +15,9 @@ fn device(id: &str, function: Function) -> Device {
         driver: Some("igbvf".to_owned()),
         numa_node: None,
         iommu_group: None,
+        acpi_index: None,
+        rdma: Vec::new(),
+        vdpa: Vec::new(),
         netdevs: Vec::new(),
         function,
     }
