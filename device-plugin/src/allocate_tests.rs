@@ -4,7 +4,8 @@ use hardwire_pci::{Device, Function};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Config, Defaults};
+use crate::config::{Config, Defaults, Needs};
+use crate::offer::Member;
 
 fn offer(pool: &Value) -> Offer {
     let defaults = Defaults {
@@ -27,7 +28,13 @@ fn offer(pool: &Value) -> Offer {
         function: Function::Plain,
     };
     let devices = [device("0000:3b:02.7", Some(1)), device("0000:3b:02.6", None)];
-    Offer::new(&config.pools[0], &devices)
+    let member = |device| Member {
+        device,
+        pf: None,
+        needs: Needs::default(),
+        healthy: true,
+    };
+    Offer::new(&config.pools[0], devices.iter().map(member))
 }
 
 fn request(containers: &[&[&str]]) -> api::AllocateRequest {

@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::args::RunArgs;
-use crate::config::{Config, ConfigError, Pool};
+use crate::config::{Config, ConfigError, Needs, Pool};
 use crate::directory::Directory;
 use crate::kubelet::lifecycle::Plugin;
 use crate::kubelet::socket::BindError;
-use crate::offer::Offer;
+use crate::offer::{Member, Offer};
 use crate::pools::{Assignment, Hardware, Place, assign};
 use crate::repair;
 
@@ -63,7 +63,13 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let mut plugins = Vec::new();
     for (index, pool) in config.pools.iter().enumerate() {
         let devices = assignment.devices(index).filter_map(|id| hardware.inventory.get(id));
-        let offer = Offer::new(pool, devices);
+        let member = |device| Member {
+            device,
+            pf: hardware.inventory.pf_of(device),
+            needs: Needs::default(),
+            healthy: true,
+        };
+        let offer = Offer::new(pool, devices.map(member));
         plugins.push(Plugin::start(pool.resource.clone(), offer, &directory).await?);
     }
     let stop = CancellationToken::new();

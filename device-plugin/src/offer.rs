@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use hardwire_pci::{Device, DeviceId};
 use hardwire_proto::deviceplugin as api;
 
-use crate::config::Pool;
+use crate::config::{Needs, Pool};
 use crate::go_json;
 
 /// A pool as the kubelet sees it.
@@ -29,19 +29,34 @@ pub struct Offered {
     pub info: String,
 }
 
+/// A device of a pool, and what is known of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'a> {
+    /// The device.
+    pub device: &'a Device,
+    /// Its PF, where it shows one.
+    pub pf: Option<&'a Device>,
+    /// What the selector that took it wants it to be given out with.
+    pub needs: Needs,
+    /// Whether it may be given out.
+    pub healthy: bool,
+}
+
 // === impl Offer ===
 
 impl Offer {
-    /// The devices of a pool, all healthy.
-    pub fn new<'a>(pool: &Pool, devices: impl IntoIterator<Item = &'a Device>) -> Self {
-        let offered = |device: &Device| Offered {
-            healthy: true,
-            numa_node: device.numa_node.filter(|_| !pool.exclude_topology),
-            info: info(pool, &device.id),
+    /// The devices of a pool.
+    pub fn new<'a>(pool: &Pool, members: impl IntoIterator<Item = Member<'a>>) -> Self {
+        let offered = |member: Member<'a>| Offered {
+            healthy: member.healthy,
+            numa_node: member.device.numa_node.filter(|_| !pool.exclude_topology),
+            info: info(pool, &member.device.id),
         };
-        let devices = devices.into_iter();
+        let members = members.into_iter();
         Self {
-            devices: devices.map(|device| (device.id.to_string(), offered(device))).collect(),
+            devices: members
+                .map(|member| (member.device.id.to_string(), offered(member)))
+                .collect(),
             variables: pool.variables.clone(),
         }
     }

@@ -5,6 +5,7 @@
 
 mod object;
 mod pf_names;
+mod policy;
 mod pool;
 mod resource_name;
 mod selector;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub use object::BadField;
 pub use pf_names::PfName;
+pub use policy::{DeviceType, Needs, OnCarrierLoss, OnChange, Placement};
 pub use pool::{AdditionalInfo, NodeDevice, Pool};
 pub use resource_name::{BadResourceName, ResourceName};
 pub use selector::Selector;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Defaults;
 use super::object::{BadField, Item, Object};
+use super::policy::{DeviceType, OnCarrierLoss, OnChange, Placement};
 use super::resource_name::{BadResourceName, ResourceName};
 use super::selector::Selector;
 
@@ -20,6 +21,14 @@ pub struct Pool {
     pub resource: ResourceName,
     /// A device belongs to it if one of these matches.
     pub selectors: Vec<Selector>,
+    /// Which kind of device it holds.
+    pub device_type: DeviceType,
+    /// What a change on a free device means.
+    pub on_change: OnChange,
+    /// What a PF without carrier means.
+    pub on_carrier_loss: OnCarrierLoss,
+    /// Which devices the kubelet is advised to take.
+    pub placement: Placement,
     /// Do not tell the kubelet the NUMA node.
     pub exclude_topology: bool,
     /// What containers are told of a device besides its address.
@@ -70,6 +79,10 @@ impl Pool {
             variables: vec![resource.variable()],
             resource,
             selectors: selectors(&mut object, warnings)?,
+            device_type: DeviceType::NetDevice,
+            on_change: OnChange::default(),
+            on_carrier_loss: OnCarrierLoss::default(),
+            placement: Placement::default(),
             exclude_topology: object.boolean("excludeTopology")?,
             additional_info: additional_info(&mut object)?,
             allow_node_devices: object
