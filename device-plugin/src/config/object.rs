@@ -113,7 +113,11 @@ impl Object {
         let known = words.iter().find(|(word, _)| *word == text);
         known.map(|(_, meaning)| Some(*meaning)).ok_or_else(|| {
             let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            BadField::new(self.field(key), &text.into(), format!("expected {}", names.join(" or ")))
+            BadField::new(
+                self.field(key),
+                &text.into(),
+                format!("expected {}", names.join(" or ")),
+            )
         })
     }
 

@@ -85,5 +85,6 @@ impl OnCarrierLoss {
 }
 
 impl Placement {
-    pub(super) const WORDS: [(&str, Self); 3] = [("spread", Self::Spread), ("pack", Self::Pack), ("pairs", Self::Pairs)];
+    pub(super) const WORDS: [(&str, Self); 3] =
+        [("spread", Self::Spread), ("pack", Self::Pack), ("pairs", Self::Pairs)];
 }

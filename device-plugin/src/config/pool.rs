@@ -78,7 +78,9 @@ impl Pool {
         let additional = self.additional_info.as_ref()?;
         let parent = device.pf().filter(|_| matches!(device.function, Function::Sf { .. }));
         let keys = ["*".to_owned()].into_iter();
-        let keys = keys.chain(parent.map(ToString::to_string)).chain([device.id.to_string()]);
+        let keys = keys
+            .chain(parent.map(ToString::to_string))
+            .chain([device.id.to_string()]);
         let said = keys.filter_map(|key| additional.get(&key)).flatten();
         Some(said.map(|(name, value)| (name.as_str(), value.as_str())).collect())
     }
@@ -98,9 +100,7 @@ impl Pool {
             selectors: selectors(&mut object, device_type, warnings)?,
             device_type,
             on_change: object.word("onChange", &OnChange::WORDS)?.unwrap_or_default(),
-            on_carrier_loss: object
-                .word("onCarrierLoss", &OnCarrierLoss::WORDS)?
-                .unwrap_or_default(),
+            on_carrier_loss: object.word("onCarrierLoss", &OnCarrierLoss::WORDS)?.unwrap_or_default(),
             placement: object
                 .word("preferredAllocation", &Placement::WORDS)?
                 .unwrap_or_default(),
@@ -166,8 +166,8 @@ fn additional_info(object: &mut Object) -> Result<Option<AdditionalInfo>, BadFie
         return Ok(None);
     };
     let expected = "expected, by device address or *, objects of strings";
-    let additional: AdditionalInfo = serde_json::from_value(value.clone())
-        .map_err(|_no_map| BadField::new("additionalInfo", &value, expected))?;
+    let additional: AdditionalInfo =
+        serde_json::from_value(value.clone()).map_err(|_no_map| BadField::new("additionalInfo", &value, expected))?;
     let is_device = |key: &String| key == "*" || key.parse::<DeviceId>().is_ok_and(|id| id.to_string() == *key);
     match additional.keys().find(|key| !is_device(key)) {
         None => Ok(Some(additional)),

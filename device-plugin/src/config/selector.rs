@@ -62,7 +62,11 @@ impl Selector {
         let conditions: [(&str, bool); 17] = [
             ("vendors", self.vendors.takes(|id| *id == device.vendor)),
             ("devices", self.devices.takes(|id| *id == device.device)),
-            ("drivers", self.drivers.takes_known(subject.driver(), |entry, driver| entry.matches(driver))),
+            (
+                "drivers",
+                self.drivers
+                    .takes_known(subject.driver(), |entry, driver| entry.matches(driver)),
+            ),
             ("pciAddresses", self.has_address(subject)),
             ("acpiIndexes", {
                 let index = device.acpi_index.as_ref();
@@ -71,18 +75,34 @@ impl Selector {
             ("pfNames", of_pf(&self.pf_names, device, || subject.pf_names())),
             ("pfAltNames", of_pf(&self.pf_altnames, device, || subject.pf_altnames())),
             ("pfMacs", of_pf(&self.pf_macs, device, || subject.pf_macs())),
-            ("rootDevices", of_pf(&self.root_devices, device, || Some(vec![device.pf()?.to_string()]))),
-            ("linkTypes", self.link_types.takes_known(subject.link_type(), PartialEq::eq)),
+            (
+                "rootDevices",
+                of_pf(&self.root_devices, device, || Some(vec![device.pf()?.to_string()])),
+            ),
+            (
+                "linkTypes",
+                self.link_types.takes_known(subject.link_type(), PartialEq::eq),
+            ),
             ("ddpProfiles", self.has_profile(subject)),
             ("pKeys", self.has_pkey(subject)),
-            (self.rdma_field(), self.rdma.is_none_or(|rdma| rdma == subject.has_rdma())),
+            (
+                self.rdma_field(),
+                self.rdma.is_none_or(|rdma| rdma == subject.has_rdma()),
+            ),
             ("vdpaType", self.has_vdpa(subject)),
             ("vfIndexes", {
                 let index = device.function_index();
                 self.vf_indexes.takes_known(index, |entry, index| entry.contain(*index))
             }),
-            ("functions", self.functions.takes(|part| *part == Part::of(&device.function))),
-            ("linkSpeeds", self.link_speeds.takes_known(subject.speed(), |entry, speed| entry.contain(*speed))),
+            (
+                "functions",
+                self.functions.takes(|part| *part == Part::of(&device.function)),
+            ),
+            (
+                "linkSpeeds",
+                self.link_speeds
+                    .takes_known(subject.speed(), |entry, speed| entry.contain(*speed)),
+            ),
         ];
         let node = device.numa_node.map_or(-1, i64::from);
         let numa = ("numaNodes", self.numa_nodes.takes(|entry| *entry == node));
@@ -111,13 +131,19 @@ impl Selector {
     /// What must be known of devices besides what is read anyway.
     pub fn asks(&self) -> Asked {
         let asks = [
-            (Detail::PfNames, !self.pf_altnames.is_empty() || !self.pf_macs.is_empty()),
+            (
+                Detail::PfNames,
+                !self.pf_altnames.is_empty() || !self.pf_macs.is_empty(),
+            ),
             (Detail::Speed, !self.link_speeds.is_empty()),
             (Detail::PKeys, !self.pkeys.is_empty()),
             (Detail::Rdma, self.rdma.is_some()),
             (Detail::DdpProfile, !self.ddp_profiles.is_empty()),
         ];
-        asks.into_iter().filter(|(_, asked)| *asked).map(|(detail, _)| detail).collect()
+        asks.into_iter()
+            .filter(|(_, asked)| *asked)
+            .map(|(detail, _)| detail)
+            .collect()
     }
 
     fn has_address(&self, subject: &Subject<'_>) -> bool {
@@ -127,7 +153,8 @@ impl Selector {
 
     fn has_profile(&self, subject: &Subject<'_>) -> bool {
         let profile = subject.details.and_then(|details| details.ddp_profile.as_ref());
-        self.ddp_profiles.takes_known(profile, |entry, profile| entry.matches(profile))
+        self.ddp_profiles
+            .takes_known(profile, |entry, profile| entry.matches(profile))
     }
 
     /// Ethernet has partition keys as well, all the same one.
@@ -140,7 +167,8 @@ impl Selector {
 
     fn has_vdpa(&self, subject: &Subject<'_>) -> bool {
         let mut devices = subject.device.vdpa.iter();
-        self.vdpa.is_none_or(|driver| devices.any(|vdpa| vdpa.driver == Some(driver)))
+        self.vdpa
+            .is_none_or(|driver| devices.any(|vdpa| vdpa.driver == Some(driver)))
     }
 
     fn rdma_field(&self) -> &'static str {

@@ -16,16 +16,28 @@ const SUBFUNCTION: &str = "sf";
 
 /// Fields that can match no device of a type, and what to write instead.
 const NOT_IN_ACCELERATOR: [(&str, &str); 7] = [
-    ("pfNames", "an accelerator's PF has no interface; rootDevices takes its address"),
-    ("pfAltNames", "an accelerator's PF has no interface; rootDevices takes its address"),
-    ("pfMacs", "an accelerator's PF has no interface; rootDevices takes its address"),
+    (
+        "pfNames",
+        "an accelerator's PF has no interface; rootDevices takes its address",
+    ),
+    (
+        "pfAltNames",
+        "an accelerator's PF has no interface; rootDevices takes its address",
+    ),
+    (
+        "pfMacs",
+        "an accelerator's PF has no interface; rootDevices takes its address",
+    ),
     ("linkTypes", "an accelerator has no link"),
     ("linkSpeeds", "an accelerator has no link"),
     ("ddpProfiles", "an accelerator has no DDP profile"),
     ("pKeys", "an accelerator has no partition key"),
 ];
 const NOT_IN_AUXILIARY: [(&str, &str); 4] = [
-    ("pciAddresses", "a subfunction has no PCI address; rootDevices takes its parent's"),
+    (
+        "pciAddresses",
+        "a subfunction has no PCI address; rootDevices takes its parent's",
+    ),
     ("acpiIndexes", "a subfunction has no ACPI index"),
     ("ddpProfiles", "a subfunction has no DDP profile"),
     ("pKeys", "a subfunction has no partition key"),
@@ -60,7 +72,10 @@ impl Selector {
             ddp_profiles: Choice::parse(object.strings("ddpProfiles")?, ddp_profile)?,
             pkeys: Choice::parse(object.strings("pKeys")?, pkey)?,
             rdma: rdma(&mut object)?,
-            vdpa: object.word("vdpaType", &[("vhost", VdpaDriver::Vhost), ("virtio", VdpaDriver::Virtio)])?,
+            vdpa: object.word(
+                "vdpaType",
+                &[("vhost", VdpaDriver::Vhost), ("virtio", VdpaDriver::Virtio)],
+            )?,
             vhost_net: object.boolean("needVhostNet")?,
             vf_indexes: Choice::parse(object.scalars("vfIndexes")?, Ranges::item)?,
             functions: Choice::parse(object.strings("functions")?, part)?,
@@ -68,7 +83,8 @@ impl Selector {
             link_speeds: Choice::parse(object.scalars("linkSpeeds")?, Speeds::item)?,
         };
         if selector.rdma == Some(true) && selector.vdpa.is_some() {
-            let expected = "a device is given out either for RDMA or for vDPA; two objects of the list may have one each";
+            let expected =
+                "a device is given out either for RDMA or for vDPA; two objects of the list may have one each";
             return Err(BadField::new(object.field("isRdma"), &true.into(), expected));
         }
         let unknown = object.unknown().into_iter();
@@ -159,7 +175,9 @@ fn ddp_profile(item: &Item) -> Result<Pattern, BadField> {
 
 fn pkey(item: &Item) -> Result<u16, BadField> {
     let lower = item.text.to_ascii_lowercase();
-    let digits = lower.strip_prefix("0x").filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    let digits = lower
+        .strip_prefix("0x")
+        .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
     let key = digits.and_then(|hex| u16::from_str_radix(hex, 16).ok());
     key.ok_or_else(|| item.bad("expected a partition key, as in 0x7fff"))
 }

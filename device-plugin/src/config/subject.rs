@@ -88,7 +88,11 @@ impl<'a> Subject<'a> {
     pub(super) fn pf_macs(&self) -> Option<Vec<String>> {
         let current = self.pf?.netdev().and_then(|netdev| netdev.mac);
         let permanent = self.pf_details.and_then(|details| details.permanent_mac);
-        let macs: Vec<String> = current.into_iter().chain(permanent).map(|mac| mac.to_string()).collect();
+        let macs: Vec<String> = current
+            .into_iter()
+            .chain(permanent)
+            .map(|mac| mac.to_string())
+            .collect();
         Some(macs).filter(|macs| !macs.is_empty())
     }
 
@@ -101,7 +105,11 @@ impl<'a> Subject<'a> {
 
     /// The speed of the PF's link, or of the device's own where it has no PF.
     pub(super) fn speed(&self) -> Option<u32> {
-        let details = if self.pf.is_some() { self.pf_details } else { self.details };
+        let details = if self.pf.is_some() {
+            self.pf_details
+        } else {
+            self.details
+        };
         details.and_then(|details| details.speed)
     }
 

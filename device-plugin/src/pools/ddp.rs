@@ -36,7 +36,10 @@ pub(super) enum DdpError {
 pub(super) fn profile(address: PciAddress) -> Result<String, DdpError> {
     let mut command = Command::new(PROGRAM);
     command.args(["-l", "-a", "-j", "-s", &address.to_string()]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut tool = Running(command.spawn()?);
     let answer = match tool.0.stdout.take() {
         Some(stdout) => read(stdout, Instant::now() + BOUND)?,
@@ -91,7 +94,12 @@ mod tests {
         let answer = br#"{"DDPInventory": {"device": "1592", "address": "0000:af:00.0", "name": "ens801f0",
             "DDPpackage": {"track_id": "c0000002", "version": "1.3.36.0", "name": "ICE COMMS Package"}}}"#;
         assert_eq!(name(answer).as_deref(), Some("ICE COMMS Package"));
-        for other in [&b""[..], b"junk", b"{}", br#"{"DDPInventory": {"DDPpackage": {"name": ""}}}"#] {
+        for other in [
+            &b""[..],
+            b"junk",
+            b"{}",
+            br#"{"DDPInventory": {"DDPpackage": {"name": ""}}}"#,
+        ] {
             assert_eq!(name(other), None);
         }
     }

@@ -81,7 +81,9 @@ impl Profiles {
         let address = id.pci()?;
         let answer = self.0.entry(id.clone()).or_insert_with(|| {
             let answer = ddp::profile(address);
-            answer.inspect_err(|error| warn!(device = %id, "DDP profile: {error}")).ok()
+            answer
+                .inspect_err(|error| warn!(device = %id, "DDP profile: {error}"))
+                .ok()
         });
         answer.clone()
     }
