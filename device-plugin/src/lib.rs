@@ -6,11 +6,12 @@
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
 //! - [`directory`]: something in a watched directory changed;
 //! - [`repair`]: attachments that no DEL came for are released;
-//! - [`daemon`], [`devices_table`]: the commands `run` and `devices`;
-//! - [`args`], [`logging`]: the edge.
+//! - [`daemon`], [`devices_table`], [`check`]: the commands `run`, `devices` and `check`;
+//! - [`args`], [`upstream_flags`], [`logging`]: the edge.
 
 pub mod allocate;
 pub mod args;
+pub mod check;
 pub mod config;
 pub mod daemon;
 pub mod devices_table;
@@ -21,3 +22,4 @@ pub mod logging;
 pub mod offer;
 pub mod pools;
 pub mod repair;
+pub mod upstream_flags;

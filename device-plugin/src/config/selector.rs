@@ -11,7 +11,7 @@ use super::pattern::{Choice, Pattern};
 use super::policy::Needs;
 use super::ranges::Ranges;
 use super::speeds::Speeds;
-use super::subject::{Asked, Detail, Subject};
+use super::subject::{Asked, DdpProfile, Detail, Subject};
 
 /// A conjunction of conditions; without any, every device matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -152,7 +152,10 @@ impl Selector {
     }
 
     fn has_profile(&self, subject: &Subject<'_>) -> bool {
-        let profile = subject.details.and_then(|details| details.ddp_profile.as_ref());
+        let profile = match subject.details.map(|details| &details.ddp_profile) {
+            Some(DdpProfile::Named(profile)) => Some(profile),
+            Some(DdpProfile::Unasked | DdpProfile::None) | None => None,
+        };
         self.ddp_profiles
             .takes_known(profile, |entry, profile| entry.matches(profile))
     }

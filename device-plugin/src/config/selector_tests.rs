@@ -199,7 +199,7 @@ fn details_match_only_where_they_are_known() {
         },
         Details {
             pkeys: vec![0x7fff],
-            ddp_profile: Some("ICE COMMS Package".to_owned()),
+            ddp_profile: DdpProfile::Named("ICE COMMS Package".to_owned()),
             speed: Some(1000),
             ..Details::default()
         },
