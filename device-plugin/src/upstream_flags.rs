@@ -1,5 +1,5 @@
-//! The flags of sriov-network-device-plugin, of its program and of its image's entrypoint, as ours, so that a DaemonSet that
-//! runs it runs this one with its arguments as they are.
+//! The flags of sriov-network-device-plugin, of its program and of its image's entrypoint, as ours, so that a `DaemonSet`
+//! that runs it runs this one with its arguments as they are.
 //!
 //! Contract: Go's package `flag` takes `-x` for `--x`, a value after `=` or as the next argument, and for booleans after `=`
 //! only; glog adds its flags; the entrypoint has `--log-dir`, `--log-level` and the rest with `=`. There are no subcommands:

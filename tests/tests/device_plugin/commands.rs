@@ -34,8 +34,8 @@ fn a_file_without_a_good_pool_ends_the_daemon_with_its_reasons() {
             "resourceList[0] (x): selectors.vendors[0] is \"Intel\": expected a vendor id of four hexadecimal digits",
         ),
         (
-            r#"{"resourceList": [{"resourceName": "x", "selectors": {"isRdma": true}}]}"#,
-            "selectors.isRdma is true: this version does not have the field",
+            r#"{"resourceList": [{"resourceName": "x", "selectors": {"isRdma": true, "vdpaType": "vhost"}}]}"#,
+            "selectors.isRdma is true: a device is given out either for RDMA or for vDPA",
         ),
     ] {
         let output = run_with(content);
