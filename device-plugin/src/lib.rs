@@ -3,6 +3,7 @@
 //! - [`config`]: what the operator wants: pools of devices;
 //! - [`pools`]: what is there, and which device belongs to which pool, or why to none;
 //! - [`offer`], [`allocate`]: what a pool shows to the kubelet and hands to containers;
+//! - [`container`]: what of it is nodes, variables and documents; [`preferred`]: which devices go together best;
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
 //! - [`directory`]: something in a watched directory changed;
 //! - [`repair`]: attachments that no DEL came for are released;
@@ -12,6 +13,7 @@
 pub mod allocate;
 pub mod args;
 pub mod config;
+pub mod container;
 pub mod daemon;
 pub mod devices_table;
 pub mod directory;
@@ -20,4 +22,5 @@ pub mod kubelet;
 pub mod logging;
 pub mod offer;
 pub mod pools;
+pub mod preferred;
 pub mod repair;

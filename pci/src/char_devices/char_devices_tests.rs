@@ -128,7 +128,9 @@ fn files_of_rdma_devices_are_found_by_name_and_by_parent() {
             ..device("mlx5_core")
         };
         let found = classes.of(&device).into_iter();
-        found.map(|rdma| (rdma.device, rdma.files.join(" "))).collect::<Vec<_>>()
+        found
+            .map(|rdma| (rdma.device, rdma.files.join(" ")))
+            .collect::<Vec<_>>()
     };
     let of = |name: &str, files: &str| (name.to_owned(), files.to_owned());
     assert_eq!(files(&["mlx5_0"]), [of("mlx5_0", "uverbs0")]);
