@@ -67,7 +67,7 @@ impl Characters {
             uio: uio(sysfs, device),
             vdpa,
             rdma_cm: shared.rdma_cm && !rdma.is_empty(),
-            vhost_net: needs.vhost_net && shared.vhost_net && shared.tun,
+            vhost_net: needs.vhost_net && shared.vhost_net,
             vfio,
             rdma,
         }
@@ -99,13 +99,17 @@ impl Characters {
 }
 
 fn vfio_nodes(vfio: &Vfio) -> impl Iterator<Item = Node> {
-    let group = vfio.group.map(|group| match vfio.no_iommu {
-        false => Node::at(format!("/dev/vfio/{group}")),
-        // Drivers in the container look for the group where it always is.
-        true => Node {
-            host: format!("/dev/vfio/noiommu-{group}"),
-            inside: Some(format!("/dev/vfio/{group}")),
-        },
+    let group = vfio.group.map(|group| {
+        let path = format!("/dev/vfio/{group}");
+        if vfio.no_iommu {
+            // Drivers in the container look for the group where it always is.
+            Node {
+                host: format!("/dev/vfio/noiommu-{group}"),
+                inside: Some(path),
+            }
+        } else {
+            Node::at(path)
+        }
     });
     let device = vfio.device.as_ref();
     // Without a group a kernel may have no control file of groups either, unless iommufd stands in for it.

@@ -31,7 +31,7 @@ impl Document {
     }
 
     fn write(&self) -> io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let folder = self.path.parent().unwrap_or_else(|| Path::new("/"));
         DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
         let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
         file.write_all(self.content.as_bytes())?;

@@ -27,10 +27,8 @@ pub struct Shared {
     pub rdma_cm: bool,
     /// There is `/dev/iommu`.
     pub iommu: bool,
-    /// There is `/dev/vhost-net`.
+    /// There are `/dev/vhost-net` and `/dev/net/tun`.
     pub vhost_net: bool,
-    /// There is `/dev/net/tun`.
-    pub tun: bool,
 }
 
 // === impl Surroundings ===
@@ -49,8 +47,7 @@ impl Surroundings {
             },
             rdma_cm: rdma && is_there("rdma_cm", "infiniband/rdma_cm"),
             iommu: is_there("iommu", "iommu"),
-            vhost_net: is_there("vhost-net", "vhost-net"),
-            tun: is_there("tun", "net/tun"),
+            vhost_net: is_there("vhost-net", "vhost-net") && is_there("tun", "net/tun"),
         }
     }
 }

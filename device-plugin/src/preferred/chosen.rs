@@ -42,7 +42,9 @@ impl<'a> Candidate<'a> {
 impl<'a> Chosen<'a> {
     pub(super) fn new(devices: Vec<Candidate<'a>>) -> Self {
         let mut chosen = Self::default();
-        devices.into_iter().for_each(|device| chosen.take(device));
+        for device in devices {
+            chosen.take(device);
+        }
         chosen
     }
 

@@ -1,8 +1,8 @@
 //! The character devices through which user space drives a network device, as sysfs names them.
 //!
 //! A class device that has a `dev` number has a node of its name in /dev, which is never looked at here: a program in a
-//! container may see another /dev than the node's. Contracts: drivers/vfio/vfio_main.c, group.c and device_cdev.c,
-//! Documentation/driver-api/uio-howto.rst, drivers/infiniband/core/{uverbs_main,user_mad}.c, drivers/vhost/vdpa.c.
+//! container may see another /dev than the node's. Contracts: `drivers/vfio/{vfio_main,group,device_cdev}.c`,
+//! Documentation/driver-api/uio-howto.rst, `drivers/infiniband/core/{uverbs_main,user_mad}.c`, drivers/vhost/vdpa.c.
 //!
 //! - [`Vfio`]: group and device files of what a VFIO driver holds;
 //! - [`RdmaClasses`]: what belongs to which RDMA device, read once for all devices of a node;
