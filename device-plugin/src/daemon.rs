@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::args::RunArgs;
-use crate::config::{Config, ConfigError, Needs, Pool};
+use crate::config::{Config, ConfigError, Pool};
 use crate::directory::Directory;
 use crate::kubelet::lifecycle::Plugin;
 use crate::kubelet::socket::BindError;
@@ -54,7 +54,8 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let defaults = args.node.defaults();
     let config = Config::read(&args.config, &defaults)?;
     log_config(args, &config);
-    let hardware = Hardware::read(&args.node.sysfs());
+    let mut hardware = Hardware::read(&args.node.sysfs());
+    hardware.ask(&args.node.sysfs(), &config.pools, None);
     let assignment = assign(&hardware, &config.pools);
     log_assignment(&hardware, &assignment, &config.pools);
 
@@ -70,13 +71,13 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let mut offers = Vec::new();
     for (index, pool) in config.pools.iter().enumerate() {
         let devices = assignment.devices(index).filter_map(|id| hardware.inventory.get(id));
-        let member = |device| Member {
+        let members = devices.map(|device| Member {
             device,
             pf: hardware.inventory.pf_of(device),
-            needs: Needs::default(),
+            needs: assignment.needs(&device.id),
             healthy: true,
-        };
-        let offer = Offer::new(pool, devices.map(member), &surroundings);
+        });
+        let offer = Offer::new(pool, members, &surroundings);
         offers.push((pool.resource.clone(), offer.clone()));
         plugins.push(Plugin::start(pool.resource.clone(), offer, &directory).await?);
     }

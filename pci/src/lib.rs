@@ -13,6 +13,7 @@
 
 mod address;
 pub mod char_devices;
+mod details;
 mod device;
 mod id;
 mod ifname;
@@ -24,7 +25,7 @@ mod read;
 mod sysfs;
 
 pub use address::{BadPciAddress, PciAddress};
-pub use device::{Device, Function, LinkType, Netdev, Vdpa, VdpaDriver, Vf};
+pub use device::{BaseClass, Device, Function, LinkType, Netdev, Vdpa, VdpaDriver, Vf};
 pub use id::{AuxiliaryName, BadDeviceId, DeviceId, NetdevsimPort, PortName};
 pub use ifname::{BadIfName, IfName};
 pub use inventory::{Inventory, Skipped};

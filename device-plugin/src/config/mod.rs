@@ -4,11 +4,16 @@
 //! holds pools and none of them is good; an empty list is a node without pools, which is nothing wrong.
 
 mod object;
-mod pf_names;
+mod of_pf;
+mod pattern;
 mod policy;
 mod pool;
+mod ranges;
 mod resource_name;
 mod selector;
+mod selector_fields;
+mod speeds;
+mod subject;
 
 use std::collections::HashSet;
 use std::fs;
@@ -18,11 +23,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub use object::BadField;
-pub use pf_names::PfName;
 pub use policy::{DeviceType, Needs, OnCarrierLoss, OnChange, Placement};
 pub use pool::{AdditionalInfo, NodeDevice, Pool};
 pub use resource_name::{BadResourceName, ResourceName};
 pub use selector::Selector;
+pub use subject::{Asked, Detail, Details, Subject};
 
 use object::Object;
 

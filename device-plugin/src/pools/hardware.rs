@@ -7,6 +7,9 @@ use std::path::Path;
 use hardwire_pci::netlink::{NetlinkError, Socket};
 use hardwire_pci::{Device, DeviceId, Inventory, Netdev, NodeUse, Sysfs, node_use};
 
+use super::details;
+use crate::config::{Asked, Details, Pool, Subject};
+
 /// Devices and their use by the node.
 #[derive(Debug, Clone, Default)]
 pub struct Hardware {
@@ -14,6 +17,8 @@ pub struct Hardware {
     pub inventory: Inventory,
     /// Those that the node uses itself, or may use: what cannot be found out counts as a use.
     pub claims: BTreeMap<DeviceId, Claim>,
+    /// What selectors ask for besides.
+    pub details: BTreeMap<DeviceId, Details>,
 }
 
 /// Why a device may not be given away.
@@ -46,7 +51,31 @@ impl Hardware {
             .iter()
             .filter_map(|device| Some((device.id.clone(), asking.claim(device)?)))
             .collect();
-        Self { inventory, claims }
+        Self {
+            inventory,
+            claims,
+            details: BTreeMap::new(),
+        }
+    }
+
+    /// Reads what the selectors of these pools ask for. Without it, selectors by such details match nothing. `before` is
+    /// the look before this one, if any: what does not change is not asked again, and what cannot be told while a link is
+    /// down stays what it was.
+    pub fn ask(&mut self, sysfs: &Sysfs, pools: &[Pool], before: Option<&Self>) {
+        let asked: Asked = pools.iter().flat_map(Pool::asks).collect();
+        let known = |id: &DeviceId| before?.details.get(id);
+        self.details = details::read(sysfs, &self.inventory, &asked, known);
+    }
+
+    /// A device as selectors look at it.
+    pub fn subject<'a>(&'a self, device: &'a Device) -> Subject<'a> {
+        let pf = self.inventory.pf_of(device);
+        Subject {
+            device,
+            pf,
+            details: self.details.get(&device.id),
+            pf_details: pf.and_then(|pf| self.details.get(&pf.id)),
+        }
     }
 
     /// The name of a VF's PF, where it shows one.

@@ -4,6 +4,8 @@
 //! and later every change of either, give the same answer.
 
 mod assign;
+mod ddp;
+mod details;
 mod hardware;
 mod reason;
 
