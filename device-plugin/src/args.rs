@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use hardwire_pci::Sysfs;
 
 use crate::config::Defaults;
+use crate::container::ContainerArgs;
 
 /// Where sriov-network-device-plugin has it.
 const CONFIG: &str = "/etc/pcidp/config.json";
@@ -57,6 +58,9 @@ pub struct RunArgs {
     /// How long a DEL is waited for once an attachment's network namespace is gone; then its device is repaired.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub repair_grace: u64,
+    /// What containers get.
+    #[command(flatten)]
+    pub container: ContainerArgs,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,

@@ -59,9 +59,16 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let assignment = assign(&hardware, &config.pools);
     log_assignment(&hardware, &assignment, &config.pools);
 
+    let context = Context {
+        sysfs: args.node.sysfs(),
+        ..Context::read(|name| std::env::var_os(name))
+    };
+    let surroundings = args.container.surroundings(args.node.sysfs(), &context.state);
+    let publisher = surroundings.publisher.clone();
     let path = defaults.plugin_directory;
     let directory = Directory::watch(&path, Some("sock")).map_err(|source| RunError::Directory { path, source })?;
     let mut plugins = Vec::new();
+    let mut offers = Vec::new();
     for (index, pool) in config.pools.iter().enumerate() {
         let devices = assignment.devices(index).filter_map(|id| hardware.inventory.get(id));
         let members = devices.map(|device| Member {
@@ -70,18 +77,25 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
             needs: assignment.needs(&device.id),
             healthy: true,
         });
-        let offer = Offer::new(pool, members);
+        let offer = Offer::new(pool, members, &surroundings);
+        offers.push((pool.resource.clone(), offer.clone()));
         plugins.push(Plugin::start(pool.resource.clone(), offer, &directory).await?);
     }
+    // Another instance would have refused us by now.
+    publisher.sweep(config.pools.iter().map(|pool| &pool.resource));
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     for plugin in plugins {
         tasks.spawn(plugin.run(stop.clone()));
     }
-    let context = Context {
-        sysfs: args.node.sysfs(),
-        ..Context::read(|name| std::env::var_os(name))
-    };
+    // Beside the first lists: an Allocate does not wait for it, and sees to its own documents.
+    let first = stop.clone();
+    tasks.spawn(async move {
+        for (resource, offer) in offers {
+            publisher.publish(&resource, None, &offer).await;
+        }
+        first.cancelled().await;
+    });
     tasks.spawn(repair::run(
         context,
         Duration::from_secs(args.repair_grace),

@@ -7,10 +7,12 @@
 //! - [`PciAddress`], [`MacAddr`], [`IfName`], [`DeviceId`]: text becomes a type before it becomes a path;
 //! - [`Sysfs`]: reading one attribute, one link, one directory;
 //! - [`Device`], [`Inventory`]: one device, all devices, and why some could not be read;
+//! - [`char_devices`]: the files through which user space drives a device;
 //! - [`netlink`]: the socket and its questions;
 //! - [`NodeUse`]: whether the node itself lives on a device.
 
 mod address;
+pub mod char_devices;
 mod details;
 mod device;
 mod id;
