@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use hardwire_pci::Sysfs;
 
 use crate::config::Defaults;
@@ -43,18 +43,6 @@ pub struct RunArgs {
     /// The configuration: a JSON or YAML file with a resourceList.
     #[arg(long, alias = "config-file", value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
-    /// Hand out devices by CDI (Container Device Interface) instead of device nodes.
-    #[arg(
-        long,
-        value_name = "BOOLEAN",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "false",
-        default_missing_value = "true",
-        action = ArgAction::Set,
-        value_parser = boolean
-    )]
-    pub use_cdi: bool,
     /// How long a DEL is waited for once an attachment's network namespace is gone; then its device is repaired.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub repair_grace: u64,
@@ -103,15 +91,6 @@ pub struct NodeArgs {
     /// The prefix of resources whose configuration gives none.
     #[arg(long, value_name = "PREFIX", default_value = "intel.com")]
     pub resource_prefix: String,
-}
-
-/// What Go's package `flag` takes for a boolean.
-fn boolean(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("expected true or false".to_owned()),
-    }
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "clap's parsers may fail")]

@@ -86,7 +86,12 @@ impl Translation {
         };
         match self.meaning(&name) {
             Flag::Ours { takes_value } => match value {
-                Some(value) => self.taken.push(joined(&name, value.as_ref())),
+                Some(value) => match boolean(&value).filter(|_| !takes_value) {
+                    Some(true) => self.taken.push(dashed(&name)),
+                    // The last one counts.
+                    Some(false) => self.taken.retain(|taken| *taken != dashed(&name)),
+                    None => self.taken.push(joined(&name, value.as_ref())),
+                },
                 None if takes_value => {
                     self.taken.push(dashed(&name));
                     self.taken.extend(rest.next());
@@ -147,7 +152,7 @@ impl Translation {
             argument.get_long() == Some(name) || aliases.contains(&name)
         });
         found.map_or(Flag::Unknown, |argument| Flag::Ours {
-            takes_value: argument.get_action().takes_values() && !argument.is_require_equals_set(),
+            takes_value: argument.get_action().takes_values(),
         })
     }
 
@@ -157,6 +162,15 @@ impl Translation {
             arguments: [self.name].into_iter().chain(default).chain(self.taken).collect(),
             ignored: self.ignored,
         }
+    }
+}
+
+/// What Go's package `flag` takes for a boolean.
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 

@@ -38,10 +38,15 @@ fn the_manifest_of_upstream_is_understood() {
     let (args, ignored) = run("hardwired --log-dir=sriovdp --log-level=10");
     assert_eq!(args.config.to_str(), Some("/etc/pcidp/config.json"));
     assert_eq!(args.node.resource_prefix, "intel.com");
-    assert!(!args.use_cdi);
+    assert!(!args.container.use_cdi);
     assert_eq!(ignored, ["--log-dir has no meaning here: logs go to stderr, always"]);
     assert_eq!(level("hardwired --log-dir=sriovdp --log-level=10"), "info");
-    assert!(run("hardwired --log-dir=sriovdp --log-level=10 --use-cdi").0.use_cdi);
+    assert!(
+        run("hardwired --log-dir=sriovdp --log-level=10 --use-cdi")
+            .0
+            .container
+            .use_cdi
+    );
 }
 
 #[test]
@@ -50,7 +55,7 @@ fn the_daemon_set_of_the_operator_is_understood() {
     let (args, ignored) = run(line);
     assert_eq!(args.config.to_str(), Some("/etc/pcidp/worker-0"));
     assert_eq!(args.node.resource_prefix, "openshift.io");
-    assert!(args.use_cdi && ignored.is_empty());
+    assert!(args.container.use_cdi && ignored.is_empty());
 }
 
 #[test]
@@ -65,13 +70,14 @@ fn the_flags_of_the_program_are_understood_in_each_form_of_go() {
         let (args, _) = run(line);
         assert_eq!(args.config.to_str(), Some("/c"), "{line}");
         assert_eq!(
-            (args.node.resource_prefix.as_str(), args.use_cdi),
+            (args.node.resource_prefix.as_str(), args.container.use_cdi),
             ("a.b", true),
             "{line}"
         );
     }
-    assert!(!run("sriovdp -use-cdi=false").0.use_cdi);
-    assert!(!run("sriovdp").0.use_cdi);
+    assert!(!run("sriovdp -use-cdi -use-cdi=false").0.container.use_cdi);
+    assert!(!run("sriovdp -use-cdi=false").0.container.use_cdi);
+    assert!(!run("sriovdp").0.container.use_cdi);
 }
 
 #[test]
@@ -139,7 +145,7 @@ fn help_and_mistakes_are_claps() {
         ("hardwired --help", clap::error::ErrorKind::DisplayHelp),
         ("hardwired --version", clap::error::ErrorKind::DisplayVersion),
         ("hardwired --no-such-flag", clap::error::ErrorKind::UnknownArgument),
-        ("hardwired --use-cdi=perhaps", clap::error::ErrorKind::ValueValidation),
+        ("hardwired --use-cdi=perhaps", clap::error::ErrorKind::TooManyValues),
         ("hardwired --config-file", clap::error::ErrorKind::InvalidValue),
         ("hardwired nonsense", clap::error::ErrorKind::InvalidSubcommand),
     ] {

@@ -101,3 +101,7 @@ impl Profiles {
         answer.clone()
     }
 }
+
+#[cfg(test)]
+#[path = "details_tests.rs"]
+mod tests;

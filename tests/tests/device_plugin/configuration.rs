@@ -219,6 +219,50 @@ fn selectors_take_devices_by_what_the_tree_tells() {
     }
 }
 
+/// Ids of the devices that a pool has in a network namespace of its own, where `lo` stands for the PF's interface.
+fn selected_with_altname(tree: &SysfsTree, selector: &Value) -> Vec<String> {
+    let site = Site::new();
+    let config = site.config(&json!({"resourceList": [{"resourceName": "x", "selectors": selector}]}));
+    let output = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "sh", "-ec"])
+        .arg("ip link property add dev lo altname uplink-left altname a-name-of-more-than-fifteen-bytes\nexec \"$@\"")
+        .arg("sh")
+        .arg(hardwire_tests::binaries::hardwired())
+        .args(["devices", "--json", "--config"])
+        .arg(config)
+        .arg("--sysfs-root")
+        .arg(tree.root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    taken(&output)
+}
+
+#[test]
+fn a_pf_is_known_by_its_alternative_names() {
+    let tree = SysfsTree::new();
+    tree.add_pf(&Pci::at("0000:05:00.0"), 7);
+    tree.add_netdev(&tree.device("0000:05:00.0"), "lo", 1);
+    for index in 0..2 {
+        tree.add_vf("0000:05:00.0", index, &Pci::at(&format!("0000:05:10.{index}")));
+    }
+    for (selector, expected) in [
+        (
+            json!({"pfAltNames": ["uplink-left"]}),
+            &["0000:05:10.0", "0000:05:10.1"][..],
+        ),
+        (
+            json!({"pfAltNames": ["a-name-of-more-than-fifteen-bytes#1"]}),
+            &["0000:05:10.1"],
+        ),
+        (json!({"pfAltNames": ["uplink-*", "!uplink-left#0"]}), &["0000:05:10.1"]),
+        (json!({"pfAltNames": ["uplink-right"]}), &[]),
+        (json!({"pfNames": ["uplink-left"]}), &[]),
+    ] {
+        assert_eq!(selected_with_altname(&tree, &selector), expected, "{selector}");
+    }
+}
+
 #[test]
 fn profiles_are_asked_of_the_tool_once_per_adapter_and_only_on_request() {
     let (site, tree, programs) = (Site::new(), SysfsTree::with_vfs(2), tempfile::tempdir().unwrap());
