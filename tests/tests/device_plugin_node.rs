@@ -55,7 +55,10 @@ fn the_vfs_of_a_pf_are_pooled_and_the_pf_is_not() {
     );
     assert_eq!(place(&site, &config, &igb.address), "PF with 7 VFs");
     assert_eq!(place(&site, &config, &igb.vf_address(5)), "intel.com/igb");
-    assert_eq!(place(&site, &config, &igb.vf_address(3)), "no selector matches");
+    assert_eq!(
+        place(&site, &config, &igb.vf_address(3)),
+        "no selector matches: intel.com/igb differs in pfNames"
+    );
     let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
     let _daemon = site.start(&config, sys());
     let mut vfs = [0, 1, 2, 5].map(|index| igb.vf_address(index));
