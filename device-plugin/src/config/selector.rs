@@ -112,11 +112,14 @@ impl Selector {
 
     /// Whether nothing but a driver is missing.
     pub fn awaits_driver(&self, subject: &Subject<'_>) -> bool {
-        let driverless = Self {
+        if subject.driver().is_some() {
+            return false;
+        }
+        let anyhow_bound = Self {
             drivers: Choice::default(),
             ..self.clone()
         };
-        subject.driver().is_none() && driverless.matches(subject)
+        anyhow_bound.matches(subject)
     }
 
     /// What its devices are given out with.
@@ -147,6 +150,9 @@ impl Selector {
     }
 
     fn has_address(&self, subject: &Subject<'_>) -> bool {
+        if self.addresses.is_empty() {
+            return true;
+        }
         let id = subject.device.id.to_string();
         self.addresses.takes(|entry| entry.matches(&id))
     }
