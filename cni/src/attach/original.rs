@@ -1,7 +1,7 @@
 //! Reading what is about to change.
 
+use hardwire_pci::Sysfs;
 use hardwire_pci::netlink::{Link, Socket};
-use hardwire_pci::{Netdev, Sysfs};
 
 use crate::config::NetConf;
 use crate::device::Candidate;
@@ -10,19 +10,16 @@ use crate::pf::{OriginalTrunk, VfPort, requested_state};
 use crate::protocol::{CniError, code};
 
 /// The interface as it is, checked against the MTU that is asked for.
-pub(super) fn link(netdev: &Netdev, conf: &NetConf, socket: &mut Socket) -> Result<OriginalLink, CniError> {
-    let failed = |error| CniError::new(code::INTERNAL, format!("reading {}: {error}", netdev.name));
-    let link = socket.link_by_index(netdev.index).map_err(failed)?;
-    let link = link.ok_or_else(|| CniError::new(code::TRY_AGAIN, format!("{} went away", netdev.name)))?;
-    check_mtu(&link, conf)?;
+pub(super) fn link(link: &Link, conf: &NetConf) -> Result<OriginalLink, CniError> {
+    check_mtu(link, conf)?;
     Ok(OriginalLink {
         name: link.name.parse().map_err(CniError::config)?,
         index: link.index,
         mac: link.mac(),
         mtu: link.mtu,
         flags: link.flags.0,
-        alias: link.alias,
-        altnames: link.altnames,
+        alias: link.alias.clone(),
+        altnames: link.altnames.clone(),
     })
 }
 

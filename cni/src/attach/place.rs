@@ -33,9 +33,9 @@ pub fn place(
 ) -> Result<Placed, CniError> {
     let sysfs = &context.sysfs;
     record.link = candidate
-        .netdev
+        .link
         .as_ref()
-        .map(|netdev| original::link(netdev, conf, host))
+        .map(|link| original::link(link, conf))
         .transpose()?;
     record.vf = original::vf(candidate, conf, host)?;
     record.trunk = original::trunk(candidate, conf, sysfs)?;

@@ -10,7 +10,7 @@ mod trunk;
 use std::fmt;
 
 use hardwire_pci::netlink::{NetlinkError, Socket, VfState};
-use hardwire_pci::{DeviceId, Sysfs, read_device};
+use hardwire_pci::{DeviceId, Sysfs, pf_interface};
 
 use crate::config::VfSettings;
 use crate::kernel::{VfAttribute, set_vf};
@@ -36,12 +36,11 @@ impl fmt::Display for Pf {
 
 /// A PF as it is to be asked now, whatever it is called; `None` if it has no interface on the host.
 pub fn pf_of(id: &DeviceId, sysfs: &Sysfs) -> Option<Pf> {
-    let device = read_device(sysfs, id).ok()?;
-    let netdev = device.netdev()?;
+    let (name, index) = pf_interface(sysfs, id)?;
     Some(Pf {
-        name: netdev.name.to_string(),
-        index: netdev.index,
-        id: device.id.clone(),
+        id: id.clone(),
+        name: name.to_string(),
+        index,
     })
 }
 
