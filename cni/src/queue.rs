@@ -62,17 +62,14 @@ impl Ticket {
             (&tail).take(NAME_MAX).read_to_string(&mut before)?;
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let name = format!("{}-{}", std::process::id(), since.as_nanos());
-            let path = directory.join(&name);
-            let file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)?;
-            file.lock()?;
+            // Written down first: a ticket that nobody knows of would never be cleared away.
             tail.rewind()?;
-            // Names are of one length but for the process id: what is left of a longer one is cut off.
             tail.write_all(name.as_bytes())?;
             tail.set_len(u64::try_from(name.len()).unwrap_or_default())?;
+            let path = directory.join(&name);
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create_new(true).mode(0o600).open(&path)?;
+            file.lock()?;
             (Self { path, _file: file }, before)
         };
         // Only what was drawn here names a ticket: digits.
