@@ -12,6 +12,7 @@
 //! - [`NodeUse`]: whether the node itself lives on a device.
 
 mod address;
+mod attachable;
 pub mod char_devices;
 mod details;
 mod device;
@@ -25,6 +26,7 @@ mod read;
 mod sysfs;
 
 pub use address::{BadPciAddress, PciAddress};
+pub use attachable::{pf_interface, read_attachable};
 pub use device::{BaseClass, Device, Function, LinkType, Netdev, Vdpa, VdpaDriver, Vf};
 pub use id::{AuxiliaryName, BadDeviceId, DeviceId, NetdevsimPort, PortName};
 pub use ifname::{BadIfName, IfName};
