@@ -74,10 +74,30 @@ impl Site {
 
     /// Starts `hardwired run` with a configuration and a tree.
     pub fn start(&self, config: &Value, sysfs: &Path) -> Daemon {
+        self.start_with(config, sysfs, &[])
+    }
+
+    /// Starts `hardwired run` with more arguments.
+    pub fn start_with(&self, config: &Value, sysfs: &Path, arguments: &[&str]) -> Daemon {
         let config = self.config(config);
         let config = config.to_str().expect("UTF-8");
         let mut command = self.command(&["run", "--config", config], sysfs);
-        Daemon::spawn(&mut command)
+        Daemon::spawn(command.args(arguments))
+    }
+
+    /// What stands for /var/run/cdi.
+    pub fn cdi_dir(&self) -> PathBuf {
+        self.directory.path().join("cdi")
+    }
+
+    /// What stands for the folder of device-info files.
+    pub fn device_info_dir(&self) -> PathBuf {
+        self.directory.path().join("devinfo")
+    }
+
+    /// What stands for /dev.
+    pub fn dev_root(&self) -> PathBuf {
+        self.directory.path().join("dev")
     }
 
     /// Starts `hardwired run` without pools, with the state directory of a plugin and a grace of one second.
@@ -103,8 +123,17 @@ impl Site {
 
     fn command(&self, arguments: &[&str], sysfs: &Path) -> Command {
         let mut command = Command::new(hardwired());
+        command.args(arguments);
+        if arguments.first() == Some(&"run") {
+            for (flag, path) in [
+                ("--cdi-dir", self.cdi_dir()),
+                ("--device-info-dir", self.device_info_dir()),
+                ("--dev-root", self.dev_root()),
+            ] {
+                command.arg(flag).arg(path);
+            }
+        }
         command
-            .args(arguments)
             .arg("--kubelet-dir")
             .arg(self.kubelet_dir())
             .arg("--sysfs-root")
