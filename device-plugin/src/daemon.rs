@@ -55,7 +55,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let config = Config::read(&args.config, &defaults)?;
     log_config(args, &config);
     let mut hardware = Hardware::read(&args.node.sysfs());
-    hardware.ask(&args.node.sysfs(), &config.pools, None);
+    hardware.read_details(&args.node.sysfs(), &config.pools);
     let assignment = assign(&hardware, &config.pools);
     log_assignment(&hardware, &assignment, &config.pools);
 

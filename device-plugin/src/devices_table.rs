@@ -37,7 +37,7 @@ pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesErro
         tracing::warn!("{warning}");
     }
     let mut hardware = Hardware::read(&args.node.sysfs());
-    hardware.ask(&args.node.sysfs(), &config.pools, None);
+    hardware.read_details(&args.node.sysfs(), &config.pools);
     let assignment = assign(&hardware, &config.pools);
     let report = rows::Report::new(&hardware, &assignment, &config.pools);
     if args.json {

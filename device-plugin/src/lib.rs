@@ -7,11 +7,12 @@
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
 //! - [`directory`]: something in a watched directory changed;
 //! - [`repair`]: attachments that no DEL came for are released;
-//! - [`daemon`], [`devices_table`]: the commands `run` and `devices`;
-//! - [`args`], [`logging`]: the edge.
+//! - [`daemon`], [`devices_table`], [`check`]: the commands `run`, `devices` and `check`;
+//! - [`args`], [`upstream_flags`], [`logging`]: the edge.
 
 pub mod allocate;
 pub mod args;
+pub mod check;
 pub mod config;
 pub mod container;
 pub mod daemon;
@@ -24,3 +25,4 @@ pub mod offer;
 pub mod pools;
 pub mod preferred;
 pub mod repair;
+pub mod upstream_flags;

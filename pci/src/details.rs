@@ -7,7 +7,7 @@ use crate::device::Device;
 use crate::id::AuxiliaryName;
 use crate::sysfs::Sysfs;
 
-/// Types of the auxiliary devices that RDMA drivers bind to: mlx5_core, bnxt_en and mana; ice and idpf.
+/// Types of the auxiliary devices that RDMA drivers bind to, those of mlx5, bnxt, mana, ice and idpf.
 const RDMA_TYPES: [&str; 4] = ["rdma", "roce", "iwarp", "core_rdma"];
 
 impl Device {

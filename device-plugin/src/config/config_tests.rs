@@ -276,3 +276,16 @@ fn a_file_is_refused_as_a_whole_only_if_nothing_in_it_is_good() {
     let missing = Config::read(&directory.path().join("none"), &defaults());
     assert!(matches!(missing, Err(ConfigError::Read { .. })));
 }
+
+#[test]
+fn the_example_in_the_readme_is_good() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.yaml");
+    fs::write(&path, example).unwrap();
+    let config = Config::read(&path, &defaults()).unwrap();
+    assert!(config.refused.is_empty() && config.warnings.is_empty(), "{config:?}");
+    assert_eq!(config.pools.len(), 4);
+}

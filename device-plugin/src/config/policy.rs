@@ -61,10 +61,19 @@ pub enum Placement {
 
 impl DeviceType {
     pub(super) const WORDS: [(&str, Self); 3] = [
-        ("netDevice", Self::NetDevice),
-        ("accelerator", Self::Accelerator),
-        ("auxNetDevice", Self::AuxNetDevice),
+        (Self::NetDevice.word(), Self::NetDevice),
+        (Self::Accelerator.word(), Self::Accelerator),
+        (Self::AuxNetDevice.word(), Self::AuxNetDevice),
     ];
+
+    /// How a configuration calls it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NetDevice => "netDevice",
+            Self::Accelerator => "accelerator",
+            Self::AuxNetDevice => "auxNetDevice",
+        }
+    }
 
     /// The type of a device.
     pub fn of(device: &Device) -> Self {

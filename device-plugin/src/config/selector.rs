@@ -11,7 +11,7 @@ use super::pattern::{Choice, Pattern};
 use super::policy::Needs;
 use super::ranges::Ranges;
 use super::speeds::Speeds;
-use super::subject::{Asked, Detail, Subject};
+use super::subject::{Asked, DdpProfile, Detail, Subject};
 
 /// A conjunction of conditions; without any, every device matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,11 +112,14 @@ impl Selector {
 
     /// Whether nothing but a driver is missing.
     pub fn awaits_driver(&self, subject: &Subject<'_>) -> bool {
-        let driverless = Self {
+        if subject.driver().is_some() {
+            return false;
+        }
+        let anyhow_bound = Self {
             drivers: Choice::default(),
             ..self.clone()
         };
-        subject.driver().is_none() && driverless.matches(subject)
+        anyhow_bound.matches(subject)
     }
 
     /// What its devices are given out with.
@@ -147,12 +150,18 @@ impl Selector {
     }
 
     fn has_address(&self, subject: &Subject<'_>) -> bool {
+        if self.addresses.is_empty() {
+            return true;
+        }
         let id = subject.device.id.to_string();
         self.addresses.takes(|entry| entry.matches(&id))
     }
 
     fn has_profile(&self, subject: &Subject<'_>) -> bool {
-        let profile = subject.details.and_then(|details| details.ddp_profile.as_ref());
+        let profile = match subject.details.map(|details| &details.ddp_profile) {
+            Some(DdpProfile::Named(profile)) => Some(profile),
+            Some(DdpProfile::Unasked | DdpProfile::None) | None => None,
+        };
         self.ddp_profiles
             .takes_known(profile, |entry, profile| entry.matches(profile))
     }

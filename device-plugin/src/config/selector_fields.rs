@@ -196,3 +196,7 @@ fn numa_node(item: &Item) -> Result<i64, BadField> {
     let node = item.text.parse().ok().filter(|node| *node >= -1);
     node.ok_or_else(|| item.bad("expected the number of a NUMA node, or -1 for devices of none"))
 }
+
+#[cfg(test)]
+#[path = "selector_fields_tests.rs"]
+mod tests;

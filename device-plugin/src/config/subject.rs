@@ -31,7 +31,19 @@ pub struct Details {
     /// Whether it can do RDMA, even if its RDMA device is in a pod.
     pub rdma: bool,
     /// The DDP profile that its adapter is loaded with.
-    pub ddp_profile: Option<String>,
+    pub ddp_profile: DdpProfile,
+}
+
+/// What is known of a DDP profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum DdpProfile {
+    /// Nobody asked.
+    #[default]
+    Unasked,
+    /// There is none, or nobody can tell.
+    None,
+    /// Its name.
+    Named(String),
 }
 
 /// A detail that a selector may ask for.

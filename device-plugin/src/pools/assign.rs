@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hardwire_pci::{Device, DeviceId, Function};
 
 use super::hardware::{Claim, Hardware};
-use super::reason::Reason;
+use super::reason::{Difference, Reason};
 use crate::config::{DeviceType, Needs, Pool, ResourceName, Selector, Subject};
 
 /// Where each device is.
@@ -77,7 +77,7 @@ fn place(hardware: &Hardware, pools: &[Pool], device: &Device, assignment: &mut 
             Some(claim) => Reason::Claimed(claim.clone()),
             None if pools.is_empty() => Reason::NoPools,
             None if pools.iter().any(|pool| awaits_driver(pool, &subject)) => Reason::NoDriver,
-            None => Reason::NoSelector,
+            None => unselected(pools, &subject),
         });
     };
     assignment.contests.extend(takers.map(|(_, loser, _)| Contest {
@@ -99,6 +99,26 @@ fn taker<'a>(pool: &'a Pool, subject: &Subject<'_>) -> Option<&'a Selector> {
     let fits = pool.device_type == DeviceType::of(subject.device);
     let mut selectors = pool.selectors.iter().filter(|_| fits);
     selectors.find(|selector| selector.matches(subject))
+}
+
+/// What keeps a device out of each pool that takes devices of its type.
+fn unselected(pools: &[Pool], subject: &Subject<'_>) -> Reason {
+    let fitting = pools
+        .iter()
+        .filter(|pool| pool.device_type == DeviceType::of(subject.device));
+    let difference = |pool: &Pool| {
+        let selectors = pool.selectors.iter();
+        let mut fields: Vec<&str> = selectors.filter_map(|selector| selector.mismatch(subject)).collect();
+        fields.dedup();
+        Difference {
+            resource: pool.resource.clone(),
+            fields,
+        }
+    };
+    match fitting.map(difference).collect::<Vec<_>>() {
+        none if none.is_empty() => Reason::NoSelector,
+        differences => Reason::Differs(differences),
+    }
 }
 
 fn awaits_driver(pool: &Pool, subject: &Subject<'_>) -> bool {

@@ -7,14 +7,14 @@ use hardwire_pci::{Device, DeviceId, Function, Inventory, MacAddr, Sysfs};
 use tracing::warn;
 
 use super::ddp;
-use crate::config::{Asked, Detail, Details};
+use crate::config::{Asked, DdpProfile, Detail, Details};
 
-/// Reads the details that are asked for. Of what is not asked for, nothing is read. `before` is what is known of a device.
-pub(super) fn read<'a>(
+/// Reads the details that are asked for. Of what is not asked for, nothing is read. `before` is what is known already.
+pub(super) fn read(
     sysfs: &Sysfs,
     inventory: &Inventory,
     asked: &Asked,
-    before: impl Fn(&DeviceId) -> Option<&'a Details>,
+    before: &BTreeMap<DeviceId, Details>,
 ) -> BTreeMap<DeviceId, Details> {
     if asked.is_empty() {
         return BTreeMap::new();
@@ -22,7 +22,7 @@ pub(super) fn read<'a>(
     let mut links = asked.contains(&Detail::PfNames).then(Links::new);
     let mut profiles = asked.contains(&Detail::DdpProfile).then(Profiles::default);
     let read = |device: &Device| {
-        let known = before(&device.id);
+        let known = before.get(&device.id);
         let link = links.as_mut().and_then(|links| links.of(device)).unwrap_or_default();
         let speed = || device.speed(sysfs).or_else(|| known?.speed);
         let pkeys = || device.pkeys(sysfs);
@@ -32,7 +32,10 @@ pub(super) fn read<'a>(
             speed: asked.contains(&Detail::Speed).then(speed).flatten(),
             pkeys: asked.contains(&Detail::PKeys).then(pkeys).unwrap_or_default(),
             rdma: asked.contains(&Detail::Rdma) && device.has_rdma(sysfs),
-            ddp_profile: profiles.as_mut().and_then(|profiles| profiles.of(device, known)),
+            ddp_profile: profiles
+                .as_mut()
+                .map(|profiles| profiles.of(device, known))
+                .unwrap_or_default(),
         };
         (device.id.clone(), details)
     };
@@ -65,26 +68,40 @@ impl Links {
 
 /// DDP profiles. Each answer takes a process, so a device is asked once, and a PF once for all its VFs.
 #[derive(Default)]
-struct Profiles(HashMap<DeviceId, Option<String>>);
+struct Profiles(HashMap<DeviceId, DdpProfile>);
 
 // === impl Profiles ===
 
 impl Profiles {
-    fn of(&mut self, device: &Device, before: Option<&Details>) -> Option<String> {
-        if let Some(profile) = before.and_then(|details| details.ddp_profile.clone()) {
-            return Some(profile);
+    fn of(&mut self, device: &Device, before: Option<&Details>) -> DdpProfile {
+        // A profile is loaded by the PF's driver: one that is bound again may load another.
+        let lasts = device.driver.is_some() || device.pf().is_some();
+        match before.map(|details| &details.ddp_profile).filter(|_| lasts) {
+            None | Some(DdpProfile::Unasked) => {}
+            Some(known) => return known.clone(),
         }
-        self.ask(&device.id).or_else(|| self.ask(device.pf()?))
+        match (self.ask(&device.id), device.pf()) {
+            (DdpProfile::Named(profile), _) => DdpProfile::Named(profile),
+            (_, Some(pf)) => self.ask(pf),
+            (silent, None) => silent,
+        }
     }
 
-    fn ask(&mut self, id: &DeviceId) -> Option<String> {
-        let address = id.pci()?;
-        let answer = self.0.entry(id.clone()).or_insert_with(|| {
-            let answer = ddp::profile(address);
-            answer
-                .inspect_err(|error| warn!(device = %id, "DDP profile: {error}"))
-                .ok()
+    fn ask(&mut self, id: &DeviceId) -> DdpProfile {
+        let Some(address) = id.pci() else {
+            return DdpProfile::None;
+        };
+        let answer = self.0.entry(id.clone()).or_insert_with(|| match ddp::profile(address) {
+            Ok(profile) => DdpProfile::Named(profile),
+            Err(error) => {
+                warn!(device = %id, "DDP profile: {error}");
+                DdpProfile::None
+            }
         });
         answer.clone()
     }
 }
+
+#[cfg(test)]
+#[path = "details_tests.rs"]
+mod tests;

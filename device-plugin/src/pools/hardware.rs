@@ -58,13 +58,11 @@ impl Hardware {
         }
     }
 
-    /// Reads what the selectors of these pools ask for. Without it, selectors by such details match nothing. `before` is
-    /// the look before this one, if any: what does not change is not asked again, and what cannot be told while a link is
-    /// down stays what it was.
-    pub fn ask(&mut self, sysfs: &Sysfs, pools: &[Pool], before: Option<&Self>) {
+    /// Reads what the selectors of these pools ask for. Without it, selectors by such details match nothing. Of what was read
+    /// before, an answer that took a process is kept, and so is one that cannot be given while a link is down.
+    pub fn read_details(&mut self, sysfs: &Sysfs, pools: &[Pool]) {
         let asked: Asked = pools.iter().flat_map(Pool::asks).collect();
-        let known = |id: &DeviceId| before?.details.get(id);
-        self.details = details::read(sysfs, &self.inventory, &asked, known);
+        self.details = details::read(sysfs, &self.inventory, &asked, &self.details);
     }
 
     /// A device as selectors look at it.

@@ -11,7 +11,7 @@ mod reason;
 
 pub use assign::{Assignment, Contest, Override, Place, assign};
 pub use hardware::{Claim, Hardware};
-pub use reason::Reason;
+pub use reason::{Difference, Reason};
 
 #[cfg(test)]
 #[path = "pools_tests.rs"]

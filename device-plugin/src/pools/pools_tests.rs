@@ -108,7 +108,13 @@ fn what_cannot_be_given_away_says_why() {
     let pools = pools(&json!([{"resourceName": "x", "selectors": {"vendors": ["8086"]}}]));
     assert_eq!(
         places(&assign(&hardware, &pools)),
-        ["PF with 7 VFs", "pool 0", "pool 0", "pool 0", "no selector matches"]
+        [
+            "PF with 7 VFs",
+            "pool 0",
+            "pool 0",
+            "pool 0",
+            "no selector matches: a.com/x differs in vendors"
+        ]
     );
     assert_eq!(places(&assign(&hardware, &[]))[4], "no pools are configured");
 }
@@ -128,7 +134,10 @@ fn only_what_has_lost_its_driver_for_a_moment_is_taken_without_one() {
     let bound = pools(&json!([{"resourceName": "x", "selectors": {"drivers": ["igbvf"]}}]));
     assert_eq!(places(&assign(&hardware, &bound))[0], "no driver is bound to it");
     let other = pools(&json!([{"resourceName": "x", "selectors": {"drivers": ["igbvf"], "vendors": ["15b3"]}}]));
-    assert_eq!(places(&assign(&hardware, &other))[0], "no selector matches");
+    assert_eq!(
+        places(&assign(&hardware, &other))[0],
+        "no selector matches: a.com/x differs in vendors"
+    );
 }
 
 #[test]
@@ -187,6 +196,20 @@ fn the_object_that_matches_tells_what_is_needed() {
 }
 
 #[test]
+fn what_keeps_a_device_out_is_told_for_each_pool_of_its_type() {
+    let hardware = hardware(vec![vf("0000:01:10.0", 0)]);
+    let pools = pools(&json!([
+        {"resourceName": "a", "selectors": [{"vendors": ["15b3"]}, {"pfNames": ["ens1"]}, {"pfNames": ["ens2"]}]},
+        {"resourceName": "b", "selectors": {"drivers": ["igbvf"], "notRdma": true, "vfIndexes": [1]}},
+        {"resourceName": "c", "deviceType": "accelerator", "selectors": {}},
+    ]));
+    assert_eq!(
+        places(&assign(&hardware, &pools)),
+        ["no selector matches: a.com/a differs in vendors or pfNames, a.com/b differs in vfIndexes"]
+    );
+}
+
+#[test]
 fn spare_nics_are_in_by_default_and_out_on_request() {
     let pf = Function::Pf {
         total_vfs: 7,
@@ -198,7 +221,7 @@ fn spare_nics_are_in_by_default_and_out_on_request() {
         device("0000:02:00.0", pf),
         device("0000:03:00.0", Function::Plain),
     ]);
-    let no = "no selector matches";
+    let no = "no selector matches: a.com/x differs in functions";
     for (selector, expected) in [
         (json!({}), ["pool 0"; 3]),
         (json!({"functions": ["vf"]}), ["pool 0", no, no]),

@@ -8,6 +8,7 @@ mod authority;
 mod cdi;
 mod characters;
 mod commands;
+mod configuration;
 mod device_info;
 mod lifecycle;
 mod list;
