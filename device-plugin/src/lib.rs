@@ -4,6 +4,7 @@
 //! - [`pools`]: what is there, and which device belongs to which pool, or why to none;
 //! - [`offer`], [`allocate`]: what a pool shows to the kubelet and hands to containers;
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
+//! - [`podresources`]: which pod holds which device, as the kubelet tells it;
 //! - [`directory`]: something in a watched directory changed;
 //! - [`repair`]: attachments that no DEL came for are released;
 //! - [`daemon`], [`devices_table`]: the commands `run` and `devices`;
@@ -19,5 +20,6 @@ mod go_json;
 pub mod kubelet;
 pub mod logging;
 pub mod offer;
+pub mod podresources;
 pub mod pools;
 pub mod repair;

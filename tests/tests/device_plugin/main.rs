@@ -9,6 +9,7 @@ mod commands;
 mod lifecycle;
 mod list;
 mod node_devices;
+mod podresources;
 mod registration;
 
 use std::time::Duration;
