@@ -8,7 +8,7 @@ mod hardware;
 mod reason;
 
 pub use assign::{Assignment, Contest, Override, Place, assign};
-pub use hardware::{Claim, Hardware};
+pub use hardware::{Claim, Hardware, Stale};
 pub use reason::Reason;
 
 #[cfg(test)]
