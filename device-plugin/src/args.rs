@@ -26,6 +26,8 @@ pub enum Command {
     Run(RunArgs),
     /// Print the node's network devices, and the pool of each or why it is in none.
     Devices(DevicesArgs),
+    /// Take the present state of a free VF for its idle state, in the running daemon.
+    Adopt(AdoptArgs),
 }
 
 /// Options of `run`.
@@ -37,6 +39,9 @@ pub struct RunArgs {
     /// How long a DEL is waited for once an attachment's network namespace is gone; then its device is repaired.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub repair_grace: u64,
+    /// How long a device that is gone, or that no pool selects any more, is still listed as unhealthy.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub removal_grace: u64,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
@@ -54,6 +59,14 @@ pub struct DevicesArgs {
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+/// Options of `adopt`.
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// The device, as `hardwired devices` lists it.
+    #[arg(value_name = "ID")]
+    pub device: String,
 }
 
 /// Where things are on this node.

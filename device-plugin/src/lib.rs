@@ -11,16 +11,20 @@
 //! - [`args`], [`logging`]: the edge.
 
 pub mod allocate;
+pub mod allocations;
 pub mod args;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod debounce;
 pub mod devices_table;
 pub mod directory;
 pub mod events;
 mod go_json;
+pub mod health;
 pub mod kubelet;
 pub mod logging;
+pub mod manager;
 pub mod offer;
 pub mod podresources;
 pub mod pools;

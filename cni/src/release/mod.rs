@@ -5,6 +5,7 @@
 //! device's lock.
 
 mod find;
+mod idle;
 mod link;
 mod reclaim;
 
@@ -18,6 +19,7 @@ use crate::netns::NetnsError;
 use crate::pf::{PfError, TrunkError, VfPort, pf_of};
 
 pub use find::{Whereabouts, find};
+pub use idle::return_to_idle;
 pub use reclaim::{is_orphaned, reclaim, release_ipam};
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.

@@ -59,8 +59,14 @@ mod tests {
         let bridge = "/devices/pci0000:00/0000:00:01.0";
         assert_eq!(place(&format!("{bridge}/0000:01:10.2")), pci("0000:01:10.2"));
         assert_eq!(place(&format!("{bridge}/0000:01:10.2/net/eth1")), pci("0000:01:10.2"));
-        assert_eq!(place(&format!("{bridge}/0000:01:10.2/virtio3/net/x")), pci("0000:01:10.2"));
-        assert_eq!(place("/devices/netdevsim10/net/eni10np1"), Some("Netdevsim(10)".to_owned()));
+        assert_eq!(
+            place(&format!("{bridge}/0000:01:10.2/virtio3/net/x")),
+            pci("0000:01:10.2")
+        );
+        assert_eq!(
+            place("/devices/netdevsim10/net/eni10np1"),
+            Some("Netdevsim(10)".to_owned())
+        );
         assert_eq!(
             place(&format!("{bridge}/0000:01:00.0/mlx5_core.sf.4/net/x")),
             Some("Auxiliary(mlx5_core.sf.4)".to_owned())

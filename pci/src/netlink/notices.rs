@@ -138,7 +138,10 @@ mod tests {
     use super::*;
 
     fn message(kind: u16, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = u32::try_from(NETLINK_HEADER + payload.len()).unwrap().to_ne_bytes().to_vec();
+        let mut bytes = u32::try_from(NETLINK_HEADER + payload.len())
+            .unwrap()
+            .to_ne_bytes()
+            .to_vec();
         bytes.extend(kind.to_ne_bytes());
         bytes.resize(NETLINK_HEADER, 0);
         bytes.extend(payload);
