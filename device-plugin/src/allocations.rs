@@ -67,10 +67,9 @@ mod tests {
 
     #[test]
     fn an_allocate_is_outstanding_until_it_is_accounted_for() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true);
-        runtime.build().unwrap().block_on(async {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
             let allocations = Allocations::default();
             allocations.note(["a", "b"]);
             allocations.noted().await;

@@ -59,6 +59,11 @@ impl Site {
         self.directory.path().join("state")
     }
 
+    /// A directory for whatever else a test needs.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Writes the configuration and returns its path.
     pub fn config(&self, content: &Value) -> PathBuf {
         let path = self.directory.path().join("config.json");
@@ -75,8 +80,26 @@ impl Site {
     /// Starts `hardwired run` with a configuration and a tree.
     pub fn start(&self, config: &Value, sysfs: &Path) -> Daemon {
         let config = self.config(config);
+        self.start_with(&config, sysfs)
+    }
+
+    /// Starts `hardwired run` with a configuration that is there, and a grace of one second for devices that are gone.
+    pub fn start_with(&self, config: &Path, sysfs: &Path) -> Daemon {
         let config = config.to_str().expect("UTF-8");
-        let mut command = self.command(&["run", "--config", config], sysfs);
+        let mut command = self.command(&["run", "--removal-grace", "1", "--config", config], sysfs);
+        Daemon::spawn(&mut command)
+    }
+
+    /// Starts `hardwired run` on this node, with the state directory of a plugin where one is given, and a grace of one
+    /// second for whatever there is one for.
+    pub fn start_live(&self, config: &Value, state: Option<&Path>) -> Daemon {
+        let config = self.config(config);
+        let config = config.to_str().expect("UTF-8");
+        let graces = ["--repair-grace", "1", "--removal-grace", "1"];
+        let mut command = self.command(&[&["run", "--config", config], &graces[..]].concat(), Path::new("/sys"));
+        if let Some(state) = state {
+            command.env("HARDWIRE_STATE_DIR", state);
+        }
         Daemon::spawn(&mut command)
     }
 
@@ -86,6 +109,13 @@ impl Site {
         let config = config.to_str().expect("UTF-8");
         let mut command = self.command(&["run", "--repair-grace", "1", "--config", config], Path::new("/sys"));
         Daemon::spawn(command.env("HARDWIRE_STATE_DIR", state))
+    }
+
+    /// Runs `hardwired adopt` for the daemon with this state directory.
+    pub fn adopt(&self, device: &str, state: &Path) -> Output {
+        let mut command = Command::new(hardwired());
+        let command = command.args(["adopt", device]).env("HARDWIRE_STATE_DIR", state);
+        command.output().expect("hardwired runs")
     }
 
     fn command(&self, arguments: &[&str], sysfs: &Path) -> Command {
