@@ -12,17 +12,27 @@ use hardwire_pci::MacAddr;
 use hardwire_pci::netlink::{LinkFlags, VfLinkState, VlanProtocol};
 
 /// The differences, as one text; `None` if there are none. A driver that changed is not among them: it was bound
-/// deliberately, and whether it is the pool's the selectors tell.
-pub fn difference(was: &IdleRecord, is: &IdleRecord) -> Option<String> {
+/// deliberately, and whether it is the pool's the selectors tell. With it comes another interface (`rebound`), of which
+/// nothing is known yet.
+pub fn difference(was: &IdleRecord, is: &IdleRecord, rebound: bool) -> Option<String> {
     let mut found = Found::default();
-    if let (Some(was), Some(is)) = (&was.link, &is.link) {
+    if let (Some(was), Some(is), false) = (&was.link, &is.link, rebound) {
         found.link(was, is);
     }
-    if let (Some(was), Some(now)) = (&was.vf, &is.vf) {
-        let own = is.link.as_ref().and_then(|link| link.mac);
-        found.vf(was, now, own);
+    if let (Some(before), Some(now)) = (&was.vf, &is.vf) {
+        // A VF driver that comes up tells its own address to the PF, and some PFs (igb) show that as the admin MAC, until
+        // it is unset again.
+        let told = follows_interface(was) && (rebound || follows_interface(is));
+        found.vf(before, now, told);
     }
     (!found.0.is_empty()).then(|| found.0.join("; "))
+}
+
+/// Whether nobody gave the VF an admin MAC.
+fn follows_interface(record: &IdleRecord) -> bool {
+    let own = record.link.as_ref().and_then(|link| link.mac);
+    let shown = record.vf.as_ref().and_then(|vf| vf.state.mac);
+    shown.is_none_or(|mac| mac == MacAddr::ZERO || own == Some(mac))
 }
 
 #[derive(Default)]
@@ -52,12 +62,8 @@ impl Found {
         }
     }
 
-    fn vf(&mut self, was: &IdleVf, is: &IdleVf, own: Option<MacAddr>) {
+    fn vf(&mut self, was: &IdleVf, is: &IdleVf, told: bool) {
         let (was, is) = (&was.state, &is.state);
-        // A VF driver that comes up tells its own address to the PF, and some PFs (igb) show that as the admin MAC, until
-        // it is unset again.
-        let unset = Some(MacAddr::ZERO);
-        let told = own.is_some() && [(unset, own), (own, unset)].contains(&(was.mac, is.mac));
         if let (Some(was), Some(is), false) = (was.mac, is.mac, told) {
             self.compare("admin MAC", &was, &is);
         }
@@ -129,7 +135,7 @@ mod tests {
     #[test]
     fn each_setting_is_named_with_both_values() {
         let (was, mut is) = (record(), record());
-        assert_eq!(difference(&was, &is), None);
+        assert_eq!(difference(&was, &is, false), None);
         let link = is.link.as_mut().unwrap();
         link.mtu = 9000;
         link.flags = 0x1103;
@@ -137,7 +143,7 @@ mod tests {
         vf.vlan = 7;
         vf.spoofchk = Some(false);
         assert_eq!(
-            difference(&was, &is).unwrap(),
+            difference(&was, &is, false).unwrap(),
             "MTU was 1500, is 9000; promiscuous was off, is on; vlan was 0, is 7; spoofchk was on, is off"
         );
     }
@@ -152,11 +158,16 @@ mod tests {
         vf.generation = 2;
         vf.state.mac = Some(MacAddr([2, 0, 0, 0, 0, 1]));
         vf.state.spoofchk = None;
-        assert_eq!(difference(&was, &is), None);
+        assert_eq!(difference(&was, &is, false), None);
         is.vf.as_mut().unwrap().state.mac = Some(MacAddr([2, 0, 0, 0, 0, 9]));
-        assert!(difference(&was, &is).unwrap().starts_with("admin MAC was"));
+        assert!(difference(&was, &is, false).unwrap().starts_with("admin MAC was"));
+        assert_eq!(
+            difference(&was, &is, true),
+            None,
+            "a driver that was bound may bring its own"
+        );
         is.link = None;
         is.vf = None;
-        assert_eq!(difference(&was, &is), None, "there is nobody to ask");
+        assert_eq!(difference(&was, &is, false), None, "there is nobody to ask");
     }
 }

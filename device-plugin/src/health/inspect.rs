@@ -156,15 +156,11 @@ impl<'a> Inspector<'a> {
         let Some(now) = seen else {
             return Verdict::Unknown;
         };
-        let Some(mut before) = before else {
+        let Some(before) = before else {
             return self.take(&now);
         };
         let rebound = subject.rebound || before.driver != now.driver;
-        if rebound {
-            // Another interface, which may have another name and address.
-            before.link = None;
-        }
-        match difference(&before, &now) {
+        match difference(&before, &now, rebound) {
             None if rebound => self.take(&now),
             None => self.keep(&before, &now),
             Some(text) if subject.adopt => self.put(&now, Verdict::Adopted(text)),
@@ -177,7 +173,7 @@ impl<'a> Inspector<'a> {
     fn in_use(&self, before: Option<IdleRecord>, now: Option<IdleRecord>) -> Verdict {
         match (before, now) {
             (None, _) => Verdict::Unknown,
-            (Some(before), Some(now)) if before.driver == now.driver && difference(&before, &now).is_none() => {
+            (Some(before), Some(now)) if before.driver == now.driver && difference(&before, &now, false).is_none() => {
                 self.keep(&before, &now);
                 Verdict::Unknown
             }
@@ -259,7 +255,7 @@ impl<'a> Inspector<'a> {
         let Some(after) = self.seen(device) else {
             return Verdict::Unknown;
         };
-        match difference(before, &after) {
+        match difference(before, &after, false) {
             None => self.keep(before, &after),
             Some(text) => self.distrust(before.clone(), text),
         }
