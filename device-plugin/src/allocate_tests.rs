@@ -1,40 +1,20 @@
 //! The answers, to the byte: consumers read these variables with parsers of their own.
 
-use hardwire_pci::{Device, Function};
+use hardwire_pci::Device;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Config, Defaults, Needs};
-use crate::offer::Member;
+use crate::config::Needs;
+use crate::container::tests_tree::{Tree, pool as pool_of};
 
 fn offer(pool: &Value) -> Offer {
-    let defaults = Defaults {
-        resource_prefix: "intel.com".to_owned(),
-        plugin_directory: "/p".into(),
-    };
-    let config = Config::from_json(json!({"resourceList": [pool]}), &defaults).unwrap();
+    let tree = Tree::new(false);
     let device = |id: &str, numa_node| Device {
-        id: id.parse().unwrap(),
-        vendor: String::new(),
-        device: String::new(),
-        class: 0,
-        driver: None,
         numa_node,
-        iommu_group: None,
-        acpi_index: None,
-        rdma: Vec::new(),
-        vdpa: Vec::new(),
-        netdevs: Vec::new(),
-        function: Function::Plain,
+        ..Device::unknown(id.parse().unwrap())
     };
-    let devices = [device("0000:3b:02.7", Some(1)), device("0000:3b:02.6", None)];
-    let member = |device| Member {
-        device,
-        pf: None,
-        needs: Needs::default(),
-        healthy: true,
-    };
-    Offer::new(&config.pools[0], devices.iter().map(member))
+    let devices = [&device("0000:3b:02.7", Some(1)), &device("0000:3b:02.6", None)];
+    tree.offer(&pool_of(pool), &devices, Needs::default())
 }
 
 fn request(containers: &[&[&str]]) -> api::AllocateRequest {

@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line. That of sriov-network-device-plugin is made one of ours by [`crate::upstream_flags`].
 
 use std::path::PathBuf;
 
@@ -6,13 +6,20 @@ use clap::{Args, Parser, Subcommand};
 use hardwire_pci::Sysfs;
 
 use crate::config::Defaults;
+use crate::container::ContainerArgs;
 
-/// The device manager of hardwire: offers network hardware to the kubelet.
+/// Where sriov-network-device-plugin has it.
+const CONFIG: &str = "/etc/pcidp/config.json";
+/// The highest level in manifests of sriov-network-device-plugin, at which it logs what others log as info.
+const UPSTREAM_LEVEL: u32 = 10;
+
+/// The device manager of hardwire: offers network hardware to the kubelet. Without a command, it is `run`.
 #[derive(Debug, Parser)]
-#[command(name = "hardwired", version)]
+#[command(name = "hardwired", version, args_override_self = true)]
 pub struct Cli {
-    /// What is logged, on stderr: error, warn, info, debug, trace, or a filter by module. `RUST_LOG` comes first.
-    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    /// What is logged, on stderr: error, warn, info, debug, trace, or a filter by module. `RUST_LOG` comes first. Numbers are
+    /// those of sriov-network-device-plugin: up to 10 is info, more is debug.
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL", value_parser = log_level)]
     pub log_level: String,
     /// What to do.
     #[command(subcommand)]
@@ -28,13 +35,15 @@ pub enum Command {
     Devices(DevicesArgs),
     /// Take the present state of a free VF for its idle state, in the running daemon.
     Adopt(AdoptArgs),
+    /// Read a configuration as `run` does, and say what is wrong with it. Exit status 1 if anything is.
+    Check(CheckArgs),
 }
 
 /// Options of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The configuration: a JSON file with a resourceList.
-    #[arg(long, value_name = "FILE")]
+    /// The configuration: a JSON or YAML file with a resourceList.
+    #[arg(long, alias = "config-file", value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
     /// How long a DEL is waited for once an attachment's network namespace is gone; then its device is repaired.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
@@ -42,6 +51,9 @@ pub struct RunArgs {
     /// How long a device that is gone, or that no pool selects any more, is still listed as unhealthy.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub removal_grace: u64,
+    /// What containers get.
+    #[command(flatten)]
+    pub container: ContainerArgs,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
@@ -51,7 +63,7 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct DevicesArgs {
     /// The configuration, to see which device is in which pool.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, alias = "config-file", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
@@ -69,6 +81,17 @@ pub struct AdoptArgs {
     pub device: String,
 }
 
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration: a JSON or YAML file with a resourceList.
+    #[arg(long, alias = "config-file", value_name = "FILE", default_value = CONFIG)]
+    pub config: PathBuf,
+    /// Options that the commands share.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
 /// Where things are on this node.
 #[derive(Debug, Args)]
 pub struct NodeArgs {
@@ -81,6 +104,15 @@ pub struct NodeArgs {
     /// The prefix of resources whose configuration gives none.
     #[arg(long, value_name = "PREFIX", default_value = "intel.com")]
     pub resource_prefix: String,
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "clap's parsers may fail")]
+fn log_level(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(match text.parse::<u32>() {
+        Ok(level) if level > UPSTREAM_LEVEL => "debug".to_owned(),
+        Ok(_) => "info".to_owned(),
+        Err(_not_a_number) => text.to_owned(),
+    })
 }
 
 // === impl NodeArgs ===

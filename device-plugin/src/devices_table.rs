@@ -36,7 +36,8 @@ pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesErro
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let hardware = Hardware::read(&args.node.sysfs());
+    let mut hardware = Hardware::read(&args.node.sysfs());
+    hardware.read_details(&args.node.sysfs(), &config.pools);
     let assignment = assign(&hardware, &config.pools);
     let report = rows::Report::new(&hardware, &assignment, &config.pools);
     if args.json {

@@ -7,17 +7,21 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use hardwire_device_plugin::args::{Cli, Command, RunArgs};
-use hardwire_device_plugin::{control, daemon, devices_table, logging};
+use hardwire_device_plugin::{check, control, daemon, devices_table, logging, upstream_flags};
 use tracing::{error, info};
 
 /// For what the daemon's own drain did not end.
 const RUNTIME_BOUND: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let translated = upstream_flags::translate(std::env::args_os());
+    let cli = Cli::parse_from(translated.arguments);
     if let Err(error) = logging::start(&cli.log_level) {
         eprintln_or_nothing(&error);
         return ExitCode::from(2);
+    }
+    for flag in translated.ignored {
+        info!("{flag}");
     }
     match command(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,6 +37,7 @@ fn command(command: &Command) -> anyhow::Result<()> {
         Command::Run(args) => run(args),
         Command::Adopt(args) => adopt(&args.device),
         Command::Devices(args) => Ok(devices_table::print(args, &mut io::stdout().lock())?),
+        Command::Check(args) => Ok(check::check(args, &mut io::stdout().lock())?),
     }
 }
 

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use hardwire_pci::{Device, DeviceId};
+use hardwire_pci::Device;
 use hardwire_proto::deviceplugin as api;
 
-use crate::config::{Needs, Pool};
-use crate::go_json;
+use crate::config::{Needs, Placement, Pool};
+use crate::container::device_info::device_info;
+use crate::container::{CdiPool, Characters, Document, Node, Surroundings, info};
 
 /// A pool as the kubelet sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,17 +17,27 @@ pub struct Offer {
     pub devices: BTreeMap<String, Offered>,
     /// Names of the environment variables that list a container's devices; the second for shells.
     pub variables: Vec<String>,
+    /// How the container runtime knows the devices, where CDI is on.
+    pub cdi: Option<CdiPool>,
+    /// Which devices the kubelet is advised to take.
+    pub placement: Placement,
 }
 
 /// A device as the kubelet sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Offered {
     /// Whether it may be given out.
     pub healthy: bool,
     /// Told to the kubelet, and at most one: podresources lists a device once per node.
     pub numa_node: Option<u32>,
+    /// Its PF, or what it hangs below, where that is to be seen.
+    pub pf: Option<String>,
     /// What containers are told of it, as JSON.
     pub info: String,
+    /// What containers get with it.
+    pub nodes: Vec<Node>,
+    /// What Multus is told of it.
+    pub device_info: Option<Document>,
 }
 
 /// A device of a pool, and what is known of it.
@@ -45,20 +56,41 @@ pub struct Member<'a> {
 // === impl Offer ===
 
 impl Offer {
-    /// The devices of a pool.
-    pub fn new<'a>(pool: &Pool, members: impl IntoIterator<Item = Member<'a>>) -> Self {
-        let offered = |member: Member<'a>| Offered {
-            healthy: member.healthy,
-            numa_node: member.device.numa_node.filter(|_| !pool.exclude_topology),
-            info: info(pool, &member.device.id),
+    /// The devices of a pool. Reads from sysfs what containers get with each.
+    pub fn new<'a>(pool: &Pool, members: impl IntoIterator<Item = Member<'a>>, surroundings: &Surroundings) -> Self {
+        let members: Vec<Member<'a>> = members.into_iter().collect();
+        let publisher = &surroundings.publisher;
+        let shared = surroundings.shared(members.iter().any(|member| member.needs.rdma));
+        let offered = |member: &Member<'a>| {
+            let characters = Characters::read(&surroundings.sysfs, &shared, member);
+            Offered {
+                healthy: member.healthy,
+                numa_node: member.device.numa_node.filter(|_| !pool.exclude_topology),
+                pf: member.device.pf().map(ToString::to_string),
+                info: info(pool, member, &characters),
+                nodes: characters.nodes(),
+                device_info: device_info(&publisher.device_info, pool, member, &characters),
+            }
         };
-        let members = members.into_iter();
+        let devices: BTreeMap<String, Offered> = members
+            .iter()
+            .map(|member| (member.device.id.to_string(), offered(member)))
+            .collect();
         Self {
-            devices: members
-                .map(|member| (member.device.id.to_string(), offered(member)))
-                .collect(),
+            cdi: publisher
+                .use_cdi
+                .then(|| CdiPool::new(publisher, &pool.resource, pool.device_type, &devices))
+                .flatten(),
+            devices,
             variables: pool.variables.clone(),
+            placement: pool.placement,
         }
+    }
+
+    /// Every document that belongs to it.
+    pub fn documents(&self) -> impl Iterator<Item = &Document> {
+        let spec = self.cdi.iter().map(|cdi| &cdi.spec);
+        spec.chain(self.devices.values().filter_map(|device| device.device_info.as_ref()))
     }
 
     /// The message of `ListAndWatch`.
@@ -74,19 +106,4 @@ impl Offer {
             devices: self.devices.iter().map(device).collect(),
         }
     }
-}
-
-/// The sections of the `_INFO` variable for one device.
-fn info(pool: &Pool, id: &DeviceId) -> String {
-    let id = id.to_string();
-    let mut sections = BTreeMap::new();
-    sections.insert("generic", BTreeMap::from([("deviceID", id.as_str())]));
-    if let Some(additional) = &pool.additional_info {
-        // What is said of the device itself comes over what is said of all.
-        let said = ["*", &id].into_iter().filter_map(|key| additional.get(key));
-        let extra = said.flatten().map(|(name, value)| (name.as_str(), value.as_str()));
-        sections.insert("extra", extra.collect());
-    }
-    // Maps of strings always have a JSON form.
-    go_json::to_string(&sections).unwrap_or_else(|_never| "{}".to_owned())
 }

@@ -4,7 +4,7 @@ use crate::id::{DeviceId, PortName};
 use crate::ifname::IfName;
 use crate::mac::MacAddr;
 
-/// A network device: a PCI function of class 02, a port on bus netdevsim, or a software interface.
+/// A device: a PCI function of class 02 or 12, a subfunction, a port on bus netdevsim, or a software interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     /// Where it sits.
@@ -31,6 +31,26 @@ pub struct Device {
     pub netdevs: Vec<Netdev>,
     /// What it is among the functions of its hardware.
     pub function: Function,
+}
+
+/// Base class in a PCI class code, as far as this model goes (PCI Code and ID Assignment).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BaseClass {
+    /// 02: network controller.
+    Network,
+    /// 12: processing accelerator.
+    Accelerator,
+}
+
+impl BaseClass {
+    /// The base class of a class code of three bytes; `None` for all others.
+    pub fn of(class: u32) -> Option<Self> {
+        match class >> 16 {
+            0x02 => Some(Self::Network),
+            0x12 => Some(Self::Accelerator),
+            _ => None,
+        }
+    }
 }
 
 /// The part that a device plays in SR-IOV.
@@ -202,6 +222,15 @@ impl Device {
         match &self.function {
             Function::Vf { index, .. } => *index,
             Function::Plain | Function::Pf { .. } | Function::Sf { .. } => None,
+        }
+    }
+
+    /// What it is counted by among the functions of its PF: a VF's index, a subfunction's `sfnum`.
+    pub fn function_index(&self) -> Option<u32> {
+        match &self.function {
+            Function::Vf { index, .. } => *index,
+            Function::Sf { number, .. } => *number,
+            Function::Plain | Function::Pf { .. } => None,
         }
     }
 }

@@ -43,6 +43,11 @@ impl AuxiliaryName {
         (word(driver) && word(kind) && number(n).is_some() && parts.next().is_none()).then(|| Self(text.to_owned()))
     }
 
+    /// The type: `sf` of `mlx5_core.sf.4`.
+    pub fn kind(&self) -> &str {
+        self.0.split('.').nth(1).unwrap_or_default()
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,13 +1,13 @@
 //! Every network device of the node.
 
 use crate::address::PciAddress;
-use crate::device::Device;
-use crate::id::{DeviceId, NetdevsimPort};
+use crate::device::{BaseClass, Device, Function};
+use crate::id::{AuxiliaryName, DeviceId, NetdevsimPort};
 use crate::read::{ReadError, VfIndices, netdevsim_ports, read_device, read_pci_device};
 use crate::sysfs::Sysfs;
 
-/// Base class of network controllers in a PCI class code (PCI Code and ID Assignment, class 02h).
-const NETWORK_CONTROLLER: u32 = 0x02;
+/// The type of subfunctions in the names of the auxiliary bus (`MLX5_SF_DEV_ID_NAME`, mlx5/core/sf/dev/dev.h).
+const SUBFUNCTION: &str = "sf";
 
 /// All devices, in the order of their ids, and those that could not be read.
 #[derive(Debug, Clone, Default)]
@@ -28,10 +28,11 @@ pub struct Skipped {
 }
 
 impl Inventory {
-    /// Reads all network devices on the buses `pci` and `netdevsim`.
+    /// Reads all network devices and accelerators on the buses `pci`, `auxiliary` and `netdevsim`.
     pub fn read(sysfs: &Sysfs) -> Self {
         let mut inventory = Self::default();
         inventory.read_pci(sysfs);
+        inventory.read_auxiliary(sysfs);
         inventory.read_netdevsim(sysfs);
         inventory.devices.sort_by(|a, b| a.id.cmp(&b.id));
         inventory
@@ -88,10 +89,25 @@ impl Inventory {
     fn read_pci_function(&mut self, sysfs: &Sysfs, name: &str, indices: &mut VfIndices) {
         let class = sysfs.hex(&sysfs.path("bus/pci/devices").join(name).join("class"), 6);
         match (class, name.parse::<PciAddress>()) {
-            (Ok(class), _) if class >> 16 != NETWORK_CONTROLLER => {}
+            (Ok(class), _) if BaseClass::of(class).is_none() => {}
             (Ok(_), Ok(address)) => self.take(name, read_pci_device(sysfs, address, indices)),
             (Err(error), _) => self.skip(name, &error),
             (_, Err(error)) => self.skip(name, &error),
+        }
+    }
+
+    /// Subfunctions only: the bus also holds the parts of one function that different drivers share (`mlx5_core.eth.0`).
+    fn read_auxiliary(&mut self, sysfs: &Sysfs) {
+        for name in sysfs.names(&sysfs.path("bus/auxiliary/devices")) {
+            let Some(auxiliary) = AuxiliaryName::parse(&name).filter(|name| name.kind() == SUBFUNCTION) else {
+                continue;
+            };
+            match read_device(sysfs, &DeviceId::Auxiliary(auxiliary)) {
+                Ok(device) if matches!(device.function, Function::Sf { number: None, .. }) => {
+                    self.skip(&name, &"it has no sfnum");
+                }
+                device => self.take(&name, device),
+            }
         }
     }
 

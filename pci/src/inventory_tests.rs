@@ -39,6 +39,16 @@ impl Tree {
         self.file(&at("numa_node"), "-1");
     }
 
+    /// Below a function at 0000:08:00.0 on NUMA node 1, as number 88.
+    fn subfunction(&self, name: &str) {
+        self.pci("0000:08:00.0", "0x020000");
+        self.file("bus/pci/devices/0000:08:00.0/numa_node", "1");
+        let device = format!("devices/pci0000:00/0000:08:00.0/{name}");
+        self.netdev(&device, "en8f0s4", 9, None);
+        self.file(&format!("{device}/sfnum"), "88");
+        self.link(&format!("bus/auxiliary/devices/{name}"), &format!("../../../{device}"));
+    }
+
     fn netdev(&self, device: &str, name: &str, index: u32, port: Option<&str>) {
         let at = |file: &str| format!("{device}/net/{name}/{file}");
         self.file(&at("ifindex"), &index.to_string());
@@ -199,24 +209,59 @@ fn on_netdevsim_the_vfs_port_is_the_vf() {
 #[test]
 fn a_subfunction_is_read_by_its_name_on_the_auxiliary_bus() {
     let tree = Tree::new();
-    tree.pci("0000:08:00.0", "0x020000");
-    let device = "devices/pci0000:00/0000:08:00.0/mlx5_core.sf.4";
-    tree.netdev(device, "en8f0s4", 9, None);
-    tree.link("bus/auxiliary/devices/mlx5_core.sf.4", &format!("../../../{device}"));
+    tree.subfunction("mlx5_core.sf.4");
     let read = crate::read_device(&tree.sysfs(), &id("mlx5_core.sf.4")).unwrap();
     assert_eq!(read.netdev().map(|netdev| netdev.name.as_str()), Some("en8f0s4"));
+    let parent = Some(id("0000:08:00.0"));
     assert_eq!(
-        (read.vendor.as_str(), &read.function),
-        (
-            "8086",
-            &Function::Sf {
-                parent: Some("0000:08:00.0".parse().unwrap()),
-                number: None
-            }
-        )
+        (read.vendor.as_str(), read.device.as_str(), read.class, read.numa_node),
+        ("8086", "10c9", 0x02_0000, Some(1))
     );
+    assert_eq!((read.pf(), read.function_index()), (parent.as_ref(), Some(88)));
     assert!(matches!(
         crate::read_device(&tree.sysfs(), &id("mlx5_core.sf.5")),
         Err(ReadError::Missing(_))
     ));
+}
+
+#[test]
+fn subfunctions_and_accelerators_are_listed_and_their_relatives_are_not() {
+    let tree = Tree::new();
+    tree.subfunction("mlx5_core.sf.4");
+    for (name, file) in [("mlx5_core.eth.0", "sfnum"), ("mlx5_core.sf.5", "other")] {
+        tree.file(&format!("devices/pci0000:00/0000:08:00.0/{name}/{file}"), "1");
+        let target = format!("../../../devices/pci0000:00/0000:08:00.0/{name}");
+        tree.link(&format!("bus/auxiliary/devices/{name}"), &target);
+    }
+    tree.pci("0000:09:00.0", "0x120000");
+    tree.pci("0000:0a:00.0", "0x030000");
+    let inventory = Inventory::read(&tree.sysfs());
+    let listed: Vec<String> = inventory.devices.iter().map(|device| device.id.to_string()).collect();
+    assert_eq!(listed, ["0000:08:00.0", "0000:09:00.0", "mlx5_core.sf.4"]);
+    assert_eq!(inventory.skipped[0].name, "mlx5_core.sf.5");
+    let parent = inventory.get(&id("mlx5_core.sf.4")).and_then(|sf| inventory.pf_of(sf));
+    assert_eq!(
+        parent.map(|parent| parent.id.to_string()).as_deref(),
+        Some("0000:08:00.0")
+    );
+}
+
+#[test]
+fn speed_partition_keys_and_hidden_rdma_devices_are_read_on_request() {
+    let tree = Tree::new();
+    let at = |file: &str| format!("bus/pci/devices/0000:08:00.0/{file}");
+    tree.pci("0000:08:00.0", "0x020700");
+    tree.netdev("bus/pci/devices/0000:08:00.0", "ib0", 3, None);
+    let read = || crate::read_device(&tree.sysfs(), &id("0000:08:00.0")).unwrap();
+    let (sysfs, device) = (tree.sysfs(), read());
+    assert_eq!((device.speed(&sysfs), device.has_rdma(&sysfs)), (None, false));
+    assert!(device.pkeys(&sysfs).is_empty());
+    for (speed, expected) in [("-1", None), ("0", None), ("25000", Some(25000))] {
+        tree.file(&at("net/ib0/speed"), speed);
+        assert_eq!(device.speed(&sysfs), expected);
+    }
+    tree.file(&at("mlx5_core.rdma.7/uevent"), "");
+    assert!(device.has_rdma(&sysfs), "its RDMA device is in a pod");
+    tree.file(&at("infiniband/mlx5_0/ports/1/pkeys/0"), "0x7fff");
+    assert_eq!(read().pkeys(&sysfs), [0x7fff]);
 }

@@ -7,11 +7,14 @@
 //! - [`PciAddress`], [`MacAddr`], [`IfName`], [`DeviceId`]: text becomes a type before it becomes a path;
 //! - [`Sysfs`]: reading one attribute, one link, one directory;
 //! - [`Device`], [`Inventory`]: one device, all devices, and why some could not be read;
+//! - [`char_devices`]: the files through which user space drives a device;
 //! - [`netlink`]: the socket and its questions;
 //! - [`NodeUse`]: whether the node itself lives on a device.
 
 mod address;
 mod attachable;
+pub mod char_devices;
+mod details;
 mod device;
 mod id;
 mod ifname;
@@ -24,7 +27,7 @@ mod sysfs;
 
 pub use address::{BadPciAddress, PciAddress};
 pub use attachable::{pf_interface, read_attachable};
-pub use device::{Device, Function, LinkType, Netdev, Vdpa, VdpaDriver, Vf};
+pub use device::{BaseClass, Device, Function, LinkType, Netdev, Vdpa, VdpaDriver, Vf};
 pub use id::{AuxiliaryName, BadDeviceId, DeviceId, NetdevsimPort, PortName};
 pub use ifname::{BadIfName, IfName};
 pub use inventory::{Inventory, Skipped};

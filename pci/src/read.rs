@@ -77,11 +77,7 @@ pub(crate) fn read_pci_device(
         device: format!("{:04x}", sysfs.hex(&directory.join("device"), 4)?),
         class: sysfs.hex(&directory.join("class"), 6)?,
         driver: sysfs.link_name(&directory.join("driver")),
-        // -1 where the firmware does not say.
-        numa_node: sysfs
-            .number::<i64>(&directory.join("numa_node"))
-            .ok()
-            .and_then(|node| u32::try_from(node).ok()),
+        numa_node: numa_node(sysfs, &directory),
         iommu_group: sysfs
             .link_name(&directory.join("iommu_group"))
             .and_then(|group| group.parse().ok()),
@@ -233,7 +229,7 @@ pub(crate) fn netdevsim_ports(sysfs: &Sysfs, device: u32) -> Result<Vec<(PortNam
     Ok(ports)
 }
 
-/// A subfunction. Vendor, device and NUMA node are those of the PCI function that it hangs below.
+/// A subfunction. Vendor, device, class and NUMA node are those of the PCI function that it hangs below.
 fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
     let directory = Device::directory(sysfs, id);
     if !directory.exists() {
@@ -243,21 +239,38 @@ fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
         path.ancestors()
             .find_map(|above| above.file_name()?.to_str()?.parse::<PciAddress>().ok())
     });
-    let parent = parent.and_then(|address| read_pci_device(sysfs, address, &mut VfIndices::default()).ok());
+    // Not all of the parent: it has a representor for each of its subfunctions.
+    let parent_directory = parent.map(|address| Device::directory(sysfs, &DeviceId::Pci(address)));
+    let pci_id = |file| {
+        let id = parent_directory
+            .as_ref()
+            .and_then(|at| sysfs.hex(&at.join(file), 4).ok());
+        id.map(|id| format!("{id:04x}")).unwrap_or_default()
+    };
+    let class = parent_directory
+        .as_ref()
+        .and_then(|at| sysfs.hex(&at.join("class"), 6).ok());
     Ok(Device {
         driver: sysfs.link_name(&directory.join("driver")),
         netdevs: netdevs(sysfs, &[directory.join("net")])?,
         rdma: sysfs.names(&directory.join("infiniband")),
+        vdpa: vdpa(sysfs, &directory),
         function: Function::Sf {
-            parent: parent.as_ref().map(|parent| parent.id.clone()),
+            parent: parent.map(DeviceId::Pci),
             number: sysfs.number(&directory.join("sfnum")).ok(),
         },
-        vendor: parent.as_ref().map(|p| p.vendor.clone()).unwrap_or_default(),
-        device: parent.as_ref().map(|p| p.device.clone()).unwrap_or_default(),
-        class: parent.as_ref().map_or(0, |p| p.class),
-        numa_node: parent.as_ref().and_then(|p| p.numa_node),
+        vendor: pci_id("vendor"),
+        device: pci_id("device"),
+        class: class.unwrap_or(0),
+        numa_node: parent_directory.as_ref().and_then(|at| numa_node(sysfs, at)),
         ..Device::unknown(id.clone())
     })
+}
+
+/// -1 where the firmware does not say.
+fn numa_node(sysfs: &Sysfs, directory: &Path) -> Option<u32> {
+    let node: i64 = sysfs.number(&directory.join("numa_node")).ok()?;
+    u32::try_from(node).ok()
 }
 
 fn interface(sysfs: &Sysfs, name: &IfName) -> Result<Device, ReadError> {

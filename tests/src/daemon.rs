@@ -118,6 +118,19 @@ impl Site {
         command.output().expect("hardwired runs")
     }
 
+    /// Starts `hardwired` with arguments of another program: nothing is before them.
+    pub fn start_as(&self, arguments: &[&str], sysfs: &Path) -> Daemon {
+        Daemon::spawn(&mut self.command(arguments, sysfs))
+    }
+
+    /// Runs a command of `hardwired` to its end, with a directory of programs before those of the system.
+    pub fn output_with_programs(&self, programs: &Path, arguments: &[&str], sysfs: &Path) -> Output {
+        let mut path = programs.as_os_str().to_owned();
+        path.push(":/usr/bin:/bin");
+        let mut command = self.command(arguments, sysfs);
+        command.env("PATH", path).output().expect("hardwired runs")
+    }
+
     fn command(&self, arguments: &[&str], sysfs: &Path) -> Command {
         let mut command = Command::new(hardwired());
         command

@@ -55,12 +55,60 @@ fn the_vfs_of_a_pf_are_pooled_and_the_pf_is_not() {
     );
     assert_eq!(place(&site, &config, &igb.address), "PF with 7 VFs");
     assert_eq!(place(&site, &config, &igb.vf_address(5)), "intel.com/igb");
-    assert_eq!(place(&site, &config, &igb.vf_address(3)), "no selector matches");
+    assert_eq!(
+        place(&site, &config, &igb.vf_address(3)),
+        "no selector matches: intel.com/igb differs in pfNames"
+    );
     let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
     let _daemon = site.start(&config, sys());
     let mut vfs = [0, 1, 2, 5].map(|index| igb.vf_address(index));
     vfs.sort();
     assert_eq!(listed(&kubelet, "intel.com/igb", 4), vfs);
+}
+
+#[test]
+fn a_pf_is_known_by_its_altname_its_mac_and_its_speed() {
+    let (igb, site) = (Igb::get(), Site::new());
+    let mac = run(&["cat", &format!("/sys/class/net/{}/address", igb.name)]);
+    let mac = mac.trim();
+    run(&[
+        "ip",
+        "link",
+        "property",
+        "add",
+        "dev",
+        &igb.name,
+        "altname",
+        "uplink-left",
+    ]);
+    // Without carrier there is no speed.
+    igb.up();
+    let places = [
+        json!({"pfAltNames": ["uplink-*#5"]}),
+        json!({"pfMacs": [format!("{mac}#5")]}),
+        json!({"linkSpeeds": [1000], "vfIndexes": [5], "linkTypes": ["ether"], "notRdma": true}),
+        json!({"linkSpeeds": [">1000"]}),
+    ]
+    .map(|selector| place(&site, &pool("igb", &selector), &igb.vf_address(5)));
+    run(&[
+        "ip",
+        "link",
+        "property",
+        "del",
+        "dev",
+        &igb.name,
+        "altname",
+        "uplink-left",
+    ]);
+    assert_eq!(
+        places,
+        [
+            "intel.com/igb",
+            "intel.com/igb",
+            "intel.com/igb",
+            "no selector matches: intel.com/igb differs in linkSpeeds"
+        ]
+    );
 }
 
 #[test]

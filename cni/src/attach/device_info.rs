@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use hardwire_pci::{DeviceId, PortName, Sysfs, read_device};
-use serde_json::{Value, json};
+use hardwire_pci::{Device, DeviceId, PortName, Sysfs, read_device};
+use serde_json::{Map, Value, json};
 
 use crate::device::Candidate;
 use crate::protocol::{CniError, code};
@@ -50,18 +50,24 @@ pub fn remove_device_info(path: &Path) {
 
 fn device_info(candidate: &Candidate, sysfs: &Sysfs) -> Option<Value> {
     let device = &candidate.device;
-    let mut pci = json!({ "pci-address": device.id.pci()?.to_string() });
-    if let Some(pf @ DeviceId::Pci(address)) = device.pf() {
-        pci["pf-pci-address"] = json!(address.to_string());
-        let representor = read_device(sysfs, pf).ok().and_then(|pf| {
-            let of_ours = |port| matches!(port, Some(PortName::Vf { vf, .. }) if Some(vf) == device.vf_index());
-            pf.representors()
-                .find(|netdev| of_ours(netdev.port))
-                .map(|netdev| netdev.name.to_string())
-        });
-        if let Some(name) = representor {
-            pci["representor-device"] = json!(name);
+    let pf = device.pf().and_then(|pf| read_device(sysfs, pf).ok());
+    let pci = pci_section(device, pf.as_ref())?;
+    Some(json!({ "type": "pci", "version": "1.1.0", "pci": pci }))
+}
+
+/// What both of us, the plugin and the daemon, say of where a PCI device sits: its address, its PF's, and the interface that
+/// stands for it on the PF's switch. `None` for a device that is no PCI function.
+pub fn pci_section(device: &Device, pf: Option<&Device>) -> Option<Map<String, Value>> {
+    let mut section = Map::new();
+    let mut set = |key: &str, value: String| section.insert(key.to_owned(), value.into());
+    set("pci-address", device.id.pci()?.to_string());
+    if let Some(DeviceId::Pci(address)) = device.pf() {
+        set("pf-pci-address", address.to_string());
+        let of_ours = |port| matches!(port, Some(PortName::Vf { vf, .. }) if Some(vf) == device.vf_index());
+        let mut representors = pf.iter().flat_map(|pf| pf.representors());
+        if let Some(netdev) = representors.find(|netdev| of_ours(netdev.port)) {
+            set("representor-device", netdev.name.to_string());
         }
     }
-    Some(json!({ "type": "pci", "version": "1.1.0", "pci": pci }))
+    Some(section)
 }

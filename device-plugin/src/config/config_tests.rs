@@ -51,14 +51,87 @@ fn one_selector_and_a_list_of_one_are_the_same() {
 fn all_fields_of_a_pool_are_read() {
     let config = parse(json!({"ResourceList": [{
         "resourcename": "x", "ResourcePrefix": "acme.org", "deviceType": "netDevice", "excludeTopology": true,
-        "selectors": [{}], "additionalInfo": {"*": {"k": "v"}}, "allowNodeDevices": ["eth0", "0000:03:00.0"]
+        "selectors": [{}], "additionalInfo": {"*": {"k": "v"}}, "allowNodeDevices": ["eth0", "0000:03:00.0"],
+        "onChange": "adopt", "onCarrierLoss": "unhealthy", "preferredAllocation": "pairs"
     }]}));
     let pool = &config.pools[0];
     assert_eq!(pool.resource.to_string(), "acme.org/x");
     assert!(pool.exclude_topology);
     assert_eq!(pool.additional_info.as_ref().unwrap()["*"]["k"], "v");
     assert_eq!(pool.allow_node_devices.len(), 2);
+    assert_eq!(
+        (pool.on_change, pool.on_carrier_loss),
+        (OnChange::Adopt, OnCarrierLoss::Unhealthy)
+    );
+    assert_eq!(
+        (pool.placement, pool.device_type),
+        (Placement::Pairs, DeviceType::NetDevice)
+    );
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn each_device_type_is_read() {
+    for (word, kind, selectors) in [
+        ("netDevice", DeviceType::NetDevice, json!({})),
+        ("accelerator", DeviceType::Accelerator, json!({"devices": ["0b30"]})),
+        ("auxNetDevice", DeviceType::AuxNetDevice, json!({"auxTypes": ["sf"]})),
+    ] {
+        let pool = json!({"resourceName": "x", "deviceType": word, "selectors": selectors});
+        assert_eq!(parse(json!({"resourceList": [pool]})).pools[0].device_type, kind);
+    }
+}
+
+#[test]
+fn rdma_and_vdpa_are_told_apart_by_object() {
+    let pool = |selectors: Value| json!({"resourceList": [{"resourceName": "x", "selectors": selectors}]});
+    let apart = parse(pool(json!([{"isRdma": true}, {"vdpaType": "vhost"}])));
+    assert_eq!((apart.pools.len(), apart.refused.len()), (1, 0));
+    let mixed = parse(pool(json!([{"isRdma": true}, {"isRdma": true, "vdpaType": "vhost"}])));
+    assert!(
+        mixed.refused[0].to_string().contains("selectors[1].isRdma"),
+        "{:?}",
+        mixed.refused
+    );
+}
+
+#[test]
+fn what_containers_are_told_comes_from_all_parent_and_device() {
+    let pool = parse(
+        json!({"resourceList": [{"resourceName": "x", "selectors": {}, "additionalInfo": {
+            "*": {"a": "all", "b": "all", "c": "all"},
+            "0000:03:00.0": {"b": "parent", "c": "parent"},
+            "mlx5_core.sf.4": {"c": "own"},
+            "0000:03:02.0": {"b": "own"},
+        }}]}),
+    )
+    .pools
+    .remove(0);
+    let mut sf = hardwire_pci::Device::unknown("mlx5_core.sf.4".parse().unwrap());
+    let parent = Some("0000:03:00.0".parse().unwrap());
+    sf.function = hardwire_pci::Function::Sf {
+        parent: parent.clone(),
+        number: Some(4),
+    };
+    let extra = |device| {
+        let said = pool.extra(device).unwrap();
+        said.into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(extra(&sf), ["a=all", "b=parent", "c=own"]);
+    let mut vf = hardwire_pci::Device::unknown("0000:03:02.0".parse().unwrap());
+    vf.function = hardwire_pci::Function::Vf {
+        pf: parent,
+        index: Some(0),
+    };
+    assert_eq!(
+        extra(&vf),
+        ["a=all", "b=own", "c=all"],
+        "a VF is not told what its PF is"
+    );
+    let silent = parse(json!({"resourceList": [{"resourceName": "x", "selectors": {}}]}));
+    assert_eq!(silent.pools[0].extra(&vf), None);
 }
 
 #[test]
@@ -100,12 +173,28 @@ fn messages_say_pool_field_value_and_what_would_be_right() {
             "selectors[1].vendors[0] is \"q\"",
         ),
         (
-            json!({"resourceName": "x", "deviceType": "accelerator", "selectors": {}}),
-            "deviceType is \"accelerator\": this version has only netDevice",
+            json!({"resourceName": "x", "deviceType": "netdevice", "selectors": {}}),
+            "deviceType is \"netdevice\": expected netDevice or accelerator or auxNetDevice",
         ),
         (
-            json!({"resourceName": "x", "deviceType": "netdevice", "selectors": {}}),
-            "deviceType is \"netdevice\": expected netDevice",
+            json!({"resourceName": "x", "deviceType": "auxNetDevice", "selectors": [{"auxTypes": ["sf"]}, {}]}),
+            "selectors[1].auxTypes is null",
+        ),
+        (
+            json!({"resourceName": "x", "selectors": {}, "onChange": "ignore"}),
+            "onChange is \"ignore\": expected unhealthy or adopt",
+        ),
+        (
+            json!({"resourceName": "x", "selectors": {}, "onCarrierLoss": true}),
+            "onCarrierLoss is true: expected a string",
+        ),
+        (
+            json!({"resourceName": "x", "selectors": {}, "preferredAllocation": "pair"}),
+            "preferredAllocation is \"pair\": expected spread or pack or pairs",
+        ),
+        (
+            json!({"resourceName": "x", "additionalInfo": {"3b:02.1": {}}, "selectors": {}}),
+            "a key of additionalInfo is \"3b:02.1\": expected * or the full address",
         ),
         (
             json!({"resourceName": "x", "resourcePrefix": "kubernetes.io", "selectors": {}}),
@@ -186,4 +275,17 @@ fn a_file_is_refused_as_a_whole_only_if_nothing_in_it_is_good() {
     assert!(read(r#"{"resourceList": [{}, {"resourceName": "x", "selectors": {}}]}"#).is_ok());
     let missing = Config::read(&directory.path().join("none"), &defaults());
     assert!(matches!(missing, Err(ConfigError::Read { .. })));
+}
+
+#[test]
+fn the_example_in_the_readme_is_good() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.yaml");
+    fs::write(&path, example).unwrap();
+    let config = Config::read(&path, &defaults()).unwrap();
+    assert!(config.refused.is_empty() && config.warnings.is_empty(), "{config:?}");
+    assert_eq!(config.pools.len(), 4);
 }

@@ -1,14 +1,20 @@
 //! The configuration: a `resourceList` in the format of sriov-network-device-plugin, so that its files can stay.
 //!
-//! A pool that makes no sense is refused and the others run. The file as a whole is refused only if it is no JSON, or if it
+//! A pool that makes no sense is refused and the others run. The file as a whole is refused only if it cannot be read, or if it
 //! holds pools and none of them is good; an empty list is a node without pools, which is nothing wrong.
 
+mod document;
 mod object;
-mod pf_names;
+mod of_pf;
+mod pattern;
 mod policy;
 mod pool;
+mod ranges;
 mod resource_name;
 mod selector;
+mod selector_fields;
+mod speeds;
+mod subject;
 
 use std::collections::HashSet;
 use std::fs;
@@ -17,12 +23,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+pub use document::BadDocument;
 pub use object::BadField;
-pub use pf_names::PfName;
 pub use policy::{DeviceType, Needs, OnCarrierLoss, OnChange, Placement};
 pub use pool::{AdditionalInfo, NodeDevice, Pool};
 pub use resource_name::{BadResourceName, ResourceName};
 pub use selector::Selector;
+pub use subject::{Asked, DdpProfile, Detail, Details, Subject};
 
 use object::Object;
 
@@ -67,13 +74,13 @@ pub enum ConfigError {
         /// What the system says.
         source: io::Error,
     },
-    /// It is no JSON.
-    #[error("{}: not JSON: {source}", path.display())]
-    Json {
+    /// It is neither JSON nor YAML.
+    #[error("{}: {source}", path.display())]
+    Text {
         /// Which file.
         path: PathBuf,
         /// Where and why.
-        source: serde_json::Error,
+        source: BadDocument,
     },
     /// The document around the pools is wrong.
     #[error("{}: {field}", path.display())]
@@ -111,7 +118,7 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        let document = serde_json::from_str(&text).map_err(|source| ConfigError::Json {
+        let document = document::read(&text).map_err(|source| ConfigError::Text {
             path: path.to_owned(),
             source,
         })?;

@@ -107,8 +107,44 @@ impl Object {
         }
     }
 
+    /// One of a few words; `None` if absent or empty.
+    pub(super) fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Result<Option<T>, BadField> {
+        let Some(text) = self.string(key)? else { return Ok(None) };
+        let known = words.iter().find(|(word, _)| *word == text);
+        known.map(|(_, meaning)| Some(*meaning)).ok_or_else(|| {
+            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            BadField::new(
+                self.field(key),
+                &text.into(),
+                format!("expected {}", names.join(" or ")),
+            )
+        })
+    }
+
     /// A list of strings, empty if absent.
     pub(super) fn strings(&mut self, key: &str) -> Result<Vec<Item>, BadField> {
+        self.list(key, |value| match value {
+            Value::String(text) => Ok(text),
+            // What YAML takes for a number may be none: `10e2`, `0x8086`.
+            Value::Number(_) | Value::Bool(_) => Err((value, "expected a string (put it in quotes)")),
+            other => Err((other, "expected a string")),
+        })
+    }
+
+    /// A list of numbers or of strings that may hold more than a number.
+    pub(super) fn scalars(&mut self, key: &str) -> Result<Vec<Item>, BadField> {
+        self.list(key, |value| match value {
+            Value::String(text) => Ok(text),
+            Value::Number(number) => Ok(number.to_string()),
+            other => Err((other, "expected a number or a string")),
+        })
+    }
+
+    fn list(
+        &mut self,
+        key: &str,
+        read: impl Fn(Value) -> Result<String, (Value, &'static str)>,
+    ) -> Result<Vec<Item>, BadField> {
         let items = match self.value(key)? {
             None => Vec::new(),
             Some(Value::Array(items)) => items,
@@ -117,14 +153,14 @@ impl Object {
                 return Err(BadField::new(self.field(key), &other, expected));
             }
         };
-        let read = |(index, item)| {
+        let item = |(index, value)| {
             let field = format!("{}[{index}]", self.field(key));
-            match item {
-                Value::String(text) => Ok(Item { field, text }),
-                other => Err(BadField::new(field, &other, "expected a string")),
+            match read(value) {
+                Ok(text) => Ok(Item { field, text }),
+                Err((value, expected)) => Err(BadField::new(field, &value, expected)),
             }
         };
-        items.into_iter().enumerate().map(read).collect()
+        items.into_iter().enumerate().map(item).collect()
     }
 
     /// The fields that nobody asked for.
@@ -163,7 +199,7 @@ mod tests {
                 "a is \"true\": expected true or false",
                 "b is 1: expected a string",
                 "c is \"x\": expected a list of strings",
-                "d[0] is 1: expected a string",
+                "d[0] is 1: expected a string (put it in quotes)",
             ]
         );
     }

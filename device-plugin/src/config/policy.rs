@@ -1,6 +1,6 @@
 //! What a pool wants beyond its devices: for containers, and when something changes.
 
-use hardwire_pci::VdpaDriver;
+use hardwire_pci::{BaseClass, Device, Function, VdpaDriver};
 
 /// What kind of device a pool holds; upstream's `deviceType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,4 +55,45 @@ pub enum Placement {
     Pack,
     /// `pairs`: in twos, each on two PFs, for bonds.
     Pairs,
+}
+
+// === impl DeviceType ===
+
+impl DeviceType {
+    pub(super) const WORDS: [(&str, Self); 3] = [
+        (Self::NetDevice.word(), Self::NetDevice),
+        (Self::Accelerator.word(), Self::Accelerator),
+        (Self::AuxNetDevice.word(), Self::AuxNetDevice),
+    ];
+
+    /// How a configuration calls it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NetDevice => "netDevice",
+            Self::Accelerator => "accelerator",
+            Self::AuxNetDevice => "auxNetDevice",
+        }
+    }
+
+    /// The type of a device.
+    pub fn of(device: &Device) -> Self {
+        match (&device.function, BaseClass::of(device.class)) {
+            (Function::Sf { .. }, _) => Self::AuxNetDevice,
+            (_, Some(BaseClass::Accelerator)) => Self::Accelerator,
+            (_, Some(BaseClass::Network) | None) => Self::NetDevice,
+        }
+    }
+}
+
+impl OnChange {
+    pub(super) const WORDS: [(&str, Self); 2] = [("unhealthy", Self::Unhealthy), ("adopt", Self::Adopt)];
+}
+
+impl OnCarrierLoss {
+    pub(super) const WORDS: [(&str, Self); 2] = [("ignore", Self::Ignore), ("unhealthy", Self::Unhealthy)];
+}
+
+impl Placement {
+    pub(super) const WORDS: [(&str, Self); 3] =
+        [("spread", Self::Spread), ("pack", Self::Pack), ("pairs", Self::Pairs)];
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hardwire_pci::{Device, DeviceId, IfName};
+use hardwire_pci::{Device, DeviceId, Function, IfName};
 use serde_json::Value;
 
 use super::Defaults;
@@ -10,6 +10,7 @@ use super::object::{BadField, Item, Object};
 use super::policy::{DeviceType, OnCarrierLoss, OnChange, Placement};
 use super::resource_name::{BadResourceName, ResourceName};
 use super::selector::Selector;
+use super::subject::Asked;
 
 /// The longest path of a unix socket: `sun_path` without its NUL (unix(7)).
 const SOCKET_PATH_MAX: usize = 107;
@@ -66,6 +67,24 @@ impl NodeDevice {
 // === impl Pool ===
 
 impl Pool {
+    /// What must be known of devices besides what is read anyway.
+    pub fn asks(&self) -> Asked {
+        self.selectors.iter().flat_map(Selector::asks).collect()
+    }
+
+    /// What containers are told of a device besides its address; `None` where the configuration has no such field. What is
+    /// said of all comes first, then, as upstream has it for subfunctions, what is said of the parent, then of the device.
+    pub fn extra(&self, device: &Device) -> Option<BTreeMap<&str, &str>> {
+        let additional = self.additional_info.as_ref()?;
+        let parent = device.pf().filter(|_| matches!(device.function, Function::Sf { .. }));
+        let keys = ["*".to_owned()].into_iter();
+        let keys = keys
+            .chain(parent.map(ToString::to_string))
+            .chain([device.id.to_string()]);
+        let said = keys.filter_map(|key| additional.get(&key)).flatten();
+        Some(said.map(|(name, value)| (name.as_str(), value.as_str())).collect())
+    }
+
     /// Whether the configuration names a device of the node itself.
     pub fn allows(&self, device: &Device) -> bool {
         self.allow_node_devices.iter().any(|named| named.is(device))
@@ -74,15 +93,17 @@ impl Pool {
     pub(super) fn parse(value: Value, defaults: &Defaults, warnings: &mut Vec<String>) -> Result<Self, BadField> {
         let mut object = Object::new("", value)?;
         let resource = resource(&mut object, defaults)?;
-        device_type(&mut object)?;
+        let device_type = object.word("deviceType", &DeviceType::WORDS)?.unwrap_or_default();
         let pool = Self {
             variables: vec![resource.variable()],
             resource,
-            selectors: selectors(&mut object, warnings)?,
-            device_type: DeviceType::NetDevice,
-            on_change: OnChange::default(),
-            on_carrier_loss: OnCarrierLoss::default(),
-            placement: Placement::default(),
+            selectors: selectors(&mut object, device_type, warnings)?,
+            device_type,
+            on_change: object.word("onChange", &OnChange::WORDS)?.unwrap_or_default(),
+            on_carrier_loss: object.word("onCarrierLoss", &OnCarrierLoss::WORDS)?.unwrap_or_default(),
+            placement: object
+                .word("preferredAllocation", &Placement::WORDS)?
+                .unwrap_or_default(),
             exclude_topology: object.boolean("excludeTopology")?,
             additional_info: additional_info(&mut object)?,
             allow_node_devices: object
@@ -121,19 +142,8 @@ fn resource(object: &mut Object, defaults: &Defaults) -> Result<ResourceName, Ba
     Ok(resource)
 }
 
-fn device_type(object: &mut Object) -> Result<(), BadField> {
-    let expected = match object.string("deviceType")?.as_deref() {
-        None | Some("netDevice") => return Ok(()),
-        Some(kind @ ("accelerator" | "auxNetDevice")) => {
-            (kind.to_owned(), "this version has only netDevice".to_owned())
-        }
-        Some(kind) => (kind.to_owned(), "expected netDevice".to_owned()),
-    };
-    Err(BadField::new("deviceType", &expected.0.into(), expected.1))
-}
-
 /// An object, or a list of objects of which one must match.
-fn selectors(object: &mut Object, warnings: &mut Vec<String>) -> Result<Vec<Selector>, BadField> {
+fn selectors(object: &mut Object, kind: DeviceType, warnings: &mut Vec<String>) -> Result<Vec<Selector>, BadField> {
     // sriov-network-operator writes its own empty field beside it.
     for field in ["selectorObj", "selectorObjs"] {
         object.value(field)?;
@@ -144,10 +154,10 @@ fn selectors(object: &mut Object, warnings: &mut Vec<String>) -> Result<Vec<Sele
         Some(Value::Array(items)) if items.is_empty() => Err(BadField::new("selectors", &items.into(), expected)),
         Some(Value::Array(items)) => {
             let each = items.into_iter().enumerate();
-            each.map(|(index, item)| Selector::parse(&format!("selectors[{index}]"), item, warnings))
+            each.map(|(index, item)| Selector::parse(&format!("selectors[{index}]"), item, kind, warnings))
                 .collect()
         }
-        Some(one) => Ok(vec![Selector::parse("selectors", one, warnings)?]),
+        Some(one) => Ok(vec![Selector::parse("selectors", one, kind, warnings)?]),
     }
 }
 
@@ -156,7 +166,14 @@ fn additional_info(object: &mut Object) -> Result<Option<AdditionalInfo>, BadFie
         return Ok(None);
     };
     let expected = "expected, by device address or *, objects of strings";
-    serde_json::from_value(value.clone())
-        .map(Some)
-        .map_err(|_no_map| BadField::new("additionalInfo", &value, expected))
+    let additional: AdditionalInfo =
+        serde_json::from_value(value.clone()).map_err(|_no_map| BadField::new("additionalInfo", &value, expected))?;
+    let is_device = |key: &String| key == "*" || key.parse::<DeviceId>().is_ok_and(|id| id.to_string() == *key);
+    match additional.keys().find(|key| !is_device(key)) {
+        None => Ok(Some(additional)),
+        Some(key) => {
+            let expected = "expected * or the full address of a device, as in 0000:3b:02.1";
+            Err(BadField::new("a key of additionalInfo", &key.as_str().into(), expected))
+        }
+    }
 }

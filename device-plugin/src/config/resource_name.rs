@@ -46,6 +46,16 @@ impl ResourceName {
         })
     }
 
+    /// What is before the `/`.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// What is after the `/`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The file name of the resource's socket. A prefix has no `_`, so two resources never share one.
     pub fn endpoint(&self) -> String {
         format!("{}_{}.sock", self.prefix, self.name)

@@ -1,127 +1,211 @@
 //! Which devices a pool takes: all fields of a selector must match, any value within a field.
 //!
-//! Field names and meanings are those of sriov-network-device-plugin. A field of its that is not implemented here is
-//! refused as soon as it would filter something: ignored, it would let a pool take devices that it must not have.
+//! Field names and meanings are those of sriov-network-device-plugin, and some of our own. A value that can match nothing
+//! is refused, and so is a field that its device type does not have: ignored, it would let a pool take devices that it must
+//! not have.
 
-use hardwire_pci::{Device, DeviceId};
-use serde_json::Value;
+use hardwire_pci::{Device, Function, LinkType, VdpaDriver};
 
-use super::object::{BadField, Item, Object};
-use super::pf_names::PfName;
-
-/// Fields of the original that this version does not have.
-const NOT_YET: [&str; 9] = [
-    "acpiIndexes",
-    "auxTypes",
-    "ddpProfiles",
-    "isRdma",
-    "linkTypes",
-    "needVhostNet",
-    "pKeys",
-    "rootDevices",
-    "vdpaType",
-];
+use super::of_pf::OfPf;
+use super::pattern::{Choice, Pattern};
+use super::policy::Needs;
+use super::ranges::Ranges;
+use super::speeds::Speeds;
+use super::subject::{Asked, DdpProfile, Detail, Subject};
 
 /// A conjunction of conditions; without any, every device matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selector {
-    vendors: Vec<String>,
-    devices: Vec<String>,
-    drivers: Vec<String>,
-    addresses: Vec<DeviceId>,
-    pf_names: Vec<PfName>,
+    pub(super) vendors: Choice<String>,
+    pub(super) devices: Choice<String>,
+    pub(super) drivers: Choice<Pattern>,
+    pub(super) addresses: Choice<Pattern>,
+    pub(super) acpi_indexes: Choice<String>,
+    pub(super) pf_names: Choice<OfPf>,
+    pub(super) pf_altnames: Choice<OfPf>,
+    pub(super) pf_macs: Choice<OfPf>,
+    pub(super) root_devices: Choice<OfPf>,
+    pub(super) link_types: Choice<LinkType>,
+    pub(super) ddp_profiles: Choice<Pattern>,
+    pub(super) pkeys: Choice<u16>,
+    /// Only devices that can do RDMA, or only those that cannot.
+    pub(super) rdma: Option<bool>,
+    pub(super) vdpa: Option<VdpaDriver>,
+    pub(super) vhost_net: bool,
+    pub(super) vf_indexes: Choice<Ranges>,
+    pub(super) functions: Choice<Part>,
+    /// -1 where the firmware knows none.
+    pub(super) numa_nodes: Choice<i64>,
+    pub(super) link_speeds: Choice<Speeds>,
+}
+
+/// The part that a device plays: an entry of `functions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Plain,
+    Pf,
+    Vf,
+    Sf,
 }
 
 // === impl Selector ===
 
 impl Selector {
-    /// Whether a device is selected. `pf` is the name of its PF's interface, for a VF that shows one.
-    pub fn matches(&self, device: &Device, pf: Option<&str>) -> bool {
-        let driver = device.driver.as_deref();
-        let from_pf = |entry: &PfName| pf.is_some_and(|pf| entry.matches(pf, device.vf_index()));
-        any_or_none(&self.vendors, |vendor| *vendor == device.vendor)
-            && any_or_none(&self.devices, |id| *id == device.device)
-            && any_or_none(&self.drivers, |name| driver == Some(name))
-            && any_or_none(&self.addresses, |id| *id == device.id)
-            && any_or_none(&self.pf_names, from_pf)
+    /// Whether a device is selected.
+    pub fn matches(&self, subject: &Subject<'_>) -> bool {
+        self.mismatch(subject).is_none()
     }
 
-    pub(super) fn parse(at: &str, value: Value, warnings: &mut Vec<String>) -> Result<Self, BadField> {
-        let mut object = Object::new(at, value)?;
-        for field in NOT_YET {
-            if let Some(value) = object.value(field)?.filter(says_something) {
-                let expected = "this version does not have the field, and without it the pool would take other devices";
-                return Err(BadField::new(object.field(field), &value, expected));
-            }
+    /// The field that a device does not match, the first one if there are several.
+    pub fn mismatch(&self, subject: &Subject<'_>) -> Option<&'static str> {
+        let device = subject.device;
+        let conditions: [(&str, bool); 17] = [
+            ("vendors", self.vendors.takes(|id| *id == device.vendor)),
+            ("devices", self.devices.takes(|id| *id == device.device)),
+            (
+                "drivers",
+                self.drivers
+                    .takes_known(subject.driver(), |entry, driver| entry.matches(driver)),
+            ),
+            ("pciAddresses", self.has_address(subject)),
+            ("acpiIndexes", {
+                let index = device.acpi_index.as_ref();
+                self.acpi_indexes.takes_known(index, |entry, index| entry == *index)
+            }),
+            ("pfNames", of_pf(&self.pf_names, device, || subject.pf_names())),
+            ("pfAltNames", of_pf(&self.pf_altnames, device, || subject.pf_altnames())),
+            ("pfMacs", of_pf(&self.pf_macs, device, || subject.pf_macs())),
+            (
+                "rootDevices",
+                of_pf(&self.root_devices, device, || Some(vec![device.pf()?.to_string()])),
+            ),
+            (
+                "linkTypes",
+                self.link_types.takes_known(subject.link_type(), PartialEq::eq),
+            ),
+            ("ddpProfiles", self.has_profile(subject)),
+            ("pKeys", self.has_pkey(subject)),
+            (
+                self.rdma_field(),
+                self.rdma.is_none_or(|rdma| rdma == subject.has_rdma()),
+            ),
+            ("vdpaType", self.has_vdpa(subject)),
+            ("vfIndexes", {
+                let index = device.function_index();
+                self.vf_indexes.takes_known(index, |entry, index| entry.contain(*index))
+            }),
+            (
+                "functions",
+                self.functions.takes(|part| *part == Part::of(&device.function)),
+            ),
+            (
+                "linkSpeeds",
+                self.link_speeds
+                    .takes_known(subject.speed(), |entry, speed| entry.contain(*speed)),
+            ),
+        ];
+        let node = device.numa_node.map_or(-1, i64::from);
+        let numa = ("numaNodes", self.numa_nodes.takes(|entry| *entry == node));
+        let mut failed = conditions.into_iter().chain([numa]).filter(|(_, holds)| !holds);
+        failed.next().map(|(field, _)| field)
+    }
+
+    /// Whether nothing but a driver is missing.
+    pub fn awaits_driver(&self, subject: &Subject<'_>) -> bool {
+        if subject.driver().is_some() {
+            return false;
         }
-        let vendor = "expected a vendor id of four hexadecimal digits, as in 8086";
-        let device = "expected a device id of four hexadecimal digits, as in 10ca (an address belongs in pciAddresses)";
-        let selector = Self {
-            vendors: object
-                .strings("vendors")?
-                .iter()
-                .map(hex(vendor))
-                .collect::<Result<_, _>>()?,
-            devices: object
-                .strings("devices")?
-                .iter()
-                .map(hex(device))
-                .collect::<Result<_, _>>()?,
-            drivers: object
-                .strings("drivers")?
-                .iter()
-                .map(driver)
-                .collect::<Result<_, _>>()?,
-            addresses: object
-                .strings("pciAddresses")?
-                .iter()
-                .map(address)
-                .collect::<Result<_, _>>()?,
-            pf_names: object
-                .strings("pfNames")?
-                .iter()
-                .map(PfName::parse)
-                .collect::<Result<_, _>>()?,
+        let anyhow_bound = Self {
+            drivers: Choice::default(),
+            ..self.clone()
         };
-        let unknown = object.unknown().into_iter();
-        warnings.extend(unknown.map(|field| format!("{field} is no field of a selector and filters nothing")));
-        Ok(selector)
+        anyhow_bound.matches(subject)
+    }
+
+    /// What its devices are given out with.
+    pub fn needs(&self) -> Needs {
+        Needs {
+            rdma: self.rdma == Some(true),
+            vhost_net: self.vhost_net,
+            vdpa: self.vdpa,
+        }
+    }
+
+    /// What must be known of devices besides what is read anyway.
+    pub fn asks(&self) -> Asked {
+        let asks = [
+            (
+                Detail::PfNames,
+                !self.pf_altnames.is_empty() || !self.pf_macs.is_empty(),
+            ),
+            (Detail::Speed, !self.link_speeds.is_empty()),
+            (Detail::PKeys, !self.pkeys.is_empty()),
+            (Detail::Rdma, self.rdma.is_some()),
+            (Detail::DdpProfile, !self.ddp_profiles.is_empty()),
+        ];
+        asks.into_iter()
+            .filter(|(_, asked)| *asked)
+            .map(|(detail, _)| detail)
+            .collect()
+    }
+
+    fn has_address(&self, subject: &Subject<'_>) -> bool {
+        if self.addresses.is_empty() {
+            return true;
+        }
+        let id = subject.device.id.to_string();
+        self.addresses.takes(|entry| entry.matches(&id))
+    }
+
+    fn has_profile(&self, subject: &Subject<'_>) -> bool {
+        let profile = match subject.details.map(|details| &details.ddp_profile) {
+            Some(DdpProfile::Named(profile)) => Some(profile),
+            Some(DdpProfile::Unasked | DdpProfile::None) | None => None,
+        };
+        self.ddp_profiles
+            .takes_known(profile, |entry, profile| entry.matches(profile))
+    }
+
+    /// Ethernet has partition keys as well, all the same one.
+    fn has_pkey(&self, subject: &Subject<'_>) -> bool {
+        let keys = subject.details.map_or(&[][..], |details| &details.pkeys);
+        let on_infiniband = subject.link_type() == Some(LinkType::Infiniband);
+        let keys = Some(keys).filter(|keys| on_infiniband && !keys.is_empty());
+        self.pkeys.takes_known(keys, |entry, keys| keys.contains(entry))
+    }
+
+    fn has_vdpa(&self, subject: &Subject<'_>) -> bool {
+        let mut devices = subject.device.vdpa.iter();
+        self.vdpa
+            .is_none_or(|driver| devices.any(|vdpa| vdpa.driver == Some(driver)))
+    }
+
+    fn rdma_field(&self) -> &'static str {
+        if self.rdma == Some(false) { "notRdma" } else { "isRdma" }
     }
 }
 
-fn any_or_none<T>(values: &[T], matches: impl FnMut(&T) -> bool) -> bool {
-    values.is_empty() || values.iter().any(matches)
-}
-
-fn says_something(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::Array(items) => !items.is_empty(),
-        Value::String(text) => !text.is_empty(),
-        Value::Bool(true) | Value::Number(_) | Value::Object(_) => true,
+/// Whether the PF, by any of its names, and the function of it are chosen. Devices without a PF never are, nor are those
+/// whose PF's names are not known.
+fn of_pf(choice: &Choice<OfPf>, device: &Device, names: impl FnOnce() -> Option<Vec<String>>) -> bool {
+    if choice.is_empty() {
+        return true;
     }
+    let index = device.function_index();
+    names().is_some_and(|names| choice.takes(|entry| names.iter().any(|name| entry.matches(name, index))))
 }
 
-fn hex(expected: &str) -> impl Fn(&Item) -> Result<String, BadField> {
-    move |item| {
-        let lower = item.text.to_ascii_lowercase();
-        let digits = lower.strip_prefix("0x").unwrap_or(&lower);
-        let right = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        right.then(|| digits.to_owned()).ok_or_else(|| item.bad(expected))
+// === impl Part ===
+
+impl Part {
+    fn of(function: &Function) -> Self {
+        match function {
+            Function::Plain => Self::Plain,
+            Function::Pf { .. } => Self::Pf,
+            Function::Vf { .. } => Self::Vf,
+            Function::Sf { .. } => Self::Sf,
+        }
     }
-}
-
-fn driver(item: &Item) -> Result<String, BadField> {
-    let right = !item.text.is_empty() && !item.text.contains(|c: char| c == '/' || c.is_whitespace());
-    right
-        .then(|| item.text.clone())
-        .ok_or_else(|| item.bad("expected the name of a driver, as in igbvf"))
-}
-
-fn address(item: &Item) -> Result<DeviceId, BadField> {
-    let id = item.text.parse().ok();
-    id.filter(|id| matches!(id, DeviceId::Pci(_) | DeviceId::Netdevsim(_)))
-        .ok_or_else(|| item.bad("expected a full PCI address, as in 0000:3b:02.1"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! Selectors over devices: what matches, what is refused.
 
-use hardwire_pci::Function;
-use serde_json::json;
+use hardwire_pci::{Netdev, Vdpa};
+use serde_json::{Value, json};
 
+use super::super::object::BadField;
+use super::super::policy::DeviceType;
+use super::super::subject::Details;
 use super::*;
 
 fn vf(vendor: &str, driver: &str, index: u32) -> Device {
@@ -25,12 +28,43 @@ fn vf(vendor: &str, driver: &str, index: u32) -> Device {
     }
 }
 
+fn netdev(name: &str, link_type: LinkType) -> Netdev {
+    Netdev {
+        name: name.parse().unwrap(),
+        index: 7,
+        mac: "02:00:00:00:00:0a".parse().ok(),
+        mtu: 1500,
+        link_type,
+        port: None,
+        switch_id: None,
+    }
+}
+
+/// The PF of [`vf`], named ens1.
+fn pf() -> Device {
+    Device {
+        driver: Some("igb".to_owned()),
+        netdevs: vec![netdev("ens1", LinkType::Ether)],
+        function: Function::Pf {
+            total_vfs: 8,
+            num_vfs: 8,
+            vfs: Vec::new(),
+        },
+        ..Device::unknown("0000:03:00.0".parse().unwrap())
+    }
+}
+
+fn parse_as(kind: DeviceType, value: Value) -> Result<Selector, BadField> {
+    Selector::parse("selectors", value, kind, &mut Vec::new())
+}
+
 fn parse(value: Value) -> Result<Selector, BadField> {
-    Selector::parse("selectors", value, &mut Vec::new())
+    parse_as(DeviceType::NetDevice, value)
 }
 
 fn matches(value: Value, device: &Device) -> bool {
-    parse(value).unwrap().matches(device, Some("ens1"))
+    let pf = pf();
+    parse(value).unwrap().matches(&Subject::new(device, Some(&pf)))
 }
 
 #[test]
@@ -66,65 +100,229 @@ fn ids_match_in_any_case_of_their_digits() {
 
 #[test]
 fn a_selector_by_pf_excludes_devices_that_show_none() {
-    let device = vf("8086", "igbvf", 0);
-    let selector = parse(json!({"pfNames": ["ens1"]})).unwrap();
-    assert!(selector.matches(&device, Some("ens1")));
-    assert!(!selector.matches(&device, None));
+    let (device, pf) = (vf("8086", "igbvf", 0), pf());
+    let mut silent = pf.clone();
+    silent.netdevs.clear();
+    for value in [
+        json!({"pfNames": ["ens1"]}),
+        json!({"pfNames": ["!eth0"]}),
+        json!({"pfMacs": ["02:00:00:00:00:0a"]}),
+    ] {
+        let selector = parse(value).unwrap();
+        assert!(selector.matches(&Subject::new(&device, Some(&pf))));
+        assert!(!selector.matches(&Subject::new(&device, None)));
+        assert!(!selector.matches(&Subject::new(&device, Some(&silent))));
+        assert!(!selector.matches(&Subject::new(&pf, None)), "a PF has no PF");
+    }
+    // The address of the PF is known without it.
+    let selector = parse(json!({"rootDevices": ["0000:03:00.0#0-3"]})).unwrap();
+    assert!(selector.matches(&Subject::new(&device, None)));
+    assert!(!selector.matches(&Subject::new(&vf("8086", "igbvf", 4), None)));
 }
 
 #[test]
 fn the_operators_spelling_is_accepted() {
-    let device = vf("8086", "igbvf", 1);
     let value = json!({"vendors": ["8086"], "PfNames": ["ens1#0-3"], "IsRdma": false, "NeedVhostNet": false});
     let mut warnings = Vec::new();
-    let selector = Selector::parse("selectors", value, &mut warnings).unwrap();
-    assert!(selector.matches(&device, Some("ens1")));
+    let selector = Selector::parse("selectors", value, DeviceType::NetDevice, &mut warnings).unwrap();
+    let (device, pf) = (vf("8086", "igbvf", 1), pf());
+    assert!(selector.matches(&Subject::new(&device, Some(&pf))));
     assert!(warnings.is_empty(), "{warnings:?}");
 }
 
 #[test]
-fn fields_that_are_not_implemented_are_refused_only_where_they_would_filter() {
-    for value in [
-        json!({"isRdma": true}),
-        json!({"needVhostNet": true}),
-        json!({"rootDevices": ["0000:03:00.0"]}),
-        json!({"linkTypes": ["ether"]}),
-        json!({"ddpProfiles": ["x"]}),
-        json!({"pKeys": ["0x1"]}),
-        json!({"vdpaType": "vhost"}),
-        json!({"acpiIndexes": ["1"]}),
-        json!({"auxTypes": ["sf"]}),
-    ] {
-        let error = parse(value.clone()).unwrap_err().to_string();
-        assert!(error.contains("does not have the field"), "{value}: {error}");
-    }
-    assert!(parse(json!({"isRdma": false, "linkTypes": [], "vdpaType": "", "rootDevices": null})).is_ok());
+fn the_link_type_is_the_pfs_where_the_device_shows_none() {
+    let (mut device, pf) = (vf("8086", "igbvf", 0), pf());
+    let is = |value: Value, device: &Device, pf| parse(value).unwrap().matches(&Subject::new(device, pf));
+    let both = json!({"linkTypes": ["infiniband", "ether"]});
+    assert!(is(both.clone(), &device, Some(&pf)) && is(json!({"linkTypes": ["ether"]}), &device, Some(&pf)));
+    assert!(!is(both, &device, None), "nobody tells");
+    device.netdevs = vec![netdev("ib0", LinkType::Infiniband)];
+    assert!(is(json!({"linkTypes": ["infiniband"]}), &device, Some(&pf)));
+    assert!(!is(json!({"linkTypes": ["ether"]}), &device, Some(&pf)));
 }
 
 #[test]
-fn values_that_could_never_match_are_refused() {
-    for (value, field) in [
-        (json!({"vendors": ["intel"]}), "selectors.vendors[0] is \"intel\""),
-        (json!({"devices": ["0000:03:02.1"]}), "pciAddresses"),
-        (json!({"pciAddresses": ["03:02.1"]}), "0000:3b:02.1"),
-        (json!({"pciAddresses": ["net/eth0"]}), "0000:3b:02.1"),
-        (json!({"pciAddresses": ["mlx5_core.sf.4"]}), "0000:3b:02.1"),
-        (json!({"drivers": [""]}), "igbvf"),
-        (json!({"pfNames": ["ens1", "ens1#x"]}), "selectors.pfNames[1]"),
-        (json!({"vendors": "8086"}), "list of strings"),
-        (json!([1]), "expected an object"),
+fn rdma_and_its_absence_can_be_asked_for() {
+    let plain = vf("8086", "igbvf", 0);
+    let mut rdma = plain.clone();
+    rdma.rdma = vec!["mlx5_3".to_owned()];
+    for (value, of_rdma, of_plain) in [
+        (json!({"isRdma": true}), true, false),
+        (json!({"notRdma": true}), false, true),
+        (json!({"isRdma": false, "notRdma": false}), true, true),
     ] {
-        let error = parse(value.clone()).unwrap_err().to_string();
-        assert!(error.contains(field), "{value}: {error}");
+        assert_eq!(matches(value.clone(), &rdma), of_rdma, "{value}");
+        assert_eq!(matches(value.clone(), &plain), of_plain, "{value}");
     }
-}
-
-#[test]
-fn a_misspelt_field_is_told() {
-    let mut warnings = Vec::new();
-    Selector::parse("selectors", json!({"pfName": ["ens1"]}), &mut warnings).unwrap();
-    assert_eq!(
-        warnings,
-        ["selectors.pfName is no field of a selector and filters nothing"]
+    let hidden = Details {
+        rdma: true,
+        ..Details::default()
+    };
+    let subject = Subject {
+        details: Some(&hidden),
+        ..Subject::new(&plain, None)
+    };
+    assert!(
+        parse(json!({"isRdma": true})).unwrap().matches(&subject),
+        "it is in a pod"
     );
+    assert!(!parse(json!({"notRdma": true})).unwrap().matches(&subject));
+}
+
+#[test]
+fn vdpa_devices_match_by_what_they_are_bound_to() {
+    let mut device = vf("15b3", "mlx5_core", 0);
+    assert!(!matches(json!({"vdpaType": "vhost"}), &device));
+    device.vdpa = vec![Vdpa {
+        name: "vdpa0".to_owned(),
+        driver: Some(VdpaDriver::Vhost),
+    }];
+    assert!(matches(json!({"vdpaType": "vhost"}), &device));
+    assert!(!matches(json!({"vdpaType": "virtio"}), &device));
+}
+
+#[test]
+fn details_match_only_where_they_are_known() {
+    let device = vf("8086", "igbvf", 2);
+    let infiniband = Device {
+        netdevs: vec![netdev("ib0", LinkType::Infiniband)],
+        ..device.clone()
+    };
+    let pf = pf();
+    let (of_pf, of_device) = (
+        Details {
+            altnames: vec!["uplink-left".to_owned()],
+            permanent_mac: "02:00:00:00:00:0b".parse().ok(),
+            speed: Some(25000),
+            ..Details::default()
+        },
+        Details {
+            pkeys: vec![0x7fff],
+            ddp_profile: DdpProfile::Named("ICE COMMS Package".to_owned()),
+            speed: Some(1000),
+            ..Details::default()
+        },
+    );
+    let known = |device| Subject {
+        device,
+        pf: Some(&pf),
+        details: Some(&of_device),
+        pf_details: Some(&of_pf),
+    };
+    for (value, expected) in [
+        (json!({"pfAltNames": ["uplink-*#0-2"]}), true),
+        (json!({"pfAltNames": ["!uplink-right"]}), true),
+        (json!({"pfAltNames": ["ens1"]}), false),
+        (json!({"pfMacs": ["02:00:00:00:00:0B#2"]}), true),
+        (json!({"pfMacs": ["02:00:00:00:00:0c"]}), false),
+        (json!({"linkSpeeds": [">=25000"]}), true),
+        (json!({"linkSpeeds": [1000, "<=10000"]}), false),
+        (json!({"linkSpeeds": ["!25000"]}), false),
+        (json!({"pKeys": ["0x7fff"]}), true),
+        (json!({"pKeys": ["0x8001", "0x7FFF"]}), true),
+        (json!({"pKeys": ["0xffff"]}), false),
+        (json!({"ddpProfiles": ["ICE COMMS Package"]}), true),
+        (json!({"ddpProfiles": ["*COMMS*"]}), true),
+        (json!({"ddpProfiles": ["gtp"]}), false),
+    ] {
+        let selector = parse(value.clone()).unwrap();
+        assert_eq!(selector.asks().len(), 1, "{value}");
+        assert_eq!(selector.matches(&known(&infiniband)), expected, "{value}");
+        let macs = value.get("pfMacs").is_some();
+        assert!(
+            macs || !selector.matches(&Subject::new(&infiniband, Some(&pf))),
+            "{value}"
+        );
+    }
+    assert!(
+        !parse(json!({"pKeys": ["0x7fff"]})).unwrap().matches(&known(&device)),
+        "Ethernet"
+    );
+    assert!(parse(json!({"vendors": ["8086"]})).unwrap().asks().is_empty());
+}
+
+#[test]
+fn places_in_the_machine_can_be_asked_for() {
+    let mut device = vf("8086", "igbvf", 3);
+    device.acpi_index = Some("101".to_owned());
+    for (value, expected) in [
+        (json!({"vfIndexes": ["0-3", 7]}), true),
+        (json!({"vfIndexes": ["!3"]}), false),
+        (json!({"vfIndexes": [4]}), false),
+        (json!({"functions": ["vf"]}), true),
+        (json!({"functions": ["pf", "plain"]}), false),
+        (json!({"functions": ["!vf"]}), false),
+        (json!({"numaNodes": [0, 1]}), false),
+        (json!({"numaNodes": ["-1"]}), true),
+        (json!({"numaNodes": ["!0"]}), true),
+        (json!({"acpiIndexes": ["101"]}), true),
+        (json!({"acpiIndexes": ["1"]}), false),
+        (json!({"drivers": ["igb*", "!igb"]}), true),
+        (json!({"drivers": ["!igb*"]}), false),
+        (json!({"vendors": ["!15b3"]}), true),
+        (json!({"pciAddresses": ["0000:03:*"]}), true),
+        (json!({"pciAddresses": ["!0000:03:02.3"]}), false),
+        (json!({"pfNames": ["ens*#3"]}), true),
+        (json!({"pfNames": ["ens*", "!ens1#3"]}), false),
+        (json!({"pfNames": ["!ens1#0-2"]}), true),
+    ] {
+        assert_eq!(matches(value.clone(), &device), expected, "{value}");
+    }
+    device.numa_node = Some(1);
+    assert!(matches(json!({"numaNodes": [0, 1]}), &device) && !matches(json!({"numaNodes": [-1]}), &device));
+    device.acpi_index = None;
+    assert!(!matches(json!({"acpiIndexes": ["101"]}), &device));
+}
+
+#[test]
+fn a_subfunction_is_selected_by_its_parent_and_number() {
+    let mut sf = Device::unknown("mlx5_core.sf.4".parse().unwrap());
+    sf.vendor = "15b3".to_owned();
+    sf.driver = Some("mlx5_core.sf".to_owned());
+    sf.function = Function::Sf {
+        parent: Some("0000:03:00.0".parse().unwrap()),
+        number: Some(88),
+    };
+    let pf = pf();
+    for (fields, expected) in [
+        (json!({}), true),
+        (json!({"drivers": ["igb"]}), true),
+        (json!({"drivers": ["mlx5_core.sf"]}), false),
+        (json!({"pfNames": ["ens1#80-88"]}), true),
+        (json!({"pfNames": ["ens1#4"]}), false),
+        (json!({"rootDevices": ["0000:03:00.0#88"]}), true),
+        (json!({"vendors": ["15b3"], "linkTypes": ["ether"]}), true),
+        (json!({"functions": ["sf"], "vfIndexes": [88]}), true),
+    ] {
+        let mut value = fields;
+        value["auxTypes"] = json!(["sf"]);
+        let selector = parse_as(DeviceType::AuxNetDevice, value.clone()).unwrap();
+        assert_eq!(selector.matches(&Subject::new(&sf, Some(&pf))), expected, "{value}");
+    }
+}
+
+#[test]
+fn a_device_without_driver_matches_where_none_is_asked_for() {
+    let mut device = vf("8086", "igbvf", 0);
+    device.driver = None;
+    let pf = pf();
+    let subject = Subject::new(&device, Some(&pf));
+    let selector = |value| parse(value).unwrap();
+    assert!(selector(json!({"pfNames": ["ens1"]})).matches(&subject));
+    for drivers in [json!({"drivers": ["igbvf"]}), json!({"drivers": ["!vfio-pci"]})] {
+        assert!(!selector(drivers.clone()).matches(&subject));
+        assert!(selector(drivers).awaits_driver(&subject));
+    }
+    assert!(!selector(json!({"drivers": ["igbvf"], "vendors": ["15b3"]})).awaits_driver(&subject));
+}
+
+#[test]
+fn what_does_not_filter_tells_what_is_needed() {
+    let needs = |value| parse(value).unwrap().needs();
+    assert!(needs(json!({"isRdma": true, "needVhostNet": true})).vhost_net);
+    assert!(needs(json!({"isRdma": true})).rdma && !needs(json!({"notRdma": true})).rdma);
+    assert_eq!(needs(json!({"vdpaType": "virtio"})).vdpa, Some(VdpaDriver::Virtio));
+    assert_eq!(needs(json!({"vdpaType": "", "isRdma": false})), Needs::default());
+    assert!(matches(json!({"needVhostNet": true}), &vf("8086", "igbvf", 0)));
 }

@@ -16,6 +16,7 @@ use crate::allocate::{AllocateError, allocate};
 use crate::allocations::Allocations;
 use crate::config::ResourceName;
 use crate::offer::Offer;
+use crate::preferred::preferred;
 
 /// What a pool answers.
 #[derive(Debug)]
@@ -57,7 +58,10 @@ impl Drop for Open {
 #[tonic::async_trait]
 impl DevicePlugin for Service {
     async fn get_device_plugin_options(&self, _: Request<api::Empty>) -> Reply<api::DevicePluginOptions> {
-        Ok(Response::new(api::DevicePluginOptions::default()))
+        Ok(Response::new(api::DevicePluginOptions {
+            pre_start_required: false,
+            get_preferred_allocation_available: true,
+        }))
     }
 
     type ListAndWatchStream = Pin<Box<dyn Stream<Item = Result<api::ListAndWatchResponse, Status>> + Send>>;
@@ -77,9 +81,12 @@ impl DevicePlugin for Service {
 
     async fn get_preferred_allocation(
         &self,
-        _: Request<api::PreferredAllocationRequest>,
+        request: Request<api::PreferredAllocationRequest>,
     ) -> Reply<api::PreferredAllocationResponse> {
-        Ok(Response::new(api::PreferredAllocationResponse::default()))
+        let offer = Arc::clone(&self.offer.borrow());
+        let response = preferred(&offer, &request.into_inner());
+        debug!(resource = %self.resource, ?response, "preferred");
+        Ok(Response::new(response))
     }
 
     async fn allocate(&self, request: Request<api::AllocateRequest>) -> Reply<api::AllocateResponse> {

@@ -77,7 +77,7 @@ impl Manager {
         for pool in 0..self.pools.len() {
             self.examine(pool, now);
             let seen = std::sync::Arc::clone(&self.seen);
-            self.pools[pool].publish(&seen, changed, false);
+            self.pools[pool].publish(&seen, &self.surroundings, changed, false);
         }
         self.view.write(&self.pools);
     }

@@ -112,10 +112,12 @@ impl Manager {
         let stale = std::mem::take(&mut self.stale);
         debug!(?stale, "reading");
         let (sysfs, hardware) = (self.context.sysfs.clone(), Arc::clone(&self.hardware));
+        let pools: Vec<_> = self.pools.iter().map(|running| running.pool.clone()).collect();
         self.jobs.spawn(async move {
             let read = spawn_blocking(move || {
                 let mut hardware = Hardware::clone(&hardware);
                 hardware.reread(&sysfs, &stale);
+                hardware.read_details(&sysfs, &pools);
                 Arc::new(hardware)
             });
             read.await.map_or_else(Done::Failed, Done::Read)

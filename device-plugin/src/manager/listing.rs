@@ -9,6 +9,7 @@ use std::time::Duration;
 use hardwire_pci::{Device, DeviceId};
 use tokio::time::Instant;
 
+use crate::config::Needs;
 use crate::health::Ailment;
 use crate::health::flap::Falls;
 use crate::pools::Assignment;
@@ -24,6 +25,8 @@ pub(super) struct Entry {
     pub(super) falls: Falls,
     /// It has, or had, an interface of its own.
     pub(super) had_netdev: bool,
+    /// What the selector that took it wants it to be given out with.
+    pub(super) needs: Needs,
     /// The device as it was last seen, for one that is gone.
     pub(super) ghost: Option<Box<Device>>,
 }
@@ -63,7 +66,9 @@ pub(super) fn arrange(
     for (pool, list) in lists.iter_mut().enumerate() {
         for id in &selected[pool] {
             if !held.contains_key(*id) {
-                list.entry((*id).clone()).or_default().leaving = None;
+                let entry = list.entry((*id).clone()).or_default();
+                entry.leaving = None;
+                entry.needs = assignment.needs(id);
             }
         }
         list.retain(|id, entry| {

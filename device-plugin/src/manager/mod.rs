@@ -33,6 +33,7 @@ use tracing::{debug, info, warn};
 
 use crate::allocations::Allocations;
 use crate::config::Defaults;
+use crate::container::Surroundings;
 use crate::control::Adopt;
 use crate::debounce::Debounce;
 use crate::directory::Directory;
@@ -58,6 +59,7 @@ pub struct Manager {
     /// The configuration's text as it was read last.
     text: String,
     defaults: Defaults,
+    surroundings: Surroundings,
     grace: Duration,
     directory: Directory,
     events: Events,

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::listing::Entries;
 use crate::allocations::Allocations;
-use crate::config::{Needs, Pool};
+use crate::config::{Pool, ResourceName};
+use crate::container::{Publisher, Surroundings};
 use crate::directory::Directory;
 use crate::kubelet::lifecycle::Plugin;
 use crate::kubelet::socket::BindError;
@@ -55,20 +56,35 @@ impl Running {
     pub(super) async fn serve(
         &mut self,
         hardware: &Hardware,
+        surroundings: &Surroundings,
         allocations: &Arc<Allocations>,
         directory: &Directory,
     ) -> Result<(), BindError> {
         self.shown = self.shows();
-        let offer = self.make(hardware);
+        let offer = self.make(hardware, surroundings);
         let resource = self.pool.resource.clone();
         let plugin = Plugin::start(resource, offer, Arc::clone(allocations), directory).await?;
+        let documents = document(
+            self.pool.resource.clone(),
+            plugin.offer().subscribe(),
+            surroundings.publisher.clone(),
+        );
         self.offer = Some(plugin.offer());
-        self.task = Some(tokio::spawn(plugin.run(self.stop.clone())));
+        let (plugin, stop) = (plugin.run(self.stop.clone()), self.stop.clone());
+        self.task = Some(tokio::spawn(async move {
+            tokio::join!(plugin, stop.run_until_cancelled_owned(documents));
+        }));
         Ok(())
     }
 
     /// Shows the kubelet what changed, if anything did. `changed` are the devices that were read anew and are different.
-    pub(super) fn publish(&mut self, hardware: &Hardware, changed: &BTreeSet<DeviceId>, anew: bool) {
+    pub(super) fn publish(
+        &mut self,
+        hardware: &Hardware,
+        surroundings: &Surroundings,
+        changed: &BTreeSet<DeviceId>,
+        anew: bool,
+    ) {
         let shows = self.shows();
         let is_touched = |id: &DeviceId| {
             let pf = self.device(hardware, id).and_then(Device::pf);
@@ -77,7 +93,7 @@ impl Running {
         if !anew && shows == self.shown && !(!changed.is_empty() && self.entries.keys().any(is_touched)) {
             return;
         }
-        let offer = self.make(hardware);
+        let offer = self.make(hardware, surroundings);
         self.shown = shows;
         if let Some(sender) = &self.offer {
             sender.send_if_modified(|old| {
@@ -101,18 +117,18 @@ impl Running {
         shown.map(|(id, entry)| (id.clone(), entry.ailment.is_none())).collect()
     }
 
-    fn make(&self, hardware: &Hardware) -> Offer {
+    fn make(&self, hardware: &Hardware, surroundings: &Surroundings) -> Offer {
         let member = |(id, healthy): &(DeviceId, bool)| {
             let device = self.device(hardware, id)?;
             Some(Member {
                 device,
                 pf: hardware.inventory.pf_of(device),
-                needs: Needs::default(),
+                needs: self.entries.get(id)?.needs,
                 healthy: *healthy,
             })
         };
         let shows = self.shows();
-        Offer::new(&self.pool, shows.iter().filter_map(member))
+        Offer::new(&self.pool, shows.iter().filter_map(member), surroundings)
     }
 
     /// Ends its streams and removes its socket.
@@ -121,6 +137,20 @@ impl Running {
         if let Some(task) = self.task.take() {
             // Its own bounds end it; one that panicked has ended.
             let _ = task.await;
+        }
+    }
+}
+
+/// Writes the documents of each offer, one after the other, beside the lists: an Allocate does not wait for it, and sees to
+/// its own.
+async fn document(resource: ResourceName, mut offers: watch::Receiver<Arc<Offer>>, publisher: Publisher) {
+    let mut previous: Option<Arc<Offer>> = None;
+    loop {
+        let offer = Arc::clone(&offers.borrow_and_update());
+        publisher.publish(&resource, previous.as_deref(), &offer).await;
+        previous = Some(offer);
+        if offers.changed().await.is_err() {
+            return;
         }
     }
 }

@@ -21,6 +21,7 @@ use super::idle::Idle;
 use super::running::Running;
 use super::{Manager, jobs, view};
 use crate::config::{Config, ConfigError, Defaults};
+use crate::container::Surroundings;
 use crate::control::Adopt;
 use crate::debounce::Debounce;
 use crate::directory::Directory;
@@ -39,6 +40,8 @@ pub struct Setup {
     pub config: PathBuf,
     /// What it is read with.
     pub defaults: Defaults,
+    /// What offers are made with.
+    pub surroundings: Surroundings,
     /// The kubelet's directory.
     pub kubelet_dir: PathBuf,
     /// How long a device that nothing keeps in a list stays there.
@@ -81,7 +84,9 @@ impl Manager {
         let config = Config::read(&setup.config, &setup.defaults)?;
         let text = fs::read_to_string(&setup.config).unwrap_or_default();
         log_config(&setup.config, &config);
-        let hardware = Arc::new(Hardware::read(&setup.context.sysfs));
+        let mut hardware = Hardware::read(&setup.context.sysfs);
+        hardware.read_details(&setup.context.sysfs, &config.pools);
+        let hardware = Arc::new(hardware);
         for skipped in &hardware.inventory.skipped {
             warn!(device = skipped.name, "skipped: {}", skipped.reason);
         }
@@ -96,6 +101,7 @@ impl Manager {
             config: setup.config,
             text,
             defaults: setup.defaults,
+            surroundings: setup.surroundings,
             grace: setup.grace,
             directory,
             events,
@@ -129,8 +135,12 @@ impl Manager {
         manager.refresh();
         let (seen, allocations) = (Arc::clone(&manager.seen), Arc::clone(&manager.allocations));
         for pool in &mut manager.pools {
-            pool.serve(&seen, &allocations, &manager.directory).await?;
+            pool.serve(&seen, &manager.surroundings, &allocations, &manager.directory)
+                .await?;
         }
+        // Another instance would have refused us by now.
+        let resources = manager.pools.iter().map(|pool| &pool.pool.resource);
+        manager.surroundings.publisher.sweep(resources);
         manager.outstanding();
         Ok(manager)
     }
@@ -189,9 +199,13 @@ impl Manager {
         for removed in before {
             info!(resource = %removed.pool.resource, "no longer configured");
             // Its socket's name may be wanted again.
+            let resource = removed.pool.resource.clone();
             removed.end().await;
+            self.surroundings.publisher.withdraw(&resource);
         }
         info!("{file}: in force");
+        let pools: Vec<_> = self.pools.iter().map(|pool| pool.pool.clone()).collect();
+        Arc::make_mut(&mut self.hardware).read_details(&self.context.sysfs, &pools);
         self.assignment = Assignment::default();
         self.idle.want_all();
         self.refresh();
@@ -199,8 +213,11 @@ impl Manager {
         self.unserved = false;
         for (pool, is_anew) in self.pools.iter_mut().zip(anew) {
             if pool.is_served() {
-                pool.publish(&seen, &BTreeSet::new(), is_anew);
-            } else if let Err(error) = pool.serve(&seen, &allocations, &self.directory).await {
+                pool.publish(&seen, &self.surroundings, &BTreeSet::new(), is_anew);
+            } else if let Err(error) = pool
+                .serve(&seen, &self.surroundings, &allocations, &self.directory)
+                .await
+            {
                 error!(resource = %pool.pool.resource, "not served: {error}");
                 self.unserved = true;
             }

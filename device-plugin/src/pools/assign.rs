@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use hardwire_pci::{Device, DeviceId, Function};
 
 use super::hardware::{Claim, Hardware};
-use super::reason::Reason;
-use crate::config::{Pool, ResourceName};
+use super::reason::{Difference, Reason};
+use crate::config::{DeviceType, Needs, Pool, ResourceName, Selector, Subject};
 
 /// Where each device is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assignment {
     /// One entry per device of the inventory.
     pub places: BTreeMap<DeviceId, Place>,
+    /// Of each device in a pool, what the selector that took it wants it to be given out with.
+    pub needs: BTreeMap<DeviceId, Needs>,
     /// Devices that more than one pool selects.
     pub contests: Vec<Contest>,
     /// Devices of the node itself that are in a pool because its configuration names them.
@@ -64,22 +66,21 @@ fn place(hardware: &Hardware, pools: &[Pool], device: &Device, assignment: &mut 
     if let Some(reason) = unfit(device) {
         return Place::Nowhere(reason);
     }
-    let pf = hardware.pf_name(device);
+    let subject = hardware.subject(device);
     let claim = hardware.claims.get(&device.id);
-    let wants = |pool: &Pool| pool.selectors.iter().any(|selector| selector.matches(device, pf));
-    let may_have = |pool: &Pool| claim.is_none() || pool.allows(device);
-    let mut takers = pools
-        .iter()
-        .enumerate()
-        .filter(|(_, pool)| wants(pool) && may_have(pool));
-    let Some((index, winner)) = takers.next() else {
+    let mut takers = pools.iter().enumerate().filter_map(|(index, pool)| {
+        let selector = taker(pool, &subject)?;
+        (claim.is_none() || pool.allows(device)).then_some((index, pool, selector))
+    });
+    let Some((index, winner, selector)) = takers.next() else {
         return Place::Nowhere(match claim {
             Some(claim) => Reason::Claimed(claim.clone()),
             None if pools.is_empty() => Reason::NoPools,
-            None => Reason::NoSelector,
+            None if pools.iter().any(|pool| awaits_driver(pool, &subject)) => Reason::NoDriver,
+            None => unselected(pools, &subject),
         });
     };
-    assignment.contests.extend(takers.map(|(_, loser)| Contest {
+    assignment.contests.extend(takers.map(|(_, loser, _)| Contest {
         device: device.id.clone(),
         winner: winner.resource.clone(),
         loser: loser.resource.clone(),
@@ -89,21 +90,63 @@ fn place(hardware: &Hardware, pools: &[Pool], device: &Device, assignment: &mut 
         pool: winner.resource.clone(),
         claim: claim.clone(),
     }));
+    assignment.needs.insert(device.id.clone(), selector.needs());
     Place::Pool(index)
+}
+
+/// The selector of a pool that takes a device: the first one that matches.
+fn taker<'a>(pool: &'a Pool, subject: &Subject<'_>) -> Option<&'a Selector> {
+    let fits = pool.device_type == DeviceType::of(subject.device);
+    let mut selectors = pool.selectors.iter().filter(|_| fits);
+    selectors.find(|selector| selector.matches(subject))
+}
+
+/// What keeps a device out of each pool that takes devices of its type.
+fn unselected(pools: &[Pool], subject: &Subject<'_>) -> Reason {
+    let fitting = pools
+        .iter()
+        .filter(|pool| pool.device_type == DeviceType::of(subject.device));
+    let difference = |pool: &Pool| {
+        let selectors = pool.selectors.iter();
+        let mut fields: Vec<&str> = selectors.filter_map(|selector| selector.mismatch(subject)).collect();
+        fields.dedup();
+        Difference {
+            resource: pool.resource.clone(),
+            fields,
+        }
+    };
+    match fitting.map(difference).collect::<Vec<_>>() {
+        none if none.is_empty() => Reason::NoSelector,
+        differences => Reason::Differs(differences),
+    }
+}
+
+fn awaits_driver(pool: &Pool, subject: &Subject<'_>) -> bool {
+    let mut selectors = pool.selectors.iter();
+    pool.device_type == DeviceType::of(subject.device) && selectors.any(|selector| selector.awaits_driver(subject))
 }
 
 /// What no configuration can make right.
 fn unfit(device: &Device) -> Option<Reason> {
     match device.function {
-        Function::Pf { num_vfs: 0, .. } | Function::Plain | Function::Vf { .. } | Function::Sf { .. } => {}
-        Function::Pf { num_vfs, .. } => return Some(Reason::PfWithVfs(num_vfs)),
+        // VFs lose their driver for a moment whenever somebody binds them to another one.
+        Function::Vf { .. } | Function::Sf { .. } => None,
+        // Upstream has the rule for network devices only: some accelerators are given out beside their VFs.
+        Function::Pf { num_vfs, .. } if num_vfs > 0 && DeviceType::of(device) == DeviceType::NetDevice => {
+            Some(Reason::PfWithVfs(num_vfs))
+        }
+        Function::Pf { .. } | Function::Plain => device.driver.is_none().then_some(Reason::NoDriver),
     }
-    device.driver.is_none().then_some(Reason::NoDriver)
 }
 
 // === impl Assignment ===
 
 impl Assignment {
+    /// What a device is given out with.
+    pub fn needs(&self, device: &DeviceId) -> Needs {
+        self.needs.get(device).copied().unwrap_or_default()
+    }
+
     /// The devices of the pool with this index, in the order of their ids.
     pub fn devices(&self, pool: usize) -> impl Iterator<Item = &DeviceId> {
         let is_there = move |place: &Place| matches!(place, Place::Pool(index) if *index == pool);

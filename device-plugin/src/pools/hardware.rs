@@ -7,6 +7,8 @@ use std::path::Path;
 use hardwire_pci::netlink::{NetlinkError, Socket};
 use hardwire_pci::{Device, DeviceId, Function, Inventory, Netdev, NodeUse, NodeUses, Sysfs, node_use};
 
+use super::details;
+use crate::config::{Asked, Details, Pool, Subject};
 use crate::events::Place;
 
 /// Up to so many devices are asked about one by one; for more, the kernel is asked for everything once.
@@ -21,6 +23,8 @@ pub struct Hardware {
     pub claims: BTreeMap<DeviceId, Claim>,
     /// PFs with VFs that have no carrier.
     pub carrierless: BTreeSet<DeviceId>,
+    /// What selectors ask for besides.
+    pub details: BTreeMap<DeviceId, Details>,
 }
 
 /// What is to be read again.
@@ -83,7 +87,9 @@ impl Hardware {
         let is_auxiliary = |place: &Place| matches!(place, Place::Auxiliary(_));
         // What a subfunction hangs below, and what hangs below it, may be anything.
         if stale.all || places.iter().any(is_auxiliary) {
+            let details = std::mem::take(&mut self.details);
             *self = Self::read(sysfs);
+            self.details = details;
             return;
         }
         let pci = places.iter().filter_map(|place| match place {
@@ -137,6 +143,24 @@ impl Hardware {
     pub fn owner_of(&self, interface: u32) -> Option<&Device> {
         let has_it = |device: &&Device| device.netdevs.iter().any(|netdev| netdev.index == interface);
         self.inventory.devices.iter().find(has_it)
+    }
+
+    /// Reads what the selectors of these pools ask for. Without it, selectors by such details match nothing. Of what was read
+    /// before, an answer that took a process is kept, and so is one that cannot be given while a link is down.
+    pub fn read_details(&mut self, sysfs: &Sysfs, pools: &[Pool]) {
+        let asked: Asked = pools.iter().flat_map(Pool::asks).collect();
+        self.details = details::read(sysfs, &self.inventory, &asked, &self.details);
+    }
+
+    /// A device as selectors look at it.
+    pub fn subject<'a>(&'a self, device: &'a Device) -> Subject<'a> {
+        let pf = self.inventory.pf_of(device);
+        Subject {
+            device,
+            pf,
+            details: self.details.get(&device.id),
+            pf_details: pf.and_then(|pf| self.details.get(&pf.id)),
+        }
     }
 
     /// The name of a VF's PF, where it shows one.

@@ -4,12 +4,14 @@
 //! and later every change of either, give the same answer.
 
 mod assign;
+mod ddp;
+mod details;
 mod hardware;
 mod reason;
 
 pub use assign::{Assignment, Contest, Override, Place, assign};
 pub use hardware::{Claim, Hardware, Stale};
-pub use reason::Reason;
+pub use reason::{Difference, Reason};
 
 #[cfg(test)]
 #[path = "pools_tests.rs"]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::hardware::Claim;
+use crate::config::ResourceName;
 
 /// Why a device is in no pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +16,19 @@ pub enum Reason {
     Claimed(Claim),
     /// No pool wants it.
     NoSelector,
+    /// Pools for such devices want others.
+    Differs(Vec<Difference>),
     /// There are no pools.
     NoPools,
+}
+
+/// Why a pool does not want a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The pool.
+    pub resource: ResourceName,
+    /// The first field of each of its selectors that the device does not match.
+    pub fields: Vec<&'static str>,
 }
 
 impl fmt::Display for Reason {
@@ -27,6 +39,14 @@ impl fmt::Display for Reason {
             Self::NoDriver => f.write_str("no driver is bound to it"),
             Self::Claimed(claim) => claim.fmt(f),
             Self::NoSelector => f.write_str("no selector matches"),
+            Self::Differs(differences) => {
+                f.write_str("no selector matches: ")?;
+                for (index, Difference { resource, fields }) in differences.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{resource} differs in {}", fields.join(" or "))?;
+                }
+                Ok(())
+            }
             Self::NoPools => f.write_str("no pools are configured"),
         }
     }

@@ -34,8 +34,8 @@ fn a_file_without_a_good_pool_ends_the_daemon_with_its_reasons() {
             "resourceList[0] (x): selectors.vendors[0] is \"Intel\": expected a vendor id of four hexadecimal digits",
         ),
         (
-            r#"{"resourceList": [{"resourceName": "x", "selectors": {"isRdma": true}}]}"#,
-            "selectors.isRdma is true: this version does not have the field",
+            r#"{"resourceList": [{"resourceName": "x", "selectors": {"isRdma": true, "vdpaType": "vhost"}}]}"#,
+            "selectors.isRdma is true: a device is given out either for RDMA or for vDPA",
         ),
     ] {
         let output = run_with(content);
@@ -86,9 +86,9 @@ fn devices_prints_each_device_and_why_it_is_where_it_is() {
     let expected = "\
 DEVICE        PF    VF  DRIVER  NETDEV  MAC                MTU   NUMA  POOL
 0000:01:00.0  -     -   igb     eth0    02:00:00:00:00:0a  1500  1     - (PF with 2 VFs)
-0000:01:10.0  eth0  0   igbvf   -       -                  -     1     - (no selector matches)
+0000:01:10.0  eth0  0   igbvf   -       -                  -     1     - (no selector matches: intel.com/vfs differs in pfNames)
 0000:01:10.1  eth0  1   igbvf   -       -                  -     1     intel.com/vfs
-0000:05:00.0  -     -   igb     ens5    02:00:00:00:00:0a  1500  -     - (no selector matches)
+0000:05:00.0  -     -   igb     ens5    02:00:00:00:00:0a  1500  -     - (no selector matches: intel.com/vfs differs in pfNames)
 0000:06:00.0  -     -   -       -       -                  -     -     - (no driver is bound to it)
 ";
     let printed = text(&output.stdout);

@@ -6,6 +6,7 @@
 mod allocate;
 mod authority;
 mod commands;
+mod configuration;
 mod lifecycle;
 mod list;
 mod node_devices;

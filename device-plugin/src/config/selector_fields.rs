@@ -1,0 +1,202 @@
+//! The fields of a selector as they are written: what each takes, and which device type has it.
+
+use hardwire_pci::{DeviceId, LinkType, VdpaDriver};
+use serde_json::Value;
+
+use super::object::{BadField, Item, Object};
+use super::of_pf::{OfPf, is_address};
+use super::pattern::{Choice, Pattern};
+use super::policy::DeviceType;
+use super::ranges::Ranges;
+use super::selector::{Part, Selector};
+use super::speeds::Speeds;
+
+/// The only type of auxiliary device that is given out.
+const SUBFUNCTION: &str = "sf";
+
+/// Fields that can match no device of a type, and what to write instead.
+const NOT_IN_ACCELERATOR: [(&str, &str); 7] = [
+    (
+        "pfNames",
+        "an accelerator's PF has no interface; rootDevices takes its address",
+    ),
+    (
+        "pfAltNames",
+        "an accelerator's PF has no interface; rootDevices takes its address",
+    ),
+    (
+        "pfMacs",
+        "an accelerator's PF has no interface; rootDevices takes its address",
+    ),
+    ("linkTypes", "an accelerator has no link"),
+    ("linkSpeeds", "an accelerator has no link"),
+    ("ddpProfiles", "an accelerator has no DDP profile"),
+    ("pKeys", "an accelerator has no partition key"),
+];
+const NOT_IN_AUXILIARY: [(&str, &str); 4] = [
+    (
+        "pciAddresses",
+        "a subfunction has no PCI address; rootDevices takes its parent's",
+    ),
+    ("acpiIndexes", "a subfunction has no ACPI index"),
+    ("ddpProfiles", "a subfunction has no DDP profile"),
+    ("pKeys", "a subfunction has no partition key"),
+];
+const ONLY_IN_AUXILIARY: [(&str, &str); 1] = [("auxTypes", "only pools of deviceType auxNetDevice have it")];
+
+impl Selector {
+    pub(super) fn parse(
+        at: &str,
+        value: Value,
+        kind: DeviceType,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, BadField> {
+        let mut object = Object::new(at, value)?;
+        refuse_foreign(&mut object, kind)?;
+        if kind == DeviceType::AuxNetDevice {
+            aux_types(&mut object)?;
+        }
+        let vendor = "expected a vendor id of four hexadecimal digits, as in 8086";
+        let device = "expected a device id of four hexadecimal digits, as in 10ca (an address belongs in pciAddresses)";
+        let selector = Self {
+            vendors: Choice::parse(object.strings("vendors")?, hex(vendor))?,
+            devices: Choice::parse(object.strings("devices")?, hex(device))?,
+            drivers: Choice::parse(object.strings("drivers")?, driver)?,
+            addresses: Choice::parse(object.strings("pciAddresses")?, address)?,
+            acpi_indexes: Choice::parse(object.scalars("acpiIndexes")?, acpi_index)?,
+            pf_names: Choice::parse(object.strings("pfNames")?, OfPf::by_name)?,
+            pf_altnames: Choice::parse(object.strings("pfAltNames")?, OfPf::by_name)?,
+            pf_macs: Choice::parse(object.strings("pfMacs")?, OfPf::by_mac)?,
+            root_devices: Choice::parse(object.strings("rootDevices")?, OfPf::by_address)?,
+            link_types: Choice::parse(object.strings("linkTypes")?, link_type)?,
+            ddp_profiles: Choice::parse(object.strings("ddpProfiles")?, ddp_profile)?,
+            pkeys: Choice::parse(object.strings("pKeys")?, pkey)?,
+            rdma: rdma(&mut object)?,
+            vdpa: object.word(
+                "vdpaType",
+                &[("vhost", VdpaDriver::Vhost), ("virtio", VdpaDriver::Virtio)],
+            )?,
+            vhost_net: object.boolean("needVhostNet")?,
+            vf_indexes: Choice::parse(object.scalars("vfIndexes")?, Ranges::item)?,
+            functions: Choice::parse(object.strings("functions")?, part)?,
+            numa_nodes: Choice::parse(object.scalars("numaNodes")?, numa_node)?,
+            link_speeds: Choice::parse(object.scalars("linkSpeeds")?, Speeds::item)?,
+        };
+        if selector.rdma == Some(true) && selector.vdpa.is_some() {
+            let expected =
+                "a device is given out either for RDMA or for vDPA; two objects of the list may have one each";
+            return Err(BadField::new(object.field("isRdma"), &true.into(), expected));
+        }
+        let unknown = object.unknown().into_iter();
+        warnings.extend(unknown.map(|field| format!("{field} is no field of a selector and filters nothing")));
+        Ok(selector)
+    }
+}
+
+fn refuse_foreign(object: &mut Object, kind: DeviceType) -> Result<(), BadField> {
+    let foreign: &[&[(&str, &str)]] = match kind {
+        DeviceType::NetDevice => &[&ONLY_IN_AUXILIARY],
+        DeviceType::Accelerator => &[&ONLY_IN_AUXILIARY, &NOT_IN_ACCELERATOR],
+        DeviceType::AuxNetDevice => &[&NOT_IN_AUXILIARY],
+    };
+    for (field, reason) in foreign.iter().copied().flatten() {
+        if let Some(value) = object.value(field)?.filter(says_something) {
+            return Err(BadField::new(object.field(field), &value, *reason));
+        }
+    }
+    Ok(())
+}
+
+fn says_something(value: &Value) -> bool {
+    !value.as_array().is_some_and(Vec::is_empty)
+}
+
+fn aux_types(object: &mut Object) -> Result<(), BadField> {
+    let expected = "expected [\"sf\"], the only type of auxiliary device that is given out";
+    let items = object.strings("auxTypes")?;
+    if items.is_empty() {
+        return Err(BadField::new(object.field("auxTypes"), &Value::Null, expected));
+    }
+    let other = items.iter().find(|item| item.text != SUBFUNCTION);
+    other.map_or(Ok(()), |item| Err(item.bad(expected)))
+}
+
+fn rdma(object: &mut Object) -> Result<Option<bool>, BadField> {
+    match (object.boolean("isRdma")?, object.boolean("notRdma")?) {
+        (false, false) => Ok(None),
+        (true, false) => Ok(Some(true)),
+        (false, true) => Ok(Some(false)),
+        (true, true) => {
+            let expected = "isRdma is true as well, and no device is both";
+            Err(BadField::new(object.field("notRdma"), &true.into(), expected))
+        }
+    }
+}
+
+fn hex(expected: &str) -> impl Fn(&Item) -> Result<String, BadField> {
+    move |item| {
+        let lower = item.text.to_ascii_lowercase();
+        let digits = lower.strip_prefix("0x").unwrap_or(&lower);
+        let right = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        right.then(|| digits.to_owned()).ok_or_else(|| item.bad(expected))
+    }
+}
+
+fn driver(item: &Item) -> Result<Pattern, BadField> {
+    let right = !item.text.is_empty() && !item.text.contains(|c: char| c == '/' || c.is_whitespace());
+    let pattern = right.then(|| Pattern::new(&item.text));
+    pattern.ok_or_else(|| item.bad("expected the name of a driver, as in igbvf"))
+}
+
+fn address(item: &Item) -> Result<Pattern, BadField> {
+    let is_port = matches!(item.text.parse(), Ok(DeviceId::Netdevsim(_)));
+    let pattern = (is_port || is_address(&item.text)).then(|| Pattern::new(&item.text));
+    pattern.ok_or_else(|| item.bad("expected a full PCI address, as in 0000:3b:02.1 or 0000:3b:02.*"))
+}
+
+fn acpi_index(item: &Item) -> Result<String, BadField> {
+    let right = !item.text.is_empty() && item.text.bytes().all(|b| b.is_ascii_digit());
+    let index = right.then(|| item.text.clone());
+    index.ok_or_else(|| item.bad("expected a number, as in the device's file acpi_index"))
+}
+
+fn link_type(item: &Item) -> Result<LinkType, BadField> {
+    match item.text.to_ascii_lowercase().as_str() {
+        "ether" => Ok(LinkType::Ether),
+        "infiniband" => Ok(LinkType::Infiniband),
+        _ => Err(item.bad("expected ether or infiniband")),
+    }
+}
+
+fn ddp_profile(item: &Item) -> Result<Pattern, BadField> {
+    let pattern = Some(Pattern::new(&item.text)).filter(|_| !item.text.is_empty());
+    pattern.ok_or_else(|| item.bad("expected the name of a profile, as ddptool shows it"))
+}
+
+fn pkey(item: &Item) -> Result<u16, BadField> {
+    let lower = item.text.to_ascii_lowercase();
+    let digits = lower
+        .strip_prefix("0x")
+        .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    let key = digits.and_then(|hex| u16::from_str_radix(hex, 16).ok());
+    key.ok_or_else(|| item.bad("expected a partition key, as in 0x7fff"))
+}
+
+fn part(item: &Item) -> Result<Part, BadField> {
+    match item.text.as_str() {
+        "vf" => Ok(Part::Vf),
+        "pf" => Ok(Part::Pf),
+        "plain" => Ok(Part::Plain),
+        "sf" => Ok(Part::Sf),
+        _ => Err(item.bad("expected vf, pf (one without VFs), plain (a NIC without SR-IOV) or sf")),
+    }
+}
+
+fn numa_node(item: &Item) -> Result<i64, BadField> {
+    let node = item.text.parse().ok().filter(|node| *node >= -1);
+    node.ok_or_else(|| item.bad("expected the number of a NUMA node, or -1 for devices of none"))
+}
+
+#[cfg(test)]
+#[path = "selector_fields_tests.rs"]
+mod tests;

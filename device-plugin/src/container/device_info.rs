@@ -1,0 +1,77 @@
+//! The device-info file, by which Multus and others learn what a pod's device is.
+//!
+//! Contract: device-info-spec 1.1.0 of the Network Plumbing Working Group, section "Device Plugin". PCI network devices have
+//! one: the specification knows no other that is ours.
+
+use std::path::Path;
+
+use hardwire_cni::attach::pci_section;
+use hardwire_pci::{PciAddress, VdpaDriver};
+use serde_json::{Map, Value, json};
+
+use super::characters::VHOST_NET;
+use super::{Characters, Document};
+use crate::config::{DeviceType, Pool, ResourceName};
+use crate::offer::Member;
+
+const VERSION: &str = "1.1.0";
+const SUFFIX: &str = "-device.json";
+
+/// The file of a device.
+pub fn device_info(folder: &Path, pool: &Pool, member: &Member<'_>, characters: &Characters) -> Option<Document> {
+    if pool.device_type != DeviceType::NetDevice {
+        return None;
+    }
+    let address = member.device.id.pci()?;
+    let pci = pci_section(member.device, member.pf)?;
+    let content = match &characters.vdpa {
+        None => json!({ "type": "pci", "version": VERSION, "pci": with_files(pci, member, characters) }),
+        Some(vdpa) => {
+            let mut section = pci;
+            let mut set = |key: &str, value: &str| section.insert(key.to_owned(), json!(value));
+            set("parent-device", &vdpa.name);
+            set(
+                "driver",
+                match vdpa.driver {
+                    VdpaDriver::Vhost => "vhost",
+                    VdpaDriver::Virtio => "virtio",
+                },
+            );
+            if let Some(file) = &vdpa.file {
+                set("path", &format!("/dev/{file}"));
+            }
+            json!({ "type": "vdpa", "version": VERSION, "vdpa": section })
+        }
+    };
+    Some(Document {
+        path: folder.join(format!("{}{address}{SUFFIX}", stem(&pool.resource))),
+        content: content.to_string(),
+    })
+}
+
+fn with_files(mut pci: Map<String, Value>, member: &Member<'_>, characters: &Characters) -> Map<String, Value> {
+    let given = characters.rdma.iter().map(|rdma| rdma.device.as_str());
+    let mut rdma: Vec<&str> = given.collect();
+    if rdma.is_empty() {
+        rdma = member.device.rdma.iter().map(String::as_str).collect();
+    }
+    if !rdma.is_empty() {
+        pci.insert("rdma-device".to_owned(), json!(rdma.join(",")));
+    }
+    if characters.vhost_net {
+        pci.insert("vhost-net".to_owned(), json!(VHOST_NET));
+    }
+    pci
+}
+
+/// Whether a file of this name is a device's of this resource. Resources may be called alike up to a hyphen.
+pub(super) fn is_of(resource: &ResourceName, file: &str) -> bool {
+    let address = file
+        .strip_prefix(&stem(resource))
+        .and_then(|rest| rest.strip_suffix(SUFFIX));
+    address.is_some_and(|address| address.parse::<PciAddress>().is_ok())
+}
+
+fn stem(resource: &ResourceName) -> String {
+    format!("{}-{}-", resource.prefix(), resource.name())
+}

@@ -1,0 +1,40 @@
+//! What a container gets with its devices, and what others are told of it: device nodes, the `_INFO` variable, CDI specs and
+//! device-info files.
+//!
+//! All of it is decided when an offer is made, and belongs to the offer: two offers are equal if containers get the same of
+//! both. An Allocate reads no sysfs; it only sees to it that the documents it relies on are where their readers look.
+//! Contracts: sriov-network-device-plugin's Allocate (what its users' containers read), the Container Device Interface 0.5.0
+//! and the device-info-spec 1.1.0 of the Network Plumbing Working Group.
+//!
+//! - [`surroundings`]: where to read, and what is the same for all devices;
+//! - [`characters`], [`node`], [`info`]: the files of one device, as nodes and as the sections of the variable;
+//! - [`cdi`], [`device_info`]: the two documents; [`document`]: a file with a content;
+//! - [`publisher`]: documents come with an offer and go with the pool;
+//! - [`args`]: the flags.
+
+pub mod args;
+pub mod cdi;
+pub mod characters;
+pub mod device_info;
+pub mod document;
+mod info;
+pub mod node;
+pub mod publisher;
+pub mod surroundings;
+
+pub use args::ContainerArgs;
+pub use cdi::CdiPool;
+pub use characters::Characters;
+pub use document::Document;
+pub use node::Node;
+pub use publisher::Publisher;
+pub use surroundings::Surroundings;
+
+pub(crate) use info::info;
+
+#[cfg(test)]
+#[path = "container_tests.rs"]
+mod tests;
+#[cfg(test)]
+#[path = "tests_tree.rs"]
+pub(crate) mod tests_tree;

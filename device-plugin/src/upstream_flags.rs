@@ -1,0 +1,189 @@
+//! The flags of sriov-network-device-plugin, of its program and of its image's entrypoint, as ours, so that a `DaemonSet`
+//! that runs it runs this one with its arguments as they are.
+//!
+//! Contract: Go's package `flag` takes `-x` for `--x`, a value after `=` or as the next argument, and for booleans after `=`
+//! only; glog adds its flags; the entrypoint has `--log-dir`, `--log-level` and the rest with `=`. There are no subcommands:
+//! without one, ours is `run`.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::CommandFactory;
+
+use crate::args::Cli;
+
+/// The subcommand of a call without one.
+const DEFAULT: &str = "run";
+
+/// Arguments as clap takes them, and what is to be said of them once there is a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Translated {
+    /// All arguments, the name of the program first.
+    pub arguments: Vec<OsString>,
+    /// Flags that mean nothing here.
+    pub ignored: Vec<String>,
+}
+
+/// What becomes of a flag.
+enum Flag {
+    /// It is one of ours.
+    Ours { takes_value: bool },
+    /// It is another name for one of ours, with a value.
+    Alias(&'static str),
+    /// It means nothing here.
+    Ignored { takes_value: bool, why: &'static str },
+    /// clap may say what it thinks of it.
+    Unknown,
+}
+
+/// Translates the arguments of the program, its name first.
+pub fn translate(arguments: impl IntoIterator<Item = OsString>) -> Translated {
+    let mut arguments = arguments.into_iter();
+    let mut translation = Translation::new(arguments.next());
+    while let Some(argument) = arguments.next() {
+        translation.take(argument, &mut arguments);
+    }
+    translation.end()
+}
+
+struct Translation {
+    root: clap::Command,
+    name: OsString,
+    taken: Vec<OsString>,
+    ignored: Vec<String>,
+    command: Option<String>,
+    /// Help or the version is asked for, which the program itself has.
+    asks_itself: bool,
+}
+
+// === impl Translation ===
+
+impl Translation {
+    fn new(name: Option<OsString>) -> Self {
+        Self {
+            root: Cli::command(),
+            name: name.unwrap_or_else(|| "hardwired".into()),
+            taken: Vec::new(),
+            ignored: Vec::new(),
+            command: None,
+            asks_itself: false,
+        }
+    }
+
+    fn take(&mut self, argument: OsString, rest: &mut impl Iterator<Item = OsString>) {
+        let Some((name, value)) = argument.to_str().and_then(split) else {
+            if self.command.is_none() {
+                self.command = Some(argument.to_string_lossy().into_owned());
+            }
+            self.taken.push(argument);
+            return;
+        };
+        let dashed = |name: &str| OsString::from(format!("--{name}"));
+        let joined = |name: &str, value: &OsStr| {
+            let mut whole = dashed(name);
+            whole.push("=");
+            whole.push(value);
+            whole
+        };
+        match self.meaning(&name) {
+            Flag::Ours { takes_value } => match value {
+                Some(value) => match boolean(&value).filter(|_| !takes_value) {
+                    Some(true) => self.taken.push(dashed(&name)),
+                    // The last one counts.
+                    Some(false) => self.taken.retain(|taken| *taken != dashed(&name)),
+                    None => self.taken.push(joined(&name, value.as_ref())),
+                },
+                None if takes_value => {
+                    self.taken.push(dashed(&name));
+                    self.taken.extend(rest.next());
+                }
+                None => self.taken.push(dashed(&name)),
+            },
+            Flag::Alias(ours) => match value.map(OsString::from).or_else(|| rest.next()) {
+                Some(value) => self.taken.push(joined(ours, &value)),
+                None => self.taken.push(dashed(ours)),
+            },
+            Flag::Ignored { takes_value, why } => {
+                self.ignored.push(format!("--{name} has no meaning here: {why}"));
+                if takes_value && value.is_none() {
+                    rest.next();
+                }
+            }
+            Flag::Unknown => {
+                self.asks_itself |= matches!(name.as_str(), "h" | "help" | "V" | "version");
+                self.taken.push(argument);
+            }
+        }
+    }
+
+    fn meaning(&self, name: &str) -> Flag {
+        let stderr = "logs go to stderr, always";
+        let glog = "the log is filtered by --log-level";
+        match name {
+            // Its program logs nothing by it, so a number is all that it is good for.
+            "v" => return Flag::Alias("log-level"),
+            "logtostderr" | "alsologtostderr" => {
+                return Flag::Ignored {
+                    takes_value: false,
+                    why: stderr,
+                };
+            }
+            "log-dir" | "log_dir" | "log_link" | "logbuflevel" => {
+                return Flag::Ignored {
+                    takes_value: true,
+                    why: stderr,
+                };
+            }
+            "stderrthreshold" | "vmodule" | "log_backtrace_at" => {
+                return Flag::Ignored {
+                    takes_value: true,
+                    why: glog,
+                };
+            }
+            _ => {}
+        }
+        let command = self.command.as_deref().unwrap_or(DEFAULT);
+        let own = self.root.find_subcommand(command).into_iter();
+        let mut known = self
+            .root
+            .get_arguments()
+            .chain(own.flat_map(clap::Command::get_arguments));
+        let found = known.find(|argument| {
+            let aliases = argument.get_all_aliases().unwrap_or_default();
+            argument.get_long() == Some(name) || aliases.contains(&name)
+        });
+        found.map_or(Flag::Unknown, |argument| Flag::Ours {
+            takes_value: argument.get_action().takes_values(),
+        })
+    }
+
+    fn end(self) -> Translated {
+        let default = (self.command.is_none() && !self.asks_itself).then(|| DEFAULT.into());
+        Translated {
+            arguments: [self.name].into_iter().chain(default).chain(self.taken).collect(),
+            ignored: self.ignored,
+        }
+    }
+}
+
+/// What Go's package `flag` takes for a boolean.
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// `-x`, `--x`, `-x=V`, `--x=V`: x and V.
+fn split(argument: &str) -> Option<(String, Option<String>)> {
+    let flag = argument.strip_prefix('-')?;
+    let flag = flag.strip_prefix('-').unwrap_or(flag);
+    let (name, value) = flag
+        .split_once('=')
+        .map_or((flag, None), |(name, value)| (name, Some(value)));
+    (!name.is_empty()).then(|| (name.to_owned(), value.map(str::to_owned)))
+}
+
+#[cfg(test)]
+#[path = "upstream_flags_tests.rs"]
+mod tests;
