@@ -79,28 +79,50 @@ impl Site {
 
     /// Starts `hardwired run` with a configuration and a tree.
     pub fn start(&self, config: &Value, sysfs: &Path) -> Daemon {
-        let config = self.config(config);
-        self.start_with(&config, sysfs)
+        self.start_with(config, sysfs, &[])
     }
 
-    /// Starts `hardwired run` with a configuration that is there, and a grace of one second for devices that are gone.
-    pub fn start_with(&self, config: &Path, sysfs: &Path) -> Daemon {
-        let config = config.to_str().expect("UTF-8");
-        let mut command = self.command(&["run", "--removal-grace", "1", "--config", config], sysfs);
-        Daemon::spawn(&mut command)
+    /// Starts `hardwired run` with more arguments.
+    pub fn start_with(&self, config: &Value, sysfs: &Path, arguments: &[&str]) -> Daemon {
+        let config = self.config(config);
+        let mut command = self.run(&config, sysfs);
+        Daemon::spawn(command.args(arguments))
+    }
+
+    /// Starts `hardwired run` with a configuration that is there.
+    pub fn start_from(&self, config: &Path, sysfs: &Path) -> Daemon {
+        Daemon::spawn(&mut self.run(config, sysfs))
     }
 
     /// Starts `hardwired run` on this node, with the state directory of a plugin where one is given, and a grace of one
     /// second for whatever there is one for.
     pub fn start_live(&self, config: &Value, state: Option<&Path>) -> Daemon {
-        let config = self.config(config);
-        let config = config.to_str().expect("UTF-8");
-        let graces = ["--repair-grace", "1", "--removal-grace", "1"];
-        let mut command = self.command(&[&["run", "--config", config], &graces[..]].concat(), Path::new("/sys"));
+        let mut command = self.run(&self.config(config), Path::new("/sys"));
         if let Some(state) = state {
             command.env("HARDWIRE_STATE_DIR", state);
         }
-        Daemon::spawn(&mut command)
+        Daemon::spawn(command.args(["--repair-grace", "1"]))
+    }
+
+    /// With a grace of one second for devices that are gone.
+    fn run(&self, config: &Path, sysfs: &Path) -> Command {
+        let config = config.to_str().expect("UTF-8");
+        self.command(&["run", "--removal-grace", "1", "--config", config], sysfs)
+    }
+
+    /// What stands for /var/run/cdi.
+    pub fn cdi_dir(&self) -> PathBuf {
+        self.directory.path().join("cdi")
+    }
+
+    /// What stands for the folder of device-info files.
+    pub fn device_info_dir(&self) -> PathBuf {
+        self.directory.path().join("devinfo")
+    }
+
+    /// What stands for /dev.
+    pub fn dev_root(&self) -> PathBuf {
+        self.directory.path().join("dev")
     }
 
     /// Starts `hardwired run` without pools, with the state directory of a plugin and a grace of one second.
@@ -133,8 +155,17 @@ impl Site {
 
     fn command(&self, arguments: &[&str], sysfs: &Path) -> Command {
         let mut command = Command::new(hardwired());
+        command.args(arguments);
+        if arguments.first() == Some(&"run") {
+            for (flag, path) in [
+                ("--cdi-dir", self.cdi_dir()),
+                ("--device-info-dir", self.device_info_dir()),
+                ("--dev-root", self.dev_root()),
+            ] {
+                command.arg(flag).arg(path);
+            }
+        }
         command
-            .args(arguments)
             .arg("--kubelet-dir")
             .arg(self.kubelet_dir())
             .arg("--sysfs-root")

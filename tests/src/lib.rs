@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod binaries;
+pub mod cdi;
 pub mod daemon;
 pub mod kubelet;
 #[cfg(target_arch = "x86_64")]

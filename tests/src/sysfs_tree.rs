@@ -1,5 +1,7 @@
 //! A sysfs tree of files, for devices that this machine does not have.
 
+mod characters;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

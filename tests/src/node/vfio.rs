@@ -5,7 +5,7 @@ use std::fs;
 use super::igb::Igb;
 use super::shell::{run, wait_until};
 
-/// A VF's binding to `vfio-pci`; the VF goes back to its own driver when dropped.
+/// A VF's binding to a driver for user space; the VF goes back to its own driver when dropped.
 #[derive(Debug)]
 pub struct VfioBound {
     address: String,
@@ -15,11 +15,22 @@ impl Igb {
     /// Binds a VF to `vfio-pci`.
     #[track_caller]
     pub fn bind_vfio(&self, index: u32) -> VfioBound {
-        run(&["modprobe", "vfio-pci"]);
+        self.bind(index, "vfio-pci")
+    }
+
+    /// Binds a VF to `uio_pci_generic`, the other way into user space.
+    #[track_caller]
+    pub fn bind_uio(&self, index: u32) -> VfioBound {
+        self.bind(index, "uio_pci_generic")
+    }
+
+    #[track_caller]
+    fn bind(&self, index: u32, driver: &str) -> VfioBound {
+        run(&["modprobe", driver]);
         let bound = VfioBound {
             address: self.vf_address(index),
         };
-        bound.bind("vfio-pci");
+        bound.bind(driver);
         bound
     }
 }

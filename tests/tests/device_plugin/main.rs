@@ -5,12 +5,16 @@
 
 mod allocate;
 mod authority;
+mod cdi;
+mod characters;
 mod commands;
 mod configuration;
+mod device_info;
 mod lifecycle;
 mod list;
 mod node_devices;
 mod podresources;
+mod preferred;
 mod registration;
 
 use std::time::Duration;

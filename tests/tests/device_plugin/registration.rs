@@ -31,7 +31,7 @@ fn d2_the_registration_has_the_kubelets_form() {
 fn d3_options_are_answered_inside_register() {
     let running = Running::registered(1);
     let options = running.kubelet.state().resources[RESOURCE].options;
-    assert!(!options.pre_start_required && !options.get_preferred_allocation_available);
+    assert!(!options.pre_start_required && options.get_preferred_allocation_available);
 }
 
 #[test]
