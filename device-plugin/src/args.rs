@@ -33,6 +33,8 @@ pub enum Command {
     Run(RunArgs),
     /// Print the node's network devices, and the pool of each or why it is in none.
     Devices(DevicesArgs),
+    /// Take the present state of a free VF for its idle state, in the running daemon.
+    Adopt(AdoptArgs),
     /// Read a configuration as `run` does, and say what is wrong with it. Exit status 1 if anything is.
     Check(CheckArgs),
 }
@@ -46,6 +48,9 @@ pub struct RunArgs {
     /// How long a DEL is waited for once an attachment's network namespace is gone; then its device is repaired.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub repair_grace: u64,
+    /// How long a device that is gone, or that no pool selects any more, is still listed as unhealthy.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub removal_grace: u64,
     /// What containers get.
     #[command(flatten)]
     pub container: ContainerArgs,
@@ -66,6 +71,14 @@ pub struct DevicesArgs {
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+/// Options of `adopt`.
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// The device, as `hardwired devices` lists it.
+    #[arg(value_name = "ID")]
+    pub device: String,
 }
 
 /// Options of `check`.

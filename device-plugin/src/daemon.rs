@@ -1,116 +1,128 @@
 //! The command `run`: from configuration and hardware to pools that the kubelet knows, until told to stop.
 
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hardwire_cni::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::args::RunArgs;
-use crate::config::{Config, ConfigError, Pool};
-use crate::directory::Directory;
-use crate::kubelet::lifecycle::Plugin;
-use crate::kubelet::socket::BindError;
-use crate::offer::{Member, Offer};
-use crate::pools::{Assignment, Hardware, Place, assign};
+use crate::control;
+use crate::manager::{Manager, Setup, StartError};
 use crate::repair;
 
 /// Sockets are closed well before a pod's shortest sensible grace period.
 const DRAIN_BOUND: Duration = Duration::from_secs(4);
+/// Name of the lock in the state directory.
+const LOCK: &str = "daemon.lock";
 
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The configuration is of no use.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The kubelet's directory cannot be watched.
+    /// Another one runs.
+    #[error("{}: locked: is a second hardwired running?", .0.display())]
+    Second(PathBuf),
+    /// The state directory cannot be used.
     #[error("{}: {source}", path.display())]
-    Directory {
-        /// Which directory.
+    State {
+        /// Which file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// A pool's socket cannot be made.
+    /// There is nothing to begin with.
     #[error(transparent)]
-    Bind(#[from] BindError),
+    Start(#[from] StartError),
     /// The system does not let us wait for signals.
     #[error("signals: {0}")]
     Signals(io::Error),
-    /// A pool stopped by itself, which it never should.
-    #[error("a pool's task failed: {0}")]
+    /// Something stopped by itself, which it never should.
+    #[error("a task failed: {0}")]
     Task(tokio::task::JoinError),
 }
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(RunError::Signals)?;
-    let defaults = args.node.defaults();
-    let config = Config::read(&args.config, &defaults)?;
-    log_config(args, &config);
-    let mut hardware = Hardware::read(&args.node.sysfs());
-    hardware.read_details(&args.node.sysfs(), &config.pools);
-    let assignment = assign(&hardware, &config.pools);
-    log_assignment(&hardware, &assignment, &config.pools);
-
     let context = Context {
         sysfs: args.node.sysfs(),
         ..Context::read(|name| std::env::var_os(name))
     };
-    let surroundings = args.container.surroundings(args.node.sysfs(), &context.state);
-    let publisher = surroundings.publisher.clone();
-    let path = defaults.plugin_directory;
-    let directory = Directory::watch(&path, Some("sock")).map_err(|source| RunError::Directory { path, source })?;
-    let mut plugins = Vec::new();
-    let mut offers = Vec::new();
-    for (index, pool) in config.pools.iter().enumerate() {
-        let devices = assignment.devices(index).filter_map(|id| hardware.inventory.get(id));
-        let members = devices.map(|device| Member {
-            device,
-            pf: hardware.inventory.pf_of(device),
-            needs: assignment.needs(&device.id),
-            healthy: true,
-        });
-        let offer = Offer::new(pool, members, &surroundings);
-        offers.push((pool.resource.clone(), offer.clone()));
-        plugins.push(Plugin::start(pool.resource.clone(), offer, &directory).await?);
-    }
-    // Another instance would have refused us by now.
-    publisher.sweep(config.pools.iter().map(|pool| &pool.resource));
+    let _lock = lock(&context.state)?;
+    let in_state = |source| RunError::State {
+        path: context.state.clone(),
+        source,
+    };
+    let listener = control::listen(&context.state).map_err(in_state)?;
+    let (ask, requests) = mpsc::channel(1);
+    let (attachments, attachment_changes) = watch::channel(repair::Attachments::new());
+    let reload = Arc::new(Notify::new());
+    let manager = Manager::start(Setup {
+        context: context.clone(),
+        config: args.config.clone(),
+        defaults: args.node.defaults(),
+        surroundings: args.container.surroundings(args.node.sysfs(), &context.state),
+        kubelet_dir: args.node.kubelet_dir.clone(),
+        grace: Duration::from_secs(args.removal_grace),
+        attachments: attachment_changes,
+        requests,
+        reload: Arc::clone(&reload),
+    });
+    let manager = manager.await?;
+
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    for plugin in plugins {
-        tasks.spawn(plugin.run(stop.clone()));
-    }
-    // Beside the first lists: an Allocate does not wait for it, and sees to its own documents.
-    let first = stop.clone();
-    tasks.spawn(async move {
-        for (resource, offer) in offers {
-            publisher.publish(&resource, None, &offer).await;
+    tasks.spawn(manager.run(stop.clone()));
+    tasks.spawn(control::serve(listener, ask, stop.clone()));
+    let grace = Duration::from_secs(args.repair_grace);
+    tasks.spawn(repair::run(context, grace, attachments, stop.clone()));
+    let ended = loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => {
+                info!("SIGTERM: stopping");
+                break Ok(());
+            }
+            _ = signals.interrupt.recv() => {
+                info!("SIGINT: stopping");
+                break Ok(());
+            }
+            _ = signals.hangup.recv() => reload.notify_one(),
+            Some(Err(error)) = tasks.join_next() => break Err(RunError::Task(error)),
         }
-        first.cancelled().await;
-    });
-    tasks.spawn(repair::run(
-        context,
-        Duration::from_secs(args.repair_grace),
-        stop.clone(),
-    ));
-    let ended = tokio::select! {
-        name = signals.next() => {
-            info!("{name}: stopping");
-            Ok(())
-        }
-        Some(ended) = tasks.join_next() => ended.map_err(RunError::Task),
     };
     stop.cancel();
     drain(tasks).await;
     ended
+}
+
+/// One daemon per state directory: the lock is the process's, whatever ends it.
+fn lock(state: &Path) -> Result<File, RunError> {
+    let path = state.join(LOCK);
+    let failed = |source| RunError::State {
+        path: path.clone(),
+        source,
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state)
+        .map_err(failed)?;
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let file = file.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(RunError::Second(path)),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 async fn drain(mut tasks: JoinSet<()>) {
@@ -120,43 +132,10 @@ async fn drain(mut tasks: JoinSet<()>) {
     }
 }
 
-fn log_config(args: &RunArgs, config: &Config) {
-    let file = args.config.display();
-    for refused in &config.refused {
-        error!("{file}: pool refused: {refused}");
-    }
-    for warning in &config.warnings {
-        warn!("{file}: {warning}");
-    }
-    if config.pools.is_empty() {
-        warn!("{file}: no pools; nothing to do");
-    }
-}
-
-fn log_assignment(hardware: &Hardware, assignment: &Assignment, pools: &[Pool]) {
-    for skipped in &hardware.inventory.skipped {
-        warn!(device = skipped.name, "skipped: {}", skipped.reason);
-    }
-    for (index, pool) in pools.iter().enumerate() {
-        let devices: Vec<String> = assignment.devices(index).map(ToString::to_string).collect();
-        info!(resource = %pool.resource, "{} devices: {}", devices.len(), devices.join(" "));
-    }
-    for (device, place) in &assignment.places {
-        if let Place::Nowhere(reason) = place {
-            info!(%device, "in no pool: {reason}");
-        }
-    }
-    for contest in &assignment.contests {
-        warn!(device = %contest.device, "{} selects it too, but {} has it", contest.loser, contest.winner);
-    }
-    for taken in &assignment.overrides {
-        warn!(device = %taken.device, "in {} by allowNodeDevices, although {}", taken.pool, taken.claim);
-    }
-}
-
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 // === impl Signals ===
@@ -166,13 +145,7 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
     }
 }

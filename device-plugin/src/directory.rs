@@ -71,6 +71,7 @@ fn open(path: &Path) -> io::Result<EventStream<[u8; BUFFER]>> {
     std::fs::DirBuilder::new().recursive(true).mode(0o750).create(path)?;
     let inotify = Inotify::init()?;
     let mask = WatchMask::CREATE
+        | WatchMask::CLOSE_WRITE
         | WatchMask::DELETE
         | WatchMask::MOVED_FROM
         | WatchMask::MOVED_TO

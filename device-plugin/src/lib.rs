@@ -5,23 +5,31 @@
 //! - [`offer`], [`allocate`]: what a pool shows to the kubelet and hands to containers;
 //! - [`container`]: what of it is nodes, variables and documents; [`preferred`]: which devices go together best;
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
+//! - [`podresources`]: which pod holds which device, as the kubelet tells it;
 //! - [`directory`]: something in a watched directory changed;
 //! - [`repair`]: attachments that no DEL came for are released;
 //! - [`daemon`], [`devices_table`], [`check`]: the commands `run`, `devices` and `check`;
 //! - [`args`], [`upstream_flags`], [`logging`]: the edge.
 
 pub mod allocate;
+pub mod allocations;
 pub mod args;
 pub mod check;
 pub mod config;
 pub mod container;
+pub mod control;
 pub mod daemon;
+pub mod debounce;
 pub mod devices_table;
 pub mod directory;
+pub mod events;
 mod go_json;
+pub mod health;
 pub mod kubelet;
 pub mod logging;
+pub mod manager;
 pub mod offer;
+pub mod podresources;
 pub mod pools;
 pub mod preferred;
 pub mod repair;

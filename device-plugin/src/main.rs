@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use hardwire_device_plugin::args::{Cli, Command, RunArgs};
-use hardwire_device_plugin::{check, daemon, devices_table, logging, upstream_flags};
+use hardwire_device_plugin::{check, control, daemon, devices_table, logging, upstream_flags};
 use tracing::{error, info};
 
 /// For what the daemon's own drain did not end.
@@ -35,9 +35,18 @@ fn main() -> ExitCode {
 fn command(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run(args),
+        Command::Adopt(args) => adopt(&args.device),
         Command::Devices(args) => Ok(devices_table::print(args, &mut io::stdout().lock())?),
         Command::Check(args) => Ok(check::check(args, &mut io::stdout().lock())?),
     }
+}
+
+fn adopt(device: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+
+    let state = hardwire_cni::Context::read(|name| std::env::var_os(name)).state;
+    let done = control::adopt(&state, device).with_context(|| device.to_owned())?;
+    Ok(writeln!(io::stdout().lock(), "{device}: {done}")?)
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<()> {

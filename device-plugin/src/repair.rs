@@ -6,7 +6,7 @@
 //! journal), a named namespace goes (inotify on the folder of its path). The end of a namespace known only as
 //! /proc/PID/ns/net has no event: one slow timer looks for it, and only while there are records (rule 10).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +14,9 @@ use futures_util::future::select_all;
 use hardwire_cni::Context;
 use hardwire_cni::journal::Record;
 use hardwire_cni::release::{is_orphaned, reclaim};
+use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::Socket;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +27,9 @@ use crate::directory::Directory;
 /// Between looks for what sends no event.
 const SLOW: Duration = Duration::from_secs(60);
 
+/// The attachments of the node by device, and whether each has lost its owner.
+pub type Attachments = BTreeMap<DeviceId, bool>;
+
 /// What is known of the attachments of the node.
 #[derive(Debug, Default)]
 struct Orphans {
@@ -34,8 +39,8 @@ struct Orphans {
     folders: HashMap<PathBuf, Directory>,
 }
 
-/// Repairs until told to stop. `grace` is how long a DEL is waited for.
-pub async fn run(context: Context, grace: Duration, stop: CancellationToken) {
+/// Repairs until told to stop, and tells which attachments there are. `grace` is how long a DEL is waited for.
+pub async fn run(context: Context, grace: Duration, attachments: watch::Sender<Attachments>, stop: CancellationToken) {
     let mut orphans = Orphans::default();
     match context.journal.directory() {
         Ok(directory) => orphans.watch(directory, Some("json")),
@@ -43,7 +48,7 @@ pub async fn run(context: Context, grace: Duration, stop: CancellationToken) {
     }
     loop {
         let mut changed = orphans.changes();
-        let next = orphans.look(&context, grace).await;
+        let next = orphans.look(&context, grace, &attachments).await;
         let slept = async {
             match next {
                 Some(next) => sleep_until(next).await,
@@ -97,8 +102,22 @@ impl Orphans {
     }
 
     /// Releases what is due, and tells when to look again even if nothing happens.
-    async fn look(&mut self, context: &Context, grace: Duration) -> Option<Instant> {
+    async fn look(
+        &mut self,
+        context: &Context,
+        grace: Duration,
+        attachments: &watch::Sender<Attachments>,
+    ) -> Option<Instant> {
         let records = read(context).await;
+        let now = records
+            .iter()
+            .map(|(record, orphaned)| (record.device.clone(), *orphaned));
+        let now: Attachments = now.collect();
+        attachments.send_if_modified(|before| {
+            let changed = *before != now;
+            *before = now;
+            changed
+        });
         if records.is_empty() {
             self.since.clear();
             return None;

@@ -38,6 +38,34 @@ impl Inventory {
         inventory
     }
 
+    /// Reads these PCI functions anew, those that are new or gone among them.
+    pub fn reread_pci(&mut self, sysfs: &Sysfs, addresses: impl IntoIterator<Item = PciAddress>) {
+        let mut indices = VfIndices::default();
+        for address in addresses {
+            let name = address.to_string();
+            self.devices.retain(|device| device.id != DeviceId::Pci(address));
+            self.skipped.retain(|skipped| skipped.name != name);
+            if sysfs.path("bus/pci/devices").join(&name).exists() {
+                self.read_pci_function(sysfs, &name, &mut indices);
+            }
+        }
+        self.devices.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+
+    /// Reads all ports of these netdevsim devices anew.
+    pub fn reread_netdevsim(&mut self, sysfs: &Sysfs, devices: impl IntoIterator<Item = u32>) {
+        for number in devices {
+            let name = format!("netdevsim{number}");
+            let is_its = |id: &DeviceId| matches!(id, DeviceId::Netdevsim(port) if port.device == number);
+            self.devices.retain(|device| !is_its(&device.id));
+            self.skipped.retain(|skipped| skipped.name != name);
+            if sysfs.path("bus/netdevsim/devices").join(&name).exists() {
+                self.read_netdevsim_ports(sysfs, number);
+            }
+        }
+        self.devices.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+
     /// The device with this id.
     pub fn get(&self, id: &DeviceId) -> Option<&Device> {
         self.devices
@@ -54,13 +82,17 @@ impl Inventory {
     fn read_pci(&mut self, sysfs: &Sysfs) {
         let mut indices = VfIndices::default();
         for name in sysfs.names(&sysfs.path("bus/pci/devices")) {
-            let class = sysfs.hex(&sysfs.path("bus/pci/devices").join(&name).join("class"), 6);
-            match (class, name.parse::<PciAddress>()) {
-                (Ok(class), _) if BaseClass::of(class).is_none() => {}
-                (Ok(_), Ok(address)) => self.take(&name, read_pci_device(sysfs, address, &mut indices)),
-                (Err(error), _) => self.skip(&name, &error),
-                (_, Err(error)) => self.skip(&name, &error),
-            }
+            self.read_pci_function(sysfs, &name, &mut indices);
+        }
+    }
+
+    fn read_pci_function(&mut self, sysfs: &Sysfs, name: &str, indices: &mut VfIndices) {
+        let class = sysfs.hex(&sysfs.path("bus/pci/devices").join(name).join("class"), 6);
+        match (class, name.parse::<PciAddress>()) {
+            (Ok(class), _) if BaseClass::of(class).is_none() => {}
+            (Ok(_), Ok(address)) => self.take(name, read_pci_device(sysfs, address, indices)),
+            (Err(error), _) => self.skip(name, &error),
+            (_, Err(error)) => self.skip(name, &error),
         }
     }
 
@@ -81,19 +113,23 @@ impl Inventory {
 
     fn read_netdevsim(&mut self, sysfs: &Sysfs) {
         for name in sysfs.names(&sysfs.path("bus/netdevsim/devices")) {
-            let Some(device) = name.strip_prefix("netdevsim").and_then(|n| n.parse().ok()) else {
-                self.skip(&name, &"not named netdevsimN");
-                continue;
-            };
-            match netdevsim_ports(sysfs, device) {
-                Ok(ports) => {
-                    for (port, _) in ports {
-                        let id = DeviceId::Netdevsim(NetdevsimPort { device, port });
-                        self.take(&name, read_device(sysfs, &id));
-                    }
-                }
-                Err(error) => self.skip(&name, &error),
+            match name.strip_prefix("netdevsim").and_then(|n| n.parse().ok()) {
+                Some(device) => self.read_netdevsim_ports(sysfs, device),
+                None => self.skip(&name, &"not named netdevsimN"),
             }
+        }
+    }
+
+    fn read_netdevsim_ports(&mut self, sysfs: &Sysfs, device: u32) {
+        let name = format!("netdevsim{device}");
+        match netdevsim_ports(sysfs, device) {
+            Ok(ports) => {
+                for (port, _) in ports {
+                    let id = DeviceId::Netdevsim(NetdevsimPort { device, port });
+                    self.take(&name, read_device(sysfs, &id));
+                }
+            }
+            Err(error) => self.skip(&name, &error),
         }
     }
 

@@ -32,6 +32,6 @@ pub use id::{AuxiliaryName, BadDeviceId, DeviceId, NetdevsimPort, PortName};
 pub use ifname::{BadIfName, IfName};
 pub use inventory::{Inventory, Skipped};
 pub use mac::{BadMac, MacAddr};
-pub use node_use::{NodeUse, node_use};
+pub use node_use::{NodeUse, NodeUses, node_use};
 pub use read::{ReadError, read_device};
 pub use sysfs::{Sysfs, SysfsError};

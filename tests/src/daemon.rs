@@ -59,6 +59,11 @@ impl Site {
         self.directory.path().join("state")
     }
 
+    /// A directory for whatever else a test needs.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Writes the configuration and returns its path.
     pub fn config(&self, content: &Value) -> PathBuf {
         let path = self.directory.path().join("config.json");
@@ -80,9 +85,29 @@ impl Site {
     /// Starts `hardwired run` with more arguments.
     pub fn start_with(&self, config: &Value, sysfs: &Path, arguments: &[&str]) -> Daemon {
         let config = self.config(config);
-        let config = config.to_str().expect("UTF-8");
-        let mut command = self.command(&["run", "--config", config], sysfs);
+        let mut command = self.run(&config, sysfs);
         Daemon::spawn(command.args(arguments))
+    }
+
+    /// Starts `hardwired run` with a configuration that is there.
+    pub fn start_from(&self, config: &Path, sysfs: &Path) -> Daemon {
+        Daemon::spawn(&mut self.run(config, sysfs))
+    }
+
+    /// Starts `hardwired run` on this node, with the state directory of a plugin where one is given, and a grace of one
+    /// second for whatever there is one for.
+    pub fn start_live(&self, config: &Value, state: Option<&Path>) -> Daemon {
+        let mut command = self.run(&self.config(config), Path::new("/sys"));
+        if let Some(state) = state {
+            command.env("HARDWIRE_STATE_DIR", state);
+        }
+        Daemon::spawn(command.args(["--repair-grace", "1"]))
+    }
+
+    /// With a grace of one second for devices that are gone.
+    fn run(&self, config: &Path, sysfs: &Path) -> Command {
+        let config = config.to_str().expect("UTF-8");
+        self.command(&["run", "--removal-grace", "1", "--config", config], sysfs)
     }
 
     /// What stands for /var/run/cdi.
@@ -106,6 +131,13 @@ impl Site {
         let config = config.to_str().expect("UTF-8");
         let mut command = self.command(&["run", "--repair-grace", "1", "--config", config], Path::new("/sys"));
         Daemon::spawn(command.env("HARDWIRE_STATE_DIR", state))
+    }
+
+    /// Runs `hardwired adopt` for the daemon with this state directory.
+    pub fn adopt(&self, device: &str, state: &Path) -> Output {
+        let mut command = Command::new(hardwired());
+        let command = command.args(["adopt", device]).env("HARDWIRE_STATE_DIR", state);
+        command.output().expect("hardwired runs")
     }
 
     /// Starts `hardwired` with arguments of another program: nothing is before them.

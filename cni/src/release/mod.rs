@@ -5,6 +5,7 @@
 //! device's lock.
 
 mod find;
+mod idle;
 mod link;
 mod reclaim;
 
@@ -20,6 +21,7 @@ use crate::queue::Turn;
 use crate::report::{Phase, Phases};
 
 pub use find::{Whereabouts, find};
+pub use idle::return_to_idle;
 pub use reclaim::{is_orphaned, reclaim, release_ipam};
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.

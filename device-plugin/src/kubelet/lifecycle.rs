@@ -21,6 +21,7 @@ use tracing::{debug, info, warn};
 use super::registration::{Backoff, register};
 use super::serving::Serving;
 use super::socket::{BindError, FileId, bind};
+use crate::allocations::Allocations;
 use crate::config::ResourceName;
 use crate::directory::Directory;
 use crate::offer::Offer;
@@ -35,6 +36,7 @@ const STABLE: Duration = Duration::from_secs(10);
 pub struct Plugin {
     resource: ResourceName,
     offer: watch::Sender<Arc<Offer>>,
+    allocations: Arc<Allocations>,
     directory: Directory,
     serving: Serving,
 }
@@ -43,15 +45,26 @@ pub struct Plugin {
 
 impl Plugin {
     /// Serves a pool; fails if another process does.
-    pub async fn start(resource: ResourceName, offer: Offer, directory: &Directory) -> Result<Self, BindError> {
+    pub async fn start(
+        resource: ResourceName,
+        offer: Offer,
+        allocations: Arc<Allocations>,
+        directory: &Directory,
+    ) -> Result<Self, BindError> {
         let offer = watch::Sender::new(Arc::new(offer));
-        let serving = serve(&resource, &offer, directory).await?;
+        let serving = serve(&resource, &offer, &allocations, directory).await?;
         Ok(Self {
             resource,
             offer,
+            allocations,
             directory: directory.clone(),
             serving,
         })
+    }
+
+    /// Where a new offer is put; the kubelet hears of it over its open stream.
+    pub fn offer(&self) -> watch::Sender<Arc<Offer>> {
+        self.offer.clone()
     }
 
     /// Keeps the pool registered until `stop`, then ends its streams and removes its socket.
@@ -69,7 +82,7 @@ impl Plugin {
             info!(resource = %self.resource, "the socket was removed; making it anew");
             self.serving = tokio::select! {
                 () = stop.cancelled() => return,
-                serving = serve_at_last(&self.resource, &self.offer, &self.directory) => serving,
+                serving = serve_at_last(&self.resource, &self.offer, &self.allocations, &self.directory) => serving,
             };
         }
     }
@@ -143,17 +156,24 @@ impl Plugin {
 async fn serve(
     resource: &ResourceName,
     offer: &watch::Sender<Arc<Offer>>,
+    allocations: &Arc<Allocations>,
     directory: &Directory,
 ) -> Result<Serving, BindError> {
     let (listener, file) = bind(&directory.path().join(resource.endpoint())).await?;
-    Ok(Serving::start(resource.clone(), offer.clone(), listener, file))
+    let (offer, allocations) = (offer.clone(), Arc::clone(allocations));
+    Ok(Serving::start(resource.clone(), offer, allocations, listener, file))
 }
 
 /// Serves, however often it takes: what is in the way now was not there at the start.
-async fn serve_at_last(resource: &ResourceName, offer: &watch::Sender<Arc<Offer>>, directory: &Directory) -> Serving {
+async fn serve_at_last(
+    resource: &ResourceName,
+    offer: &watch::Sender<Arc<Offer>>,
+    allocations: &Arc<Allocations>,
+    directory: &Directory,
+) -> Serving {
     let mut backoff = Backoff::default();
     loop {
-        match serve(resource, offer, directory).await {
+        match serve(resource, offer, allocations, directory).await {
             Ok(serving) => return serving,
             Err(error) => warn!(%resource, "{error}"),
         }

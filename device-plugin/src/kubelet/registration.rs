@@ -53,7 +53,7 @@ pub async fn register(socket: &Path, resource: &ResourceName) -> Result<(), Regi
 }
 
 /// tonic's own text is "transport error", with the reason below it.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut texts = vec![error.to_string()];
     let mut next = error.source();
     while let Some(cause) = next {

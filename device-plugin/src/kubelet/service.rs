@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status};
 use tracing::{debug, info, warn};
 
 use crate::allocate::{AllocateError, allocate};
+use crate::allocations::Allocations;
 use crate::config::ResourceName;
 use crate::offer::Offer;
 use crate::preferred::preferred;
@@ -26,6 +27,8 @@ pub struct Service {
     pub offer: watch::Sender<Arc<Offer>>,
     /// How many `ListAndWatch` streams are open.
     pub streams: watch::Sender<usize>,
+    /// Where Allocates are noted.
+    pub allocations: Arc<Allocations>,
     /// Ends the streams; a server with an open stream would never stop.
     pub stop: CancellationToken,
 }
@@ -96,6 +99,7 @@ impl DevicePlugin for Service {
         let offer = Arc::clone(&self.offer.borrow());
         match allocate(&offer, &request) {
             Ok(response) => {
+                self.allocations.note(ids.iter().copied());
                 info!(resource = %self.resource, ?ids, "allocated");
                 Ok(Response::new(response))
             }

@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::service::Service;
 use super::socket::SocketFile;
+use crate::allocations::Allocations;
 use crate::config::ResourceName;
 use crate::offer::Offer;
 
@@ -36,6 +37,7 @@ impl Serving {
     pub fn start(
         resource: ResourceName,
         offer: watch::Sender<Arc<Offer>>,
+        allocations: Arc<Allocations>,
         listener: UnixListener,
         file: SocketFile,
     ) -> Self {
@@ -45,6 +47,7 @@ impl Serving {
             resource,
             offer,
             streams: count,
+            allocations,
             stop: stop.clone(),
         };
         let server = Server::builder()

@@ -1,14 +1,18 @@
 //! One look at the node: its devices, and what the node itself uses them for (rule 5, "never the node's own NIC").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
 use hardwire_pci::netlink::{NetlinkError, Socket};
-use hardwire_pci::{Device, DeviceId, Inventory, Netdev, NodeUse, Sysfs, node_use};
+use hardwire_pci::{Device, DeviceId, Function, Inventory, Netdev, NodeUse, NodeUses, Sysfs, node_use};
 
 use super::details;
 use crate::config::{Asked, Details, Pool, Subject};
+use crate::events::Place;
+
+/// Up to so many devices are asked about one by one; for more, the kernel is asked for everything once.
+const SINGLY: usize = 16;
 
 /// Devices and their use by the node.
 #[derive(Debug, Clone, Default)]
@@ -17,8 +21,33 @@ pub struct Hardware {
     pub inventory: Inventory,
     /// Those that the node uses itself, or may use: what cannot be found out counts as a use.
     pub claims: BTreeMap<DeviceId, Claim>,
+    /// PFs with VFs that have no carrier.
+    pub carrierless: BTreeSet<DeviceId>,
     /// What selectors ask for besides.
     pub details: BTreeMap<DeviceId, Details>,
+}
+
+/// What is to be read again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stale {
+    /// Everything.
+    pub all: bool,
+    /// What these devices are.
+    pub places: BTreeSet<Place>,
+    /// Whether the node uses these.
+    pub used: BTreeSet<DeviceId>,
+    /// Whether the node uses any.
+    pub all_used: bool,
+}
+
+impl Stale {
+    /// Everything.
+    pub fn everything() -> Self {
+        Self {
+            all: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// Why a device may not be given away.
@@ -44,18 +73,76 @@ impl fmt::Display for Claim {
 impl Hardware {
     /// Reads the tree, and asks the kernel about the interfaces in it.
     pub fn read(sysfs: &Sysfs) -> Self {
-        let inventory = Inventory::read(sysfs);
-        let mut asking = Asking::new(sysfs);
-        let claims = inventory
-            .devices
-            .iter()
-            .filter_map(|device| Some((device.id.clone(), asking.claim(device)?)))
-            .collect();
-        Self {
-            inventory,
-            claims,
-            details: BTreeMap::new(),
+        let mut hardware = Self {
+            inventory: Inventory::read(sysfs),
+            ..Self::default()
+        };
+        hardware.ask(sysfs, |_| true);
+        hardware
+    }
+
+    /// Reads again what is stale, and nothing else.
+    pub fn reread(&mut self, sysfs: &Sysfs, stale: &Stale) {
+        let places = self.with_pfs(&stale.places);
+        let is_auxiliary = |place: &Place| matches!(place, Place::Auxiliary(_));
+        // What a subfunction hangs below, and what hangs below it, may be anything.
+        if stale.all || places.iter().any(is_auxiliary) {
+            let details = std::mem::take(&mut self.details);
+            *self = Self::read(sysfs);
+            self.details = details;
+            return;
         }
+        let pci = places.iter().filter_map(|place| match place {
+            Place::Pci(address) => Some(*address),
+            _ => None,
+        });
+        self.inventory.reread_pci(sysfs, pci);
+        let netdevsim = places.iter().filter_map(|place| match place {
+            Place::Netdevsim(number) => Some(*number),
+            _ => None,
+        });
+        self.inventory.reread_netdevsim(sysfs, netdevsim);
+        let is_stale = |id: &DeviceId| {
+            stale.all_used
+                || stale.used.contains(id)
+                || Place::of_device(id).is_some_and(|place| places.contains(&place))
+        };
+        self.ask(sysfs, is_stale);
+    }
+
+    /// A VF that comes or goes changes its PF too.
+    fn with_pfs(&self, places: &BTreeSet<Place>) -> BTreeSet<Place> {
+        let its_pf = |place: &Place| match place {
+            Place::Pci(address) => {
+                let device = self.inventory.get(&DeviceId::Pci(*address))?;
+                Place::of_device(device.pf()?)
+            }
+            Place::Netdevsim(_) | Place::Auxiliary(_) => None,
+        };
+        let pfs: Vec<Place> = places.iter().filter_map(its_pf).collect();
+        places.iter().cloned().chain(pfs).collect()
+    }
+
+    /// Asks whether the node uses these devices, and whether those of them that are PFs have a carrier.
+    fn ask(&mut self, sysfs: &Sysfs, is_stale: impl Fn(&DeviceId) -> bool) {
+        let (inventory, is_there) = (&self.inventory, |id: &DeviceId| self.inventory.get(id).is_some());
+        self.claims.retain(|id, _| is_there(id) && !is_stale(id));
+        self.carrierless.retain(|id| is_there(id) && !is_stale(id));
+        let devices: Vec<&Device> = inventory.devices.iter().filter(|device| is_stale(&device.id)).collect();
+        let mut asking = Asking::new(sysfs, devices.len() > SINGLY);
+        for device in devices {
+            self.claims
+                .extend(asking.claim(device).map(|claim| (device.id.clone(), claim)));
+            if has_no_carrier(sysfs, device) {
+                self.carrierless.insert(device.id.clone());
+            }
+        }
+    }
+
+    /// The device that an interface of the host belongs to.
+    pub fn owner_of(&self, interface: u32) -> Option<&Device> {
+        let has_it = |device: &&Device| device.netdevs.iter().any(|netdev| netdev.index == interface);
+        self.inventory.devices.iter().find(has_it)
     }
 
     /// Reads what the selectors of these pools ask for. Without it, selectors by such details match nothing. Of what was read
@@ -83,9 +170,24 @@ impl Hardware {
     }
 }
 
+/// Whether a PF says so; one whose interface is not to be seen says nothing. The file of an interface that is down cannot
+/// be read (`carrier_show`, net/core/net-sysfs.c).
+fn has_no_carrier(sysfs: &Sysfs, device: &Device) -> bool {
+    let (Function::Pf { num_vfs: 1.., .. }, Some(netdev)) = (&device.function, device.netdev()) else {
+        return false;
+    };
+    let file = sysfs.path("class/net").join(netdev.name.as_str()).join("carrier");
+    match sysfs.number::<u32>(&file) {
+        Ok(carrier) => carrier == 0,
+        Err(error) => !error.is_missing(),
+    }
+}
+
 struct Asking<'a> {
     sysfs: &'a Sysfs,
     socket: Result<Socket, NetlinkError>,
+    /// The answers, where all was asked at once.
+    uses: Option<NodeUses>,
     /// The tree is the kernel's, not a copy or a test's.
     live: bool,
 }
@@ -93,11 +195,19 @@ struct Asking<'a> {
 // === impl Asking ===
 
 impl<'a> Asking<'a> {
-    fn new(sysfs: &'a Sysfs) -> Self {
+    fn new(sysfs: &'a Sysfs, at_once: bool) -> Self {
+        let live = sysfs.path("") == Path::new("/sys");
+        let mut socket = Socket::open();
+        let uses = match &mut socket {
+            // What cannot be had at once is asked for singly, and told of there.
+            Ok(socket) if live && at_once => NodeUses::read(socket).ok(),
+            _ => None,
+        };
         Self {
             sysfs,
-            socket: Socket::open(),
-            live: sysfs.path("") == Path::new("/sys"),
+            socket,
+            uses,
+            live,
         }
     }
 
@@ -117,7 +227,11 @@ impl<'a> Asking<'a> {
                 _ => return None,
             }
         }
-        match node_use(socket, self.sysfs, netdev) {
+        let found = match &self.uses {
+            Some(uses) => uses.of(socket, self.sysfs, netdev),
+            None => node_use(socket, self.sysfs, netdev),
+        };
+        match found {
             Ok(found) => found.map(Claim::Used),
             // It went away since the tree was read.
             Err(error) if error.is_missing() => None,

@@ -10,7 +10,7 @@ mod hardware;
 mod reason;
 
 pub use assign::{Assignment, Contest, Override, Place, assign};
-pub use hardware::{Claim, Hardware};
+pub use hardware::{Claim, Hardware, Stale};
 pub use reason::{Difference, Reason};
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod device_info;
 mod lifecycle;
 mod list;
 mod node_devices;
+mod podresources;
 mod preferred;
 mod registration;
 

@@ -1,0 +1,82 @@
+//! A free device that an attachment of ours left dirty: its idle record is what it has to be again.
+
+use hardwire_pci::netlink::{Socket, VfState};
+
+use super::{ReleaseError, link, refused, restore_vf};
+use crate::Context;
+use crate::idle::IdleRecord;
+use crate::journal::{OriginalVf, Owner, Record, Step, Target};
+use crate::netns::NetnsIdentity;
+
+/// Brings a device back to its idle state, under its lock, unless it has got a record meanwhile: then it is another
+/// attachment's. `now` is what its PF shows of it, if it has one; `interface` the index of its interface on the host.
+pub fn return_to_idle(
+    context: &Context,
+    idle: &IdleRecord,
+    now: Option<&VfState>,
+    interface: Option<u32>,
+    host: &mut Socket,
+) -> Result<(), ReleaseError> {
+    let lock = context.journal.lock(&idle.device)?;
+    let result = match context.journal.get(&idle.device)? {
+        Some(_) => Ok(()),
+        None => restore(context, idle, now, interface, host),
+    };
+    let unlocked = context.journal.unlock(&idle.device, lock);
+    result.and(unlocked.map_err(ReleaseError::from))
+}
+
+fn restore(
+    context: &Context,
+    idle: &IdleRecord,
+    now: Option<&VfState>,
+    interface: Option<u32>,
+    host: &mut Socket,
+) -> Result<(), ReleaseError> {
+    let vf = idle.vf.as_ref().zip(now).map(|(vf, now)| OriginalVf {
+        pf: vf.pf.clone(),
+        index: vf.index,
+        state: vf.state,
+        requested: *now,
+    });
+    let Some(record) = as_if_attached(idle, vf) else {
+        return Ok(());
+    };
+    let pf = record
+        .vf
+        .as_ref()
+        .map_or(Ok(()), |vf| restore_vf(context, &record, vf, host));
+    let found = interface.map(|index| host.link_by_index(index)).transpose();
+    let found = found.map_err(|source| refused(&record, "looking at it on the host", source))?;
+    let restored = found
+        .flatten()
+        .map_or(Ok(()), |found| link::restore_on_host(context, &record, &found, host));
+    pf.and(restored)
+}
+
+/// What a release goes by. Nobody owned it, and nothing that a release does on the host asks who did.
+fn as_if_attached(idle: &IdleRecord, vf: Option<OriginalVf>) -> Option<Record> {
+    let name = "idle";
+    Some(Record {
+        version: Record::VERSION,
+        attempt: String::new(),
+        device: idle.device.clone(),
+        owner: Owner {
+            network: name.parse().ok()?,
+            container_id: name.parse().ok()?,
+            ifname: name.parse().ok()?,
+            netns_path: String::new(),
+            netns: NetnsIdentity {
+                cookie: None,
+                device: 0,
+                inode: 0,
+            },
+        },
+        step: Step::Released,
+        target: Target::default(),
+        link: idle.link.clone(),
+        vf,
+        trunk: None,
+        ipam: None,
+    })
+}

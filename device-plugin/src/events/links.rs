@@ -1,0 +1,43 @@
+//! rtnetlink's notifications.
+
+use std::io;
+use std::thread;
+
+use hardwire_pci::netlink::{NetlinkError, Notice, Notices};
+use tracing::error;
+
+use super::{Event, Teller};
+
+/// Starts the thread.
+pub(super) fn listen(teller: Teller) -> Result<(), NetlinkError> {
+    let notices = Notices::open()?;
+    let thread = thread::Builder::new().name("link-events".to_owned());
+    let started = thread.spawn(move || {
+        if let Err(error) = follow(notices, &teller) {
+            error!("link events are no longer heard: {error}");
+        }
+    });
+    let failed = |source: io::Error| NetlinkError::Socket {
+        step: "start a thread",
+        source,
+    };
+    started.map(|_thread| ()).map_err(failed)
+}
+
+fn follow(mut socket: Notices, teller: &Teller) -> Result<(), NetlinkError> {
+    let mut notices = Vec::new();
+    loop {
+        socket.next(&mut notices)?;
+        for notice in notices.drain(..) {
+            let event = match notice {
+                Notice::Link(index) => Event::Link(index),
+                Notice::Address(index) => Event::Address(index),
+                Notice::DefaultRoute(index) => Event::DefaultRoute(index),
+                Notice::Overrun => Event::Overrun,
+            };
+            if !teller.tell(event) {
+                return Ok(());
+            }
+        }
+    }
+}

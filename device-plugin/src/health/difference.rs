@@ -1,0 +1,173 @@
+//! How a free VF differs from its idle record: field, what was, what is.
+//!
+//! Only what rule 7 names is compared. An interface's index and its running state are nobody's setting, whether it is up and
+//! what else it is called are the business of the node's network manager, and what the driver cannot tell is no part of
+//! health.
+
+use std::fmt::Display;
+
+use hardwire_cni::idle::{IdleRecord, IdleVf};
+use hardwire_cni::journal::OriginalLink;
+use hardwire_pci::MacAddr;
+use hardwire_pci::netlink::{LinkFlags, VfLinkState, VlanProtocol};
+
+/// The differences, as one text; `None` if there are none. A driver that changed is not among them: it was bound
+/// deliberately, and whether it is the pool's the selectors tell. With it comes another interface (`rebound`), of which
+/// nothing is known yet.
+pub fn difference(was: &IdleRecord, is: &IdleRecord, rebound: bool) -> Option<String> {
+    let mut found = Found::default();
+    if let (Some(was), Some(is), false) = (&was.link, &is.link, rebound) {
+        found.link(was, is);
+    }
+    if let (Some(before), Some(now)) = (&was.vf, &is.vf) {
+        // A VF driver that comes up tells its own address to the PF, and some PFs (igb) show that as the admin MAC, until
+        // it is unset again.
+        let told = follows_interface(was) && (rebound || follows_interface(is));
+        found.vf(before, now, told);
+    }
+    (!found.0.is_empty()).then(|| found.0.join("; "))
+}
+
+/// Whether nobody gave the VF an admin MAC.
+fn follows_interface(record: &IdleRecord) -> bool {
+    let own = record.link.as_ref().and_then(|link| link.mac);
+    let shown = record.vf.as_ref().and_then(|vf| vf.state.mac);
+    shown.is_none_or(|mac| mac == MacAddr::ZERO || own == Some(mac))
+}
+
+#[derive(Default)]
+struct Found(Vec<String>);
+
+// === impl Found ===
+
+impl Found {
+    fn compare<T: PartialEq + Display>(&mut self, field: &str, was: &T, is: &T) {
+        if was != is {
+            self.0.push(format!("{field} was {was}, is {is}"));
+        }
+    }
+
+    fn link(&mut self, was: &OriginalLink, is: &OriginalLink) {
+        self.compare("name", &was.name, &is.name);
+        if let (Some(was), Some(is)) = (was.mac, is.mac) {
+            self.compare("MAC", &was, &is);
+        }
+        self.compare("MTU", &was.mtu, &is.mtu);
+        for (name, flag) in [
+            ("promiscuous", LinkFlags::PROMISC),
+            ("all multicast", LinkFlags::ALLMULTI),
+        ] {
+            let on = |link: &OriginalLink| if link.flags & flag == 0 { "off" } else { "on" };
+            self.compare(name, &on(was), &on(is));
+        }
+    }
+
+    fn vf(&mut self, was: &IdleVf, is: &IdleVf, told: bool) {
+        let (was, is) = (&was.state, &is.state);
+        if let (Some(was), Some(is), false) = (was.mac, is.mac, told) {
+            self.compare("admin MAC", &was, &is);
+        }
+        self.compare("vlan", &was.vlan, &is.vlan);
+        self.compare("vlanQoS", &was.qos, &is.qos);
+        if was.vlan != 0 || is.vlan != 0 {
+            let protocol = |protocol| match protocol {
+                VlanProtocol::Dot1Q => "802.1q",
+                VlanProtocol::Dot1Ad => "802.1ad",
+            };
+            self.compare("vlanProto", &protocol(was.vlan_protocol), &protocol(is.vlan_protocol));
+        }
+        self.compare("min_tx_rate", &was.min_tx_rate, &is.min_tx_rate);
+        self.compare("max_tx_rate", &was.max_tx_rate, &is.max_tx_rate);
+        for (field, was, is) in [
+            ("spoofchk", was.spoofchk, is.spoofchk),
+            ("trust", was.trust, is.trust),
+            ("query_rss", was.query_rss, is.query_rss),
+        ] {
+            let on = |set: bool| if set { "on" } else { "off" };
+            if let (Some(was), Some(is)) = (was, is) {
+                self.compare(field, &on(was), &on(is));
+            }
+        }
+        let state = |state| match state {
+            VfLinkState::Auto => "auto",
+            VfLinkState::Enable => "enable",
+            VfLinkState::Disable => "disable",
+        };
+        self.compare("link_state", &state(was.link_state), &state(is.link_state));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hardwire_pci::netlink::VfState;
+
+    use super::*;
+
+    fn record() -> IdleRecord {
+        IdleRecord {
+            version: IdleRecord::VERSION,
+            device: "0000:01:10.0".parse().unwrap(),
+            boot: "b".to_owned(),
+            driver: Some("igbvf".to_owned()),
+            link: Some(OriginalLink {
+                name: "eth1".parse().unwrap(),
+                index: 7,
+                altnames: vec!["enp1s16".to_owned()],
+                mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+                mtu: 1500,
+                alias: None,
+                flags: 0x1002,
+            }),
+            vf: Some(IdleVf {
+                pf: "0000:01:00.0".parse().unwrap(),
+                pf_index: 3,
+                generation: 1,
+                index: 0,
+                state: VfState {
+                    mac: Some(MacAddr::ZERO),
+                    spoofchk: Some(true),
+                    ..VfState::default()
+                },
+            }),
+        }
+    }
+
+    #[test]
+    fn each_setting_is_named_with_both_values() {
+        let (was, mut is) = (record(), record());
+        assert_eq!(difference(&was, &is, false), None);
+        let link = is.link.as_mut().unwrap();
+        link.mtu = 9000;
+        link.flags = 0x1103;
+        let vf = &mut is.vf.as_mut().unwrap().state;
+        vf.vlan = 7;
+        vf.spoofchk = Some(false);
+        assert_eq!(
+            difference(&was, &is, false).unwrap(),
+            "MTU was 1500, is 9000; promiscuous was off, is on; vlan was 0, is 7; spoofchk was on, is off"
+        );
+    }
+
+    #[test]
+    fn what_nobody_set_is_no_difference() {
+        let (was, mut is) = (record(), record());
+        let link = is.link.as_mut().unwrap();
+        link.index = 12;
+        link.flags = 0x1003 | 1 << 6 | 1 << 16;
+        let vf = is.vf.as_mut().unwrap();
+        vf.generation = 2;
+        vf.state.mac = Some(MacAddr([2, 0, 0, 0, 0, 1]));
+        vf.state.spoofchk = None;
+        assert_eq!(difference(&was, &is, false), None);
+        is.vf.as_mut().unwrap().state.mac = Some(MacAddr([2, 0, 0, 0, 0, 9]));
+        assert!(difference(&was, &is, false).unwrap().starts_with("admin MAC was"));
+        assert_eq!(
+            difference(&was, &is, true),
+            None,
+            "a driver that was bound may bring its own"
+        );
+        is.link = None;
+        is.vf = None;
+        assert_eq!(difference(&was, &is, false), None, "there is nobody to ask");
+    }
+}

@@ -1,0 +1,282 @@
+//! Idle records: taken of free VFs once their events have settled, compared afterwards, restored where an attachment of ours
+//! left something behind.
+//!
+//! One question per PF answers for all of its VFs. Blocking: a PF's driver may ask its firmware about each VF.
+
+use std::sync::Arc;
+
+use hardwire_cni::Context;
+use hardwire_cni::idle::{IdleRecord, IdleVf};
+use hardwire_cni::journal::OriginalLink;
+use hardwire_cni::release::return_to_idle;
+use hardwire_pci::netlink::{Link, NetlinkError, Socket, VfState};
+use hardwire_pci::{Device, DeviceId};
+use tracing::{info, warn};
+
+use super::difference::difference;
+use crate::pools::Hardware;
+
+/// The VFs of one PF that are to be looked at.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// The PF.
+    pub pf: DeviceId,
+    /// The generation that its VFs' records get.
+    pub generation: u64,
+    /// Whether nothing has happened for so long that what is seen is what stays.
+    pub settled: bool,
+    /// Its VFs.
+    pub subjects: Vec<Subject>,
+}
+
+/// A VF to look at.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Which.
+    pub id: DeviceId,
+    /// It is free. Of others only so much is of interest: whether their records are still true.
+    pub is_free: bool,
+    /// Whatever it is like now is its idle state.
+    pub adopt: bool,
+    /// An attachment of ours ended: what differs is what that left.
+    pub ours: bool,
+    /// A driver was bound since its record was taken: its interface is another.
+    pub rebound: bool,
+}
+
+/// What became of a VF.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As its record says.
+    Clean,
+    /// It has no record yet; its events have not settled.
+    Unsettled,
+    /// It differed, and that is its idle state now.
+    Adopted(String),
+    /// It differs.
+    Differs(String),
+    /// It is in use, and its record counts no more until it is free and clean again.
+    Distrusted,
+    /// It could not be looked at, or is in use.
+    Unknown,
+}
+
+/// What became of the VFs of one PF.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// The PF.
+    pub pf: DeviceId,
+    /// Each VF.
+    pub verdicts: Vec<(DeviceId, Verdict)>,
+    /// Whether a change of a VF's attributes would be told: the kernel is silent about a PF that is down
+    /// (`netdev_state_change`, net/core/dev.c).
+    pub is_told: bool,
+}
+
+/// The PF as it answered.
+struct Pf<'a> {
+    id: &'a DeviceId,
+    index: u32,
+    is_up: bool,
+    vfs: Vec<(u32, VfState)>,
+}
+
+/// Looks at the VFs of one PF.
+pub fn inspect(context: &Context, boot: &str, hardware: &Arc<Hardware>, task: &Task) -> Inspected {
+    let mut inspector = match Inspector::new(context, boot, hardware, task) {
+        Ok(inspector) => inspector,
+        Err(error) => {
+            warn!(pf = %task.pf, "its VFs cannot be looked at: {error}");
+            let unknown = |subject: &Subject| (subject.id.clone(), Verdict::Unknown);
+            return Inspected {
+                pf: task.pf.clone(),
+                verdicts: task.subjects.iter().map(unknown).collect(),
+                is_told: false,
+            };
+        }
+    };
+    let looked = |subject: &Subject| (subject.id.clone(), inspector.look(subject));
+    Inspected {
+        pf: task.pf.clone(),
+        verdicts: task.subjects.iter().map(looked).collect(),
+        is_told: inspector.pf.is_some_and(|pf| pf.is_up),
+    }
+}
+
+struct Inspector<'a> {
+    context: &'a Context,
+    boot: &'a str,
+    hardware: &'a Hardware,
+    task: &'a Task,
+    socket: Socket,
+    pf: Option<Pf<'a>>,
+}
+
+// === impl Inspector ===
+
+impl<'a> Inspector<'a> {
+    fn new(context: &'a Context, boot: &'a str, hardware: &'a Hardware, task: &'a Task) -> Result<Self, NetlinkError> {
+        let mut socket = Socket::open()?;
+        let netdev = hardware.inventory.get(&task.pf).and_then(Device::netdev);
+        let pf = match netdev {
+            None => None,
+            Some(netdev) => socket.link_by_index(netdev.index)?.map(|link| (netdev.index, link)),
+        };
+        let pf = pf.map(|(index, link)| {
+            Ok::<_, NetlinkError>(Pf {
+                id: &task.pf,
+                index,
+                is_up: link.flags.is_up(),
+                vfs: socket.vfs(index)?,
+            })
+        });
+        Ok(Self {
+            context,
+            boot,
+            hardware,
+            task,
+            pf: pf.transpose()?,
+            socket,
+        })
+    }
+
+    fn look(&mut self, subject: &Subject) -> Verdict {
+        let before = self.context.idle.get(&subject.id);
+        let before = before.filter(|record| record.boot == self.boot);
+        let seen = self.seen(&subject.id);
+        // Asked after the look: an attachment that began since leaves its record before it changes anything.
+        let is_attached = !self
+            .context
+            .journal
+            .get(&subject.id)
+            .is_ok_and(|record| record.is_none());
+        if is_attached || !subject.is_free {
+            return self.in_use(before, seen.filter(|_| !is_attached));
+        }
+        let Some(now) = seen else {
+            return Verdict::Unknown;
+        };
+        let Some(before) = before else {
+            return self.take(&now);
+        };
+        let rebound = subject.rebound || before.driver != now.driver;
+        match difference(&before, &now, rebound) {
+            None if rebound => self.take(&now),
+            None => self.keep(&before, &now),
+            Some(text) if subject.adopt => self.put(&now, Verdict::Adopted(text)),
+            Some(text) if subject.ours => self.restore(&before, &now, text),
+            Some(text) => self.distrust(before, text),
+        }
+    }
+
+    /// A device that somebody has. Its record stays as long as it is seen to be true.
+    fn in_use(&self, before: Option<IdleRecord>, now: Option<IdleRecord>) -> Verdict {
+        match (before, now) {
+            (None, _) => Verdict::Unknown,
+            (Some(before), Some(now)) if before.driver == now.driver && difference(&before, &now, false).is_none() => {
+                self.keep(&before, &now);
+                Verdict::Unknown
+            }
+            (Some(before), _) => {
+                self.distrust(before, String::new());
+                Verdict::Distrusted
+            }
+        }
+    }
+
+    /// The device as it is.
+    fn seen(&mut self, id: &DeviceId) -> Option<IdleRecord> {
+        let device = self.hardware.inventory.get(id)?;
+        let link = match device.netdev() {
+            None => None,
+            Some(netdev) => Some(as_original(self.socket.link_by_index(netdev.index).ok()??)?),
+        };
+        let vf = self.pf.as_ref().and_then(|pf| {
+            let index = device.vf_index()?;
+            let (_, state) = pf.vfs.iter().find(|(vf, _)| *vf == index)?;
+            Some(IdleVf {
+                pf: pf.id.clone(),
+                pf_index: pf.index,
+                generation: self.task.generation,
+                index,
+                state: *state,
+            })
+        });
+        Some(IdleRecord {
+            version: IdleRecord::VERSION,
+            device: id.clone(),
+            boot: self.boot.to_owned(),
+            driver: device.driver.clone(),
+            link,
+            vf,
+        })
+    }
+
+    fn take(&self, now: &IdleRecord) -> Verdict {
+        if !self.task.settled {
+            return Verdict::Unsettled;
+        }
+        self.put(now, Verdict::Clean)
+    }
+
+    /// The record of a clean device, renewed where it is of an earlier generation or of an interface with another index.
+    fn keep(&self, before: &IdleRecord, now: &IdleRecord) -> Verdict {
+        let says_less = before.vf.is_some() && now.vf.is_none() || before.link.is_some() && now.link.is_none();
+        if says_less || before == now {
+            return Verdict::Clean;
+        }
+        self.put(now, Verdict::Clean)
+    }
+
+    /// Nobody is to go by a record that is not true; it stays, to be compared with.
+    fn distrust(&self, mut before: IdleRecord, text: String) -> Verdict {
+        let Some(vf) = before.vf.as_mut().filter(|vf| vf.generation != 0) else {
+            return Verdict::Differs(text);
+        };
+        vf.generation = 0;
+        self.put(&before, Verdict::Differs(text))
+    }
+
+    fn restore(&mut self, before: &IdleRecord, now: &IdleRecord, text: String) -> Verdict {
+        let device = &before.device;
+        info!(%device, "an attachment left it changed, bringing it back to its idle state: {text}");
+        let state = now.vf.as_ref().map(|vf| vf.state);
+        let interface = now.link.as_ref().map(|link| link.index);
+        let restored = return_to_idle(self.context, before, state.as_ref(), interface, &mut self.socket);
+        if let Err(error) = restored {
+            warn!(%device, "not in its idle state: {error}");
+        }
+        if let Some(pf) = &mut self.pf {
+            match self.socket.vfs(pf.index) {
+                Ok(vfs) => pf.vfs = vfs,
+                Err(error) => warn!(%device, "whether it is in its idle state is not known: {error}"),
+            }
+        }
+        let Some(after) = self.seen(device) else {
+            return Verdict::Unknown;
+        };
+        match difference(before, &after, false) {
+            None => self.keep(before, &after),
+            Some(text) => self.distrust(before.clone(), text),
+        }
+    }
+
+    fn put(&self, record: &IdleRecord, verdict: Verdict) -> Verdict {
+        if let Err(error) = self.context.idle.put(record) {
+            warn!(device = %record.device, "its idle record is not written: {error}");
+        }
+        verdict
+    }
+}
+
+fn as_original(link: Link) -> Option<OriginalLink> {
+    Some(OriginalLink {
+        name: link.name.parse().ok()?,
+        index: link.index,
+        mac: link.mac(),
+        mtu: link.mtu,
+        flags: link.flags.0,
+        alias: link.alias,
+        altnames: link.altnames,
+    })
+}

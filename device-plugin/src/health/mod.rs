@@ -1,0 +1,126 @@
+//! Whether a device may be given out (rule 7: a free device is a clean device), as a function of what is known of it.
+//!
+//! - here: the judgement;
+//! - [`difference`]: a free VF and its idle record;
+//! - [`inspect`]: taking, comparing and restoring idle records;
+//! - [`flap`]: a device that comes and goes stays away until it has been well for a while.
+
+pub mod difference;
+pub mod flap;
+pub mod inspect;
+
+use std::fmt;
+
+use hardwire_pci::DeviceId;
+
+use crate::pools::Claim;
+
+/// Who has a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Nobody: no record, interface (if any) on the host, held by no pod, no Allocate unaccounted for.
+    Free,
+    /// An attachment of ours.
+    Attached,
+    /// An attachment of ours whose pod is gone and for which no DEL came yet.
+    Orphaned,
+    /// A pod, an Allocate, or somebody who took its interface to another namespace.
+    Others,
+    /// Nobody knows: the kubelet does not tell who holds what.
+    Unknown,
+}
+
+/// What is known of a listed device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// It is in this machine.
+    pub is_there: bool,
+    /// Its PF, if that is not in this machine.
+    pub lost_pf: Option<&'a DeviceId>,
+    /// Its PF, if that has no carrier and the pool minds.
+    pub carrierless_pf: Option<&'a DeviceId>,
+    /// The bound driver.
+    pub driver: Option<&'a str>,
+    /// Who has it.
+    pub usage: Usage,
+    /// What the node uses it for, unless the pool may have it all the same.
+    pub claim: Option<&'a Claim>,
+    /// Why the pool's configuration no longer selects it.
+    pub unselected: Option<String>,
+    /// How it differs from its idle record.
+    pub difference: Option<&'a str>,
+}
+
+/// Why a device is not given out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ailment {
+    /// It is not in this machine any more.
+    Gone,
+    /// Its PF is not.
+    PfGone(DeviceId),
+    /// Its PF has no carrier.
+    NoCarrier(DeviceId),
+    /// No driver is bound to it.
+    NoDriver,
+    /// The pool's configuration no longer selects it.
+    Unselected(String),
+    /// The node uses it.
+    Claimed(Claim),
+    /// It is free, and not in its idle state.
+    NotIdle(String),
+    /// Its attachment has no owner any more and is about to be released.
+    UnderRepair,
+    /// It was unhealthy too often of late.
+    Flapping,
+}
+
+impl fmt::Display for Ailment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("gone from the bus"),
+            Self::PfGone(pf) => write!(f, "its PF {pf} is gone"),
+            Self::NoCarrier(pf) => write!(f, "its PF {pf} has no carrier"),
+            Self::NoDriver => f.write_str("no driver is bound to it"),
+            Self::Unselected(why) => f.write_str(why),
+            Self::Claimed(claim) => claim.fmt(f),
+            Self::NotIdle(difference) => write!(f, "free, but not in its idle state: {difference}"),
+            Self::UnderRepair => f.write_str("under repair: its pod is gone and no DEL came"),
+            Self::Flapping => f.write_str("well again, but unhealthy too often of late"),
+        }
+    }
+}
+
+/// Why a device may not be given out; `None` if it may.
+///
+/// What somebody else uses is theirs: of such a device only what breaks it counts, never how it is configured.
+pub fn judge(facts: &Facts<'_>) -> Option<Ailment> {
+    if !facts.is_there {
+        return Some(Ailment::Gone);
+    }
+    if let Some(pf) = facts.lost_pf {
+        return Some(Ailment::PfGone(pf.clone()));
+    }
+    if facts.usage == Usage::Orphaned {
+        return Some(Ailment::UnderRepair);
+    }
+    if facts.driver.is_none() {
+        return Some(Ailment::NoDriver);
+    }
+    if matches!(facts.usage, Usage::Free | Usage::Unknown) {
+        if let Some(claim) = facts.claim {
+            return Some(Ailment::Claimed(claim.clone()));
+        }
+        if let Some(why) = &facts.unselected {
+            return Some(Ailment::Unselected(why.clone()));
+        }
+        // A difference seen while the device was known to be free stays one while nobody can tell.
+        if let Some(difference) = facts.difference {
+            return Some(Ailment::NotIdle(difference.to_owned()));
+        }
+    }
+    facts.carrierless_pf.map(|pf| Ailment::NoCarrier(pf.clone()))
+}
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

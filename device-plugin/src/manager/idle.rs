@@ -1,0 +1,234 @@
+//! Which PFs are to be looked at, which VFs of them, and what was found.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::{Duration, SystemTime};
+
+use hardwire_cni::idle::IdleRecords;
+use hardwire_pci::DeviceId;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::health::inspect::{Inspected, Verdict};
+
+/// Without an event for so long, a PF and its VFs have settled: network managers and udev's rules have had their turn.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Whom an adoption is told to.
+pub(super) type Reply = oneshot::Sender<Result<String, String>>;
+
+/// What is known of the idle states of the node.
+#[derive(Debug)]
+pub(super) struct Idle {
+    records: IdleRecords,
+    /// Of all records that this process writes. What it says of a PF is in force until the PF's next event.
+    pub(super) generation: u64,
+    pfs: HashMap<DeviceId, Watched>,
+    /// PFs that are to be looked at.
+    wanted: BTreeSet<DeviceId>,
+    /// How VFs differ from their records.
+    differences: BTreeMap<DeviceId, String>,
+    /// VFs that an attachment of ours had, and that were not looked at since.
+    pub(super) ended: HashSet<DeviceId>,
+    /// VFs that a driver was bound to since their records were taken.
+    pub(super) rebound: HashSet<DeviceId>,
+    /// VFs in use whose records count no more: they need no look until they are free.
+    distrusted: HashSet<DeviceId>,
+    /// VFs whose state is to be adopted, and who wants to know.
+    adopting: HashMap<DeviceId, Vec<Reply>>,
+}
+
+/// A PF whose events are counted.
+#[derive(Debug)]
+struct Watched {
+    events: u64,
+    last: Instant,
+    in_force: bool,
+    /// Its VFs have been looked at since it settled.
+    is_done: bool,
+}
+
+// === impl Idle ===
+
+impl Idle {
+    /// With no PF's generation in force: what happened before is not known.
+    pub(super) fn new(records: IdleRecords, pfs: impl IntoIterator<Item = DeviceId>) -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let mut idle = Self {
+            records,
+            generation: since.map_or(1, |since| u64::try_from(since.as_nanos()).unwrap_or(1)),
+            pfs: HashMap::new(),
+            wanted: BTreeSet::new(),
+            differences: BTreeMap::new(),
+            ended: HashSet::new(),
+            rebound: HashSet::new(),
+            distrusted: HashSet::new(),
+            adopting: HashMap::new(),
+        };
+        let now = Instant::now();
+        for pf in pfs {
+            idle.withdraw(&pf);
+            idle.happened(&pf, now);
+        }
+        idle
+    }
+
+    /// An event of a PF or of one of its VFs: from now on no record of its VFs counts, until they were looked at again.
+    pub(super) fn happened(&mut self, pf: &DeviceId, now: Instant) {
+        let watched = self.pfs.entry(pf.clone()).or_insert(Watched {
+            events: 0,
+            last: now,
+            in_force: false,
+            is_done: false,
+        });
+        watched.events += 1;
+        watched.last = now;
+        watched.is_done = false;
+        let was_in_force = std::mem::take(&mut watched.in_force);
+        if was_in_force {
+            self.withdraw(pf);
+        }
+        self.wanted.insert(pf.clone());
+    }
+
+    fn withdraw(&self, pf: &DeviceId) {
+        if let Err(error) = self.records.withdraw(pf) {
+            warn!(%pf, "the idle records of its VFs are not withdrawn: {error}");
+        }
+    }
+
+    /// A PF is to be looked at, although nothing happened to it.
+    pub(super) fn want(&mut self, pf: &DeviceId) {
+        self.wanted.insert(pf.clone());
+    }
+
+    /// All PFs are.
+    pub(super) fn want_all(&mut self) {
+        self.wanted.extend(self.pfs.keys().cloned());
+    }
+
+    /// A device is not in this machine any more, or is another one under the same id.
+    pub(super) fn forget(&mut self, id: &DeviceId) {
+        self.differences.remove(id);
+        self.ended.remove(id);
+        self.rebound.remove(id);
+        self.distrusted.remove(id);
+        self.pfs.remove(id);
+        self.wanted.remove(id);
+        if let Err(error) = self.records.remove(id) {
+            warn!(device = %id, "its idle record is not removed: {error}");
+        }
+    }
+
+    /// How a VF differs from its record.
+    pub(super) fn difference(&self, id: &DeviceId) -> Option<&str> {
+        self.differences.get(id).map(String::as_str)
+    }
+
+    /// The state of a VF is to be adopted.
+    pub(super) fn adopt(&mut self, id: DeviceId, pf: &DeviceId, reply: Reply) {
+        self.adopting.entry(id).or_default().push(reply);
+        self.wanted.insert(pf.clone());
+    }
+
+    /// Whether a VF in use needs no look.
+    pub(super) fn is_distrusted(&self, id: &DeviceId) -> bool {
+        self.distrusted.contains(id)
+    }
+
+    /// Whether the state of a VF is to be adopted.
+    pub(super) fn is_adopting(&self, id: &DeviceId) -> bool {
+        self.adopting.contains_key(id)
+    }
+
+    /// Whether there is anything to look at now.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
+    /// The PFs to look at now: how many events each has had, and whether it has settled.
+    pub(super) fn take_wanted(&mut self, now: Instant) -> Vec<(DeviceId, u64, bool)> {
+        let wanted = std::mem::take(&mut self.wanted).into_iter();
+        let known = wanted.filter_map(|pf| {
+            let watched = self.pfs.get(&pf)?;
+            Some((pf, watched.events, watched.last + SETTLED <= now))
+        });
+        known.collect()
+    }
+
+    /// When the next PF settles that was not looked at since.
+    pub(super) fn settles(&self) -> Option<Instant> {
+        let pending = self.pfs.values().filter(|watched| !watched.is_done);
+        pending.map(|watched| watched.last + SETTLED).min()
+    }
+
+    /// The PFs that have settled are to be looked at.
+    pub(super) fn want_settled(&mut self, now: Instant) {
+        let settled = self.pfs.iter_mut();
+        let settled = settled.filter(|(_, watched)| !watched.is_done && watched.last + SETTLED <= now);
+        for (pf, watched) in settled {
+            watched.is_done = true;
+            self.wanted.insert(pf.clone());
+        }
+    }
+
+    /// Takes note of what was found, when the PF had had `events` events. Returns the VFs that differ or did before.
+    pub(super) fn found(&mut self, inspected: Inspected, events: u64) {
+        for (id, verdict) in inspected.verdicts {
+            self.judge(id, verdict);
+        }
+        let Some(watched) = self.pfs.get_mut(&inspected.pf) else {
+            return;
+        };
+        // Something happened while it was looked at: the next look decides.
+        if watched.events != events || !inspected.is_told || watched.in_force {
+            return;
+        }
+        match self.records.set_generation(&inspected.pf, self.generation) {
+            Ok(()) => watched.in_force = true,
+            Err(error) => warn!(pf = %inspected.pf, "the idle records of its VFs do not count: {error}"),
+        }
+    }
+
+    fn judge(&mut self, id: DeviceId, verdict: Verdict) {
+        let answer = match &verdict {
+            Verdict::Clean => Ok("it is in its idle state: there is nothing to adopt".to_owned()),
+            Verdict::Unsettled => Ok("it has no idle state yet: what it is like once it settles will be".to_owned()),
+            Verdict::Adopted(difference) => Ok(format!("adopted: {difference}")),
+            Verdict::Differs(difference) => Err(format!("not adopted: {difference}")),
+            Verdict::Unknown | Verdict::Distrusted => Err("it cannot be looked at, or is in use".to_owned()),
+        };
+        for reply in self.adopting.remove(&id).into_iter().flatten() {
+            // Who asked may have gone.
+            let _ = reply.send(answer.clone());
+        }
+        match verdict {
+            Verdict::Unknown => return,
+            Verdict::Distrusted => {
+                self.distrusted.insert(id);
+                return;
+            }
+            Verdict::Unsettled => {}
+            Verdict::Clean | Verdict::Adopted(_) => {
+                self.differences.remove(&id);
+                self.rebound.remove(&id);
+                self.distrusted.remove(&id);
+            }
+            Verdict::Differs(text) => {
+                self.differences.insert(id.clone(), text);
+            }
+        }
+        self.ended.remove(&id);
+    }
+
+    /// Answers those whose device is not among these, which are about to be looked at.
+    pub(super) fn refuse_adoptions_but(&mut self, looked_at: &HashSet<DeviceId>) {
+        for (_, replies) in self.adopting.extract_if(|id, _| !looked_at.contains(id)) {
+            for reply in replies {
+                let text = "it is in use, or whether it is free is not known";
+                // Who asked may have gone.
+                let _ = reply.send(Err(text.to_owned()));
+            }
+        }
+    }
+}

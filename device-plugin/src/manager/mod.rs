@@ -1,0 +1,308 @@
+//! The daemon's loop: what happens on the node, what the configuration says, and what the kubelet does, become lists.
+//!
+//! Single-threaded. Whatever blocks (sysfs, netlink, the journal) is done elsewhere, one job of a kind at a time; its result
+//! comes back as one more event. Nothing wakes up without a reason (rule 10): timers run only while something is due.
+//!
+//! - [`running`]: a pool that is being served;
+//! - [`listing`]: which device is in which list, and for how long;
+//! - [`facts`]: what is known of a listed device, and the verdict;
+//! - [`idle`]: what is known of idle states;
+//! - [`jobs`]: what is done elsewhere;
+//! - [`view`]: what other programs are told in `devices.json`.
+
+mod facts;
+mod idle;
+mod jobs;
+mod listing;
+mod running;
+mod setup;
+mod view;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hardwire_cni::Context;
+use hardwire_pci::{Device, DeviceId};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::allocations::Allocations;
+use crate::config::Defaults;
+use crate::container::Surroundings;
+use crate::control::Adopt;
+use crate::debounce::Debounce;
+use crate::directory::Directory;
+use crate::events::{Change, Event, Events, Place};
+use crate::podresources::{Held, PodResources};
+use crate::pools::{Assignment, Hardware, Stale};
+use crate::repair::Attachments;
+use idle::Idle;
+use jobs::Done;
+use running::Running;
+
+pub use setup::{Setup, StartError};
+
+/// Between looks for what sends no event, while something is outstanding.
+const SLOW: Duration = Duration::from_secs(60);
+
+/// The daemon.
+#[derive(Debug)]
+pub struct Manager {
+    context: Context,
+    boot: String,
+    config: PathBuf,
+    /// The configuration's text as it was read last.
+    text: String,
+    defaults: Defaults,
+    surroundings: Surroundings,
+    grace: Duration,
+    directory: Directory,
+    events: Events,
+    config_changes: watch::Receiver<()>,
+    kubelet_changes: Option<watch::Receiver<()>>,
+    attachment_changes: watch::Receiver<Attachments>,
+    requests: mpsc::Receiver<Adopt>,
+    reload: Arc<tokio::sync::Notify>,
+
+    pools: Vec<Running>,
+    /// Pools whose sockets could not be made.
+    unserved: bool,
+    hardware: Arc<Hardware>,
+    /// The hardware, with what is hidden in pods.
+    seen: Arc<Hardware>,
+    assignment: Assignment,
+    attachments: Attachments,
+    held: Option<Held>,
+    podresources: PodResources,
+    allocations: Arc<Allocations>,
+    idle: Idle,
+
+    stale: Stale,
+    debounce: Debounce,
+    config_debounce: Debounce,
+    jobs: JoinSet<Done>,
+    is_looking: bool,
+    is_inspecting: bool,
+    /// When lists change by themselves: a grace ends, or a calm.
+    next: Option<Instant>,
+    slow: Option<Instant>,
+    view: view::View,
+}
+
+// === impl Manager ===
+
+impl Manager {
+    /// Runs until told to stop; then ends all pools.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            self.start_jobs();
+            let due = self.due();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                event = self.events.next() => self.heard(event),
+                Ok(()) = self.attachment_changes.changed() => self.attachments_changed(),
+                () = self.allocations.noted() => self.outstanding(),
+                Some(request) = self.requests.recv() => self.asked(request),
+                () = self.reload.notified() => self.look_again().await,
+                Ok(()) = self.config_changes.changed() => self.config_debounce.heard(Instant::now()),
+                Some(()) = changed(&mut self.kubelet_changes) => self.kubelet_changed(),
+                Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => match done {
+                    Ok(done) => self.done(done),
+                    Err(error) => self.lost(&error),
+                },
+                () = until(due) => self.time_has_come().await,
+            }
+        }
+        self.jobs.abort_all();
+        let ends: Vec<_> = self.pools.into_iter().map(|pool| tokio::spawn(pool.end())).collect();
+        for end in ends {
+            // Each has its own bounds.
+            let _ = end.await;
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let looks = self.debounce.due().filter(|_| !self.is_looking);
+        let settles = self.idle.settles().filter(|_| !self.is_inspecting);
+        let times = [looks, self.config_debounce.due(), self.next, self.slow, settles];
+        times.into_iter().flatten().min()
+    }
+
+    async fn time_has_come(&mut self) {
+        let now = Instant::now();
+        if self.config_debounce.take(now) {
+            self.reread_config().await;
+        }
+        if !self.is_looking && self.debounce.take(now) {
+            self.look();
+        }
+        if !self.is_inspecting {
+            self.idle.want_settled(now);
+        }
+        if self.next.is_some_and(|next| next <= now) {
+            self.arrange(&BTreeSet::new());
+        }
+        if self.slow.is_some_and(|slow| slow <= now) {
+            self.slow = None;
+            self.idle.want_all();
+            self.outstanding();
+        }
+    }
+
+    /// Everything is read again, as SIGHUP wants it.
+    async fn look_again(&mut self) {
+        info!("reading configuration and hardware again");
+        self.text.clear();
+        self.reread_config().await;
+        self.stale = Stale::everything();
+        self.idle.want_all();
+        if !self.is_looking {
+            self.look();
+        } else {
+            self.debounce.heard(Instant::now());
+        }
+    }
+
+    fn heard(&mut self, event: Event) {
+        let now = Instant::now();
+        let device = match event {
+            Event::Overrun => {
+                warn!("events were lost: reading everything again");
+                self.stale.all = true;
+                for pf in jobs::pfs(&self.hardware) {
+                    self.idle.happened(&pf, now);
+                }
+                self.debounce.heard(now);
+                return;
+            }
+            Event::Device { place, change } => {
+                self.device_changed(&place, change);
+                if let Place::Netdevsim(number) = place {
+                    for pf in jobs::pfs_of_netdevsim(&self.hardware, number) {
+                        self.idle.happened(&pf, now);
+                    }
+                }
+                let id = match &place {
+                    Place::Pci(address) => Some(DeviceId::Pci(*address)),
+                    _ => None,
+                };
+                self.stale.places.insert(place);
+                self.debounce.heard(now);
+                id.and_then(|id| self.hardware.inventory.get(&id))
+            }
+            Event::Link(index) => {
+                let owner = self.hardware.owner_of(index);
+                let place = owner.and_then(|device| Place::of_device(&device.id));
+                let Some(place) = place else { return };
+                self.stale.places.insert(place);
+                self.debounce.heard(now);
+                owner
+            }
+            Event::Address(index) => return self.use_changed(Some(index), now),
+            Event::DefaultRoute(index) => return self.use_changed(index, now),
+        };
+        let pf = device.and_then(|device| jobs::pf_for(device)).cloned();
+        if let Some(pf) = pf {
+            self.idle.happened(&pf, now);
+        }
+    }
+
+    /// Whether the node uses an interface, or any, may have changed.
+    fn use_changed(&mut self, interface: Option<u32>, now: Instant) {
+        match interface.map(|index| self.hardware.owner_of(index)) {
+            None => self.stale.all_used = true,
+            Some(Some(device)) => drop(self.stale.used.insert(device.id.clone())),
+            Some(None) => return,
+        }
+        self.debounce.heard(now);
+    }
+
+    fn device_changed(&mut self, place: &Place, change: Change) {
+        let Place::Pci(address) = place else { return };
+        let id = DeviceId::Pci(*address);
+        match change {
+            // Under an id that another device may have had.
+            Change::Added | Change::Removed => self.idle.forget(&id),
+            Change::Driver => drop(self.idle.rebound.insert(id)),
+            Change::Other => {}
+        }
+    }
+
+    fn attachments_changed(&mut self) {
+        let now = self.attachment_changes.borrow_and_update().clone();
+        let before = std::mem::replace(&mut self.attachments, now);
+        for id in before.keys().filter(|id| !self.attachments.contains_key(*id)) {
+            debug!(device = %id, "an attachment ended");
+            self.idle.ended.insert(id.clone());
+            if let Some(pf) = self.hardware.inventory.get(id).and_then(Device::pf) {
+                self.idle.want(pf);
+            }
+        }
+        self.outstanding();
+        self.refresh();
+    }
+
+    fn kubelet_changed(&mut self) {
+        if self.held.is_none() {
+            self.idle.want_all();
+        }
+    }
+
+    /// The slow timer runs while an attachment or an allocation is outstanding.
+    fn outstanding(&mut self) {
+        let is_ours = |id: &str| {
+            let id = id.parse::<DeviceId>();
+            id.is_ok_and(|id| self.pools.iter().any(|pool| pool.entries.contains_key(&id)))
+        };
+        let held = self.held.as_ref();
+        let outstanding = !self.attachments.is_empty()
+            || !self.allocations.is_empty()
+            || held.is_some_and(|held| held.iter().any(|(id, _)| is_ours(id)));
+        self.slow = match self.slow {
+            _ if !outstanding => None,
+            None => Some(Instant::now() + SLOW),
+            slow => slow,
+        };
+    }
+
+    fn asked(&mut self, request: Adopt) {
+        let Adopt { device: id, reply } = request;
+        let refused = if !self.pools.iter().any(|pool| pool.entries.contains_key(&id)) {
+            Some(format!("{id} is in no pool"))
+        } else {
+            let device = self.seen.inventory.get(&id);
+            match (device.and_then(Device::pf), self.usage(&id).in_use()) {
+                (_, Some(why)) => Some(format!("{id} is {why}")),
+                (None, None) => Some(format!("{id} has no PF here, and so no idle state")),
+                (Some(_), None) => None,
+            }
+        };
+        let pf = self.seen.inventory.get(&id).and_then(Device::pf).cloned();
+        match (refused, pf) {
+            (None, Some(pf)) => self.idle.adopt(id, &pf, reply),
+            (refused, _) => {
+                // Who asked may have gone.
+                let _ = reply.send(Err(refused.unwrap_or_else(|| format!("{id} is gone"))));
+            }
+        }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn changed(changes: &mut Option<watch::Receiver<()>>) -> Option<()> {
+    match changes {
+        Some(changes) => changes.changed().await.ok(),
+        None => None,
+    }
+}

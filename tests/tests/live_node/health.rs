@@ -1,0 +1,118 @@
+//! Free VFs and their idle records; the PF's carrier.
+
+use hardwire_tests::node::{Igb, host_link, run};
+
+use super::*;
+
+#[test]
+fn a_record_of_each_free_vf_is_taken_and_in_force() {
+    let igb = Igb::get();
+    let live = Live::igb(&igb);
+    for index in 0..7 {
+        let record = live.wait_for_idle(&igb.vf_address(index));
+        assert_eq!(record["driver"], "igbvf");
+        assert_eq!(record["link"]["name"], igb.vf_netdev(index).unwrap());
+        assert_eq!(record["vf"]["index"], index);
+        assert_eq!(record["vf"]["state"]["vlan"], 0);
+    }
+}
+
+#[test]
+fn a_changed_free_vf_is_unhealthy_until_it_is_right_again() {
+    let igb = Igb::get();
+    let mut live = Live::igb(&igb);
+    let address = igb.vf_address(3);
+    live.wait_for_idle(&address);
+    run(&["ip", "link", "set", &igb.name, "vf", "3", "vlan", "7"]);
+    eprintln!("vlan: {:?}", live.wait_for_health(&address, false));
+    live.daemon
+        .wait_for_log("unhealthy: free, but not in its idle state: vlan was 0, is 7", SOON);
+    let idle = live.plugin.state().join("idle");
+    assert_eq!(idle_record(&idle, &address), None, "nobody may go by its record");
+    run(&["ip", "link", "set", &igb.name, "vf", "3", "vlan", "0"]);
+    live.wait_for_health(&address, true);
+    live.wait_for_idle(&address);
+    let netdev = igb.vf_netdev(3).unwrap();
+    run(&["ip", "link", "set", &netdev, "mtu", "1400"]);
+    live.wait_for_health(&address, false);
+    run(&["ip", "link", "set", &netdev, "mtu", "1500"]);
+    live.wait_for_health(&address, true);
+}
+
+#[test]
+fn a_deliberate_change_is_adopted_and_outlives_the_daemon() {
+    let igb = Igb::get();
+    let mut live = Live::igb(&igb);
+    let address = igb.vf_address(5);
+    live.wait_for_idle(&address);
+    run(&["ip", "link", "set", &igb.name, "vf", "5", "vlan", "9"]);
+    live.wait_for_health(&address, false);
+
+    // Our own restart changes nothing about that.
+    live.daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(live.daemon.wait(SOON).code(), Some(0));
+    live.daemon = live.site.start_live(&live.config, Some(&live.plugin.state()));
+    live.wait_for_health(&address, false);
+
+    let adopt = |id: &str| live.site.adopt(id, &live.plugin.state());
+    let refused = adopt("0000:ff:00.0");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("is in no pool"),
+        "{refused:?}"
+    );
+    let adopted = adopt(&address);
+    let said = String::from_utf8_lossy(&adopted.stdout);
+    assert!(said.contains("adopted: vlan was 0, is 9"), "{adopted:?}");
+    live.wait_for_health(&address, true);
+    assert_eq!(live.wait_for_idle(&address)["vf"]["state"]["vlan"], 9);
+    run(&["ip", "link", "set", &igb.name, "vf", "5", "vlan", "0"]);
+    live.wait_for_health(&address, false);
+    adopt(&address);
+    live.wait_for_health(&address, true);
+}
+
+#[test]
+fn a_device_that_a_pod_holds_is_not_judged_by_its_settings() {
+    let igb = Igb::get();
+    let live = Live::igb(&igb);
+    let held = live.kubelet.admit("default/dpdk", "app", RESOURCE, 1).unwrap();
+    let address = held.devices[0].clone();
+    let index = (0..7).find(|index| igb.vf_address(*index) == address).unwrap();
+    live.wait_for_idle(&igb.vf_address((index + 1) % 7));
+    run(&["ip", "link", "set", &igb.name, "vf", &index.to_string(), "vlan", "70"]);
+    live.assert_stays(&address, true);
+    assert_eq!(igb.vf(index)["vlan_list"][0]["vlan"], 70, "it is never touched");
+    let refused = live.site.adopt(&address, &live.plugin.state());
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("is in use"),
+        "{refused:?}"
+    );
+    run(&["ip", "link", "set", &igb.name, "vf", &index.to_string(), "vlan", "0"]);
+}
+
+#[test]
+fn the_carrier_of_the_pf_counts_where_the_pool_minds() {
+    let igb = Igb::get();
+    igb.up();
+    let minds = json!({"selectors": {"pfNames": [igb.name]}, "onCarrierLoss": "unhealthy"});
+    let config = json!({"resourceList": [{"resourceName": "probe", "selectors": {}, "onCarrierLoss": "unhealthy"}]});
+    let site = Site::new();
+    let checked = site.output(
+        &["devices", "--config", site.config(&config).to_str().unwrap()],
+        std::path::Path::new("/sys"),
+    );
+    assert!(
+        !String::from_utf8_lossy(&checked.stderr).contains("no field of a pool"),
+        "the configuration knows onCarrierLoss"
+    );
+    let mut live = Live::start(&minds, 7);
+    run(&["ip", "link", "set", &igb.name, "down"]);
+    live.wait(|devices| !devices.iter().any(is_healthy));
+    live.daemon.wait_for_log("has no carrier", SOON);
+    igb.up();
+    live.wait(|devices| devices.iter().all(is_healthy));
+    drop(live);
+    igb.renew();
+    assert!(host_link(&igb.name)["flags"].to_string().contains("UP"));
+}

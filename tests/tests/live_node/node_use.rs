@@ -1,0 +1,65 @@
+//! The node takes a spare NIC into use, and gives it back.
+
+use hardwire_tests::node::{Netdevsim, run};
+
+use super::*;
+
+/// A daemon that offers a spare NIC, with its id and its interface.
+fn spare() -> (Netdevsim, Live, String, String) {
+    let device = Netdevsim::legacy(0);
+    let id = format!("netdevsim{}/{}", device.number, device.pf_port());
+    let nic = device.pf();
+    run(&["ip", "link", "set", &nic, "up"]);
+    let live = Live::start(&json!({"selectors": {"pciAddresses": [id]}}), 1);
+    (device, live, id, nic)
+}
+
+#[test]
+fn an_address_and_a_default_route_withdraw_a_nic() {
+    let (_device, mut live, id, nic) = spare();
+    run(&["ip", "address", "add", "192.0.2.1/24", "dev", &nic]);
+    eprintln!("address: {:?}", live.wait_for_health(&id, false));
+    live.daemon
+        .wait_for_log("unhealthy: it carries the node's address 192.0.2.1", SOON);
+    run(&["ip", "address", "delete", "192.0.2.1/24", "dev", &nic]);
+    // By then it may have left the list.
+    live.wait(|devices| devices.iter().any(is_healthy));
+    run(&["ip", "route", "add", "default", "dev", &nic, "table", "77"]);
+    eprintln!("default route: {:?}", live.wait_for_health(&id, false));
+    live.wait(<[Device]>::is_empty);
+    run(&["ip", "route", "delete", "default", "dev", &nic, "table", "77"]);
+    live.wait(|devices| devices.iter().any(is_healthy));
+}
+
+#[test]
+fn an_upper_device_withdraws_a_nic() {
+    for kind in ["bridge", "bond", "vlan", "macvlan"] {
+        let (device, mut live, id, nic) = spare();
+        let upper = format!("up{}", device.number);
+        let add = ["ip", "link", "add"];
+        match kind {
+            "vlan" => run(&[&add[..], &["link", &nic, "name", &upper, "type", "vlan", "id", "5"]].concat()),
+            "macvlan" => run(&[&add[..], &["link", &nic, "name", &upper, "type", "macvlan"]].concat()),
+            _ => {
+                run(&["ip", "link", "add", &upper, "type", kind]);
+                run(&["ip", "link", "set", &nic, "down"]);
+                run(&["ip", "link", "set", &nic, "master", &upper])
+            }
+        };
+        live.wait_for_health(&id, false);
+        live.daemon
+            .wait_for_log(&format!("unhealthy: {upper} stands on it"), SOON);
+        run(&["ip", "link", "delete", &upper]);
+        live.wait(|devices| devices.iter().any(is_healthy));
+    }
+}
+
+#[test]
+fn routes_that_lead_elsewhere_change_nothing() {
+    let (_device, mut live, id, nic) = spare();
+    for third in 0..50 {
+        run(&["ip", "route", "add", &format!("198.18.{third}.0/24"), "dev", &nic]);
+    }
+    live.assert_stays(&id, true);
+    assert!(!live.daemon.log().contains("all_used: true"));
+}
