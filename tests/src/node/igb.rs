@@ -59,6 +59,11 @@ impl Igb {
         fs::write(&num_vfs, VFS.to_string()).expect("making VFs");
     }
 
+    /// Name of the PF's interface now.
+    pub fn interface(&self) -> Option<String> {
+        netdev(&self.address)
+    }
+
     /// PCI address of a VF.
     pub fn vf_address(&self, index: u32) -> String {
         let link = format!("/sys/bus/pci/devices/{}/virtfn{index}", self.address);
