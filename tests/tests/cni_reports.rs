@@ -54,7 +54,7 @@ fn one(socket: &UnixDatagram, outcome: &Outcome, verb: &str) -> Report {
         assert!(lines[0].contains(&format!("{} ", phase.as_str())), "{}", lines[0]);
     }
     let phases: u64 = report.phases_us.values().sum();
-    assert!((1..=report.total_us).contains(&phases), "{report:?}");
+    assert!(phases <= report.total_us, "{report:?}");
     report
 }
 
