@@ -18,7 +18,10 @@ const MANY: usize = 24;
 
 fn tickets(plugin: &Plugin) -> Vec<PathBuf> {
     let entries = fs::read_dir(plugin.state().join("queue"));
-    let paths = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let paths = entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()));
     paths.filter(|path| !path.ends_with("tail")).collect()
 }
 

@@ -63,7 +63,11 @@ fn names(report: &Report, scene: &Scene) {
     let device = report.device.as_ref().map(ToString::to_string);
     assert_eq!(device, Some(format!("net/{}", scene.nic.name())));
     assert_eq!(
-        (report.network.as_str(), report.container.as_str(), report.ifname.as_str()),
+        (
+            report.network.as_str(),
+            report.container.as_str(),
+            report.ifname.as_str()
+        ),
         ("net-a", scene.pod.name(), "net1")
     );
 }
@@ -81,10 +85,20 @@ fn an_add_and_its_del_send_one_report_each() {
         let report = one(&socket, &added, "ADD");
         names(&report, &scene);
         assert_eq!(report.code, 0);
-        for phase in [Phase::Lock, Phase::Journal, Phase::Move, Phase::Ipam, Phase::Addresses, Phase::Announce] {
+        for phase in [
+            Phase::Lock,
+            Phase::Journal,
+            Phase::Move,
+            Phase::Ipam,
+            Phase::Addresses,
+            Phase::Announce,
+        ] {
             assert!(report.phases_us.contains_key(&phase), "{phase:?}: {report:?}");
         }
-        assert!(report.phases_us[&Phase::Ipam] > 0 && report.phases_us[&Phase::Move] > 0, "{report:?}");
+        assert!(
+            report.phases_us[&Phase::Ipam] > 0 && report.phases_us[&Phase::Move] > 0,
+            "{report:?}"
+        );
         assert!(Duration::from_micros(report.total_us) <= took, "{report:?} in {took:?}");
 
         let deleted = scene.call("DEL", &extra).run();
@@ -141,7 +155,11 @@ fn other_verbs_send_none() {
         let socket = listen(&scene.plugin);
         scene.check(&json!({}), &result).run().silence();
         for verb in ["VERSION", "STATUS"] {
-            assert_eq!(scene.call(verb, &json!({"cniVersion": "1.1.0"})).run().status, 0, "{verb}");
+            assert_eq!(
+                scene.call(verb, &json!({"cniVersion": "1.1.0"})).run().status,
+                0,
+                "{verb}"
+            );
         }
         assert_eq!(received(&socket), [[0; 0]; 0]);
         scene.del(&json!({}));
@@ -173,7 +191,10 @@ fn a_reader_that_is_behind_delays_nothing() {
         }
         undisturbed(&scene, "a full socket");
         let left = received(&socket);
-        assert_eq!((left.len(), left.iter().all(|datagram| datagram == b"full")), (count, true));
+        assert_eq!(
+            (left.len(), left.iter().all(|datagram| datagram == b"full")),
+            (count, true)
+        );
         // And is told again once it has caught up.
         undisturbed(&scene, "an empty socket");
         assert_eq!(received(&socket).len(), 2);

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::links::vf;
+use super::links::{vf, vfs};
 use super::shell::{run, wait_until};
 
 const VFS: u32 = 7;
@@ -99,6 +99,12 @@ impl Igb {
     #[track_caller]
     pub fn vf(&self, index: u32) -> Value {
         vf(&self.name, index)
+    }
+
+    /// All VFs as the PF shows them.
+    #[track_caller]
+    pub fn vfs(&self) -> Vec<Value> {
+        vfs(&self.name)
     }
 }
 

@@ -108,7 +108,11 @@ fn another_name_mac_and_mtu_of_the_applications() {
             &["promisc", "on"],
             &["up"],
         ] {
-            let name = if stage.pod().link("data0").is_some() { "data0" } else { "net1" };
+            let name = if stage.pod().link("data0").is_some() {
+                "data0"
+            } else {
+                "net1"
+            };
             stage.pod().run(&[&["ip", "link", "set", name], words].concat());
         }
         if ends_first {

@@ -18,7 +18,18 @@ fn a_del_after_a_reboot_releases_the_address_and_touches_no_device() {
         stage.igb.wait_for_vf(VF);
         // What the node set since then is the node's.
         let vf = VF.to_string();
-        run(&["ip", "link", "set", &stage.igb.name, "vf", &vf, "vlan", "77", "spoofchk", "off"]);
+        run(&[
+            "ip",
+            "link",
+            "set",
+            &stage.igb.name,
+            "vf",
+            &vf,
+            "vlan",
+            "77",
+            "spoofchk",
+            "off",
+        ]);
         let name = stage.igb.vf_netdev(VF).expect("the VF is on the host");
         run(&["ip", "link", "set", &name, "mtu", "1450", "up"]);
         let before = seen(&stage.igb);

@@ -5,6 +5,11 @@ use std::fs;
 use super::{Stage, VF, seen};
 
 impl Stage {
+    fn num_vfs(&self, count: &str) {
+        let path = format!("/sys/bus/pci/devices/{}/sriov_numvfs", self.igb.address);
+        fs::write(&path, count).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+
     fn write(&self, file: &str, text: &str) {
         let path = format!("/sys/bus/pci/devices/{}/{file}", self.device);
         fs::write(&path, text).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -86,18 +91,7 @@ fn vfs_that_were_made_anew_before_the_del() {
     stage.ended_fresh();
 }
 
-#[test]
-fn a_vf_that_was_unplugged() {
-    let stage = Stage::new("unplug");
-    let del = stage.add();
-    stage.write("remove", "1");
-    del.run().silence();
-    stage.released();
-    assert_eq!(stage.igb.vf(VF), stage.before.vfs[VF as usize]);
-    stage.igb.renew();
-    stage.ended_fresh();
-}
-
+/// A VF is not to be unplugged alone: the kernel gives it no `remove` (`pci_dev_hp_attrs_are_visible`).
 #[test]
 fn a_pf_that_was_unplugged_with_its_vfs() {
     for back_first in [false, true] {
@@ -132,11 +126,4 @@ fn vfs_that_were_made_anew_belong_to_nobody_else_until_the_del() {
     assert_eq!(seen(&stage.igb), fresh);
     del.run().silence();
     stage.ended_fresh();
-}
-
-impl Stage {
-    fn num_vfs(&self, count: &str) {
-        let path = format!("/sys/bus/pci/devices/{}/sriov_numvfs", self.igb.address);
-        fs::write(&path, count).unwrap_or_else(|error| panic!("{path}: {error}"));
-    }
 }

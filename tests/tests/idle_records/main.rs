@@ -151,7 +151,10 @@ impl Watched {
     fn asks(&self, count: usize) {
         let questions = self.with("RTM_GETLINK (VFs");
         assert_eq!(questions.len(), count, "{:#?}", self.points);
-        assert!(questions.iter().all(|what| what.ends_with("RTM_GETLINK (VFs)")), "{questions:?}");
+        assert!(
+            questions.iter().all(|what| what.ends_with("RTM_GETLINK (VFs)")),
+            "{questions:?}"
+        );
     }
 
     /// Asserts that it told a PF about a VF so many times.
@@ -177,7 +180,10 @@ fn seen(igb: &Igb) -> Seen {
 fn record(igb: &Igb) -> IdleRecord {
     let mut socket = Socket::open().expect("a socket");
     let mut link = |name: &str| socket.link_by_name(name).expect("an answer").expect("a link");
-    let (pf, vf) = (link(&igb.name), link(&igb.vf_netdev(VF).expect("the VF is on the host")));
+    let (pf, vf) = (
+        link(&igb.name),
+        link(&igb.vf_netdev(VF).expect("the VF is on the host")),
+    );
     IdleRecord {
         version: IdleRecord::VERSION,
         device: igb.vf_address(VF).parse().expect("a PCI address"),

@@ -67,7 +67,9 @@ fn the_pf_is_asked_once_where_the_record_does_not_count() {
             let set = known.records.set_generation(&known.pf(), GENERATION + 1);
             set.expect("a generation");
         }),
-        ("another boot", |known| known.records(|record| record.boot = "another".to_owned())),
+        ("another boot", |known| {
+            known.records(|record| record.boot = "another".to_owned())
+        }),
         ("another interface of the PF", |known| {
             known.records(|record| vf(record).pf_index += 1000);
         }),
@@ -81,8 +83,12 @@ fn the_pf_is_asked_once_where_the_record_does_not_count() {
             let mac = Some(MacAddr([2, 0, 0, 0, 0, 9]));
             known.records(|record| record.link.as_mut().expect("a link").mac = mac);
         }),
-        ("another driver", |known| known.records(|record| record.driver = Some("vfio-pci".to_owned()))),
-        ("no record", |known| known.records.remove(&known.record.device).expect("no record")),
+        ("another driver", |known| {
+            known.records(|record| record.driver = Some("vfio-pci".to_owned()))
+        }),
+        ("no record", |known| {
+            known.records.remove(&known.record.device).expect("no record")
+        }),
     ];
     for (doubt, cause) in doubts {
         println!("{doubt}");
