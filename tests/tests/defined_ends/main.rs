@@ -10,7 +10,7 @@ mod reboot;
 mod removed;
 mod returned;
 
-use hardwire_tests::node::{Igb, Pod, host_link, host_links, run};
+use hardwire_tests::node::{Igb, Pod, host_links, run};
 use hardwire_tests::plugin::{Call, Plugin};
 use serde_json::{Value, json};
 
@@ -42,16 +42,6 @@ fn seen(igb: &Igb) -> Seen {
     }
 }
 
-fn is_idle(igb: &Igb) -> bool {
-    let vf = igb.vf(VF);
-    let attributes = (&vf["vlan_list"][0]["vlan"], &vf["spoofchk"], &vf["trust"]);
-    let named = igb.vf_netdev(VF).is_some_and(|name| {
-        let link = host_link(&name);
-        name.starts_with("eth") && link["mtu"] == 1500 && link["altnames"].is_null()
-    });
-    named && attributes == (&json!(0), &json!(true), &json!(false))
-}
-
 impl Stage {
     fn new(name: &str) -> Self {
         Self::prepared(name, |_name| {})
@@ -60,11 +50,7 @@ impl Stage {
     /// With something done to the VF's interface first.
     fn prepared(name: &str, prepare: impl FnOnce(&str)) -> Self {
         let igb = Igb::get();
-        if !is_idle(&igb) {
-            // What an earlier test failed to put back is no concern of this one.
-            igb.renew();
-            igb.wait_for_vf(VF);
-        }
+        igb.tidy(VF);
         let netdev = igb.vf_netdev(VF).expect("the VF is on the host");
         prepare(&netdev);
         Self {

@@ -52,9 +52,7 @@ struct Watched {
 impl Known {
     fn new(name: &str) -> Self {
         let (igb, plugin) = (Igb::get(), Plugin::new());
-        // What an earlier test failed to put back is no concern of this one.
-        igb.renew();
-        igb.wait_for_vf(VF);
+        igb.tidy(VF);
         fs::create_dir_all(plugin.state()).expect("the state directory");
         let socket = UnixDatagram::bind(plugin.state().join(SOCKET)).expect("a socket");
         let (records, record) = (IdleRecords::at(&plugin.state()), record(&igb));

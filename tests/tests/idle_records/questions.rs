@@ -68,7 +68,7 @@ fn the_pf_is_asked_once_where_the_record_does_not_count() {
             set.expect("a generation");
         }),
         ("another boot", |known| {
-            known.records(|record| record.boot = "another".to_owned())
+            known.records(|record| record.boot = "another".to_owned());
         }),
         ("another interface of the PF", |known| {
             known.records(|record| vf(record).pf_index += 1000);
@@ -84,10 +84,10 @@ fn the_pf_is_asked_once_where_the_record_does_not_count() {
             known.records(|record| record.link.as_mut().expect("a link").mac = mac);
         }),
         ("another driver", |known| {
-            known.records(|record| record.driver = Some("vfio-pci".to_owned()))
+            known.records(|record| record.driver = Some("vfio-pci".to_owned()));
         }),
         ("no record", |known| {
-            known.records.remove(&known.record.device).expect("no record")
+            known.records.remove(&known.record.device).expect("no record");
         }),
     ];
     for (doubt, cause) in doubts {
