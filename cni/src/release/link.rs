@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use hardwire_pci::netlink::{Link, LinkFlags, Socket};
+use hardwire_pci::netlink::{Link, LinkFlags, NetlinkError, Socket};
 use hardwire_pci::{DeviceId, IfName, MacAddr};
 
 use super::find::{Whereabouts, find};
@@ -55,7 +55,11 @@ pub(super) fn bring_back(
         alias: differing_alias(link, original),
         flags: Some((LinkFlags(original.flags), RESTORED)),
     };
-    if let Err(source) = change_link(&mut pod.socket, link.index, &change) {
+    let mut moved = change_link(&mut pod.socket, link.index, &change);
+    if is_taken(&moved) && drop_taken_altnames(record, link, &mut pod, host)? {
+        moved = change_link(&mut pod.socket, link.index, &change);
+    }
+    if let Err(source) = moved {
         // The move itself may be done: what it left is then put right on the host, part by part.
         let Whereabouts::Host(link) = find(context, record, host)? else {
             return Err(refused(record, "moving it back to the host", source));
@@ -68,6 +72,33 @@ pub(super) fn bring_back(
     let back = host.link_by_name(original.name.as_str());
     let back = back.map_err(|source| refused(record, "looking at it on the host", source))?;
     back.map_or(Ok(()), |link| restore_on_host(context, record, &link, host))
+}
+
+/// Takes from it the alternative names that other interfaces of the host got meanwhile: the kernel refuses the move of a
+/// device with such a name. Tells whether there were any.
+fn drop_taken_altnames(
+    record: &Record,
+    link: &Link,
+    pod: &mut Entered,
+    host: &mut Socket,
+) -> Result<bool, ReleaseError> {
+    let mut any = false;
+    for altname in &link.altnames {
+        let other = host.link_by_name(altname);
+        let other = other.map_err(|source| refused(record, "asking for its alternative names on the host", source))?;
+        if other.is_some() {
+            // One that the pod gave it was taken from it before.
+            let deleted = delete_altname(&mut pod.socket, link.index, altname);
+            any |= deleted.is_ok();
+        }
+    }
+    Ok(any)
+}
+
+/// Whether the kernel says that a name is another interface's.
+fn is_taken(done: &Result<(), NetlinkError>) -> bool {
+    let errno = done.as_ref().err().and_then(NetlinkError::errno);
+    errno == Some(rustix::io::Errno::EXIST.raw_os_error())
 }
 
 /// Puts right whatever differs on an interface that is on the host. Sends nothing if nothing does.
@@ -213,7 +244,13 @@ fn restore_altnames(
         .iter()
         .filter(|altname| !link.altnames.contains(altname))
     {
-        add_altname(host, link.index, lost).map_err(failed)?;
+        let added = add_altname(host, link.index, lost);
+        if is_taken(&added) {
+            // It is no part of what makes a device free, and its new holder's for good, as far as anybody can tell.
+            tracing::warn!(device = %record.device, "its alternative name {lost} is another interface's by now: it goes without");
+        } else {
+            added.map_err(failed)?;
+        }
     }
     Ok(())
 }

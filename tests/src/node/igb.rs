@@ -4,9 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::links::vf;
+use super::links::{host_link, vf, vfs};
 use super::shell::{run, wait_until};
 
 const VFS: u32 = 7;
@@ -59,6 +59,26 @@ impl Igb {
         fs::write(&num_vfs, VFS.to_string()).expect("making VFs");
     }
 
+    /// Makes all VFs anew if this one is not as nobody has had it: what an earlier test failed to put back is no concern of
+    /// the next one.
+    pub fn tidy(&self, index: u32) {
+        let vf = self.vf(index);
+        let attributes = (&vf["vlan_list"][0]["vlan"], &vf["spoofchk"], &vf["trust"]);
+        let named = self.vf_netdev(index).is_some_and(|name| {
+            let link = host_link(&name);
+            name.starts_with("eth") && link["mtu"] == 1500 && link["flags"] == json!([]) && link["altnames"].is_null()
+        });
+        if !named || attributes != (&json!(0), &json!(true), &json!(false)) {
+            self.renew();
+            self.wait_for_vf(index);
+        }
+    }
+
+    /// Name of the PF's interface now.
+    pub fn interface(&self) -> Option<String> {
+        netdev(&self.address)
+    }
+
     /// PCI address of a VF.
     pub fn vf_address(&self, index: u32) -> String {
         let link = format!("/sys/bus/pci/devices/{}/virtfn{index}", self.address);
@@ -94,6 +114,12 @@ impl Igb {
     #[track_caller]
     pub fn vf(&self, index: u32) -> Value {
         vf(&self.name, index)
+    }
+
+    /// All VFs as the PF shows them.
+    #[track_caller]
+    pub fn vfs(&self) -> Vec<Value> {
+        vfs(&self.name)
     }
 }
 

@@ -76,13 +76,17 @@ pub fn link_in(netns: &str, name: &str) -> Option<Value> {
         .cloned()
 }
 
+/// All VFs as their PF shows them.
+#[track_caller]
+pub fn vfs(pf: &str) -> Vec<Value> {
+    let link = query(&["ip", "-json", "link", "show", "dev", pf]);
+    let vfs = link[0]["vfinfo_list"].as_array().cloned();
+    vfs.unwrap_or_else(|| panic!("{pf} shows no VFs: {link}"))
+}
+
 /// A VF as its PF shows it.
 #[track_caller]
 pub fn vf(pf: &str, index: u32) -> Value {
-    let link = query(&["ip", "-json", "link", "show", "dev", pf]);
-    let vfs = link[0]["vfinfo_list"]
-        .as_array()
-        .unwrap_or_else(|| panic!("{pf} shows no VFs: {link}"));
-    let found = vfs.iter().find(|vf| vf["vf"] == index).cloned();
+    let found = vfs(pf).into_iter().find(|vf| vf["vf"] == index);
     found.unwrap_or_else(|| panic!("{pf} shows no VF {index}"))
 }

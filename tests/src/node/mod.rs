@@ -14,7 +14,7 @@ mod vfio;
 
 pub use igb::Igb;
 pub use isolated::isolated;
-pub use links::{Address, host_link, host_links, link_in, vf};
+pub use links::{Address, host_link, host_links, link_in, vf, vfs};
 pub use netdevsim::Netdevsim;
 pub use pod::Pod;
 pub use shell::{run, succeeds};

@@ -29,6 +29,9 @@ const NAMES: &[(u16, &str)] = &[
 ];
 const IFLA_VFINFO_LIST: u16 = 22;
 const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_EXT_MASK: u16 = 29;
+const RTEXT_FILTER_VF: u16 = 1;
+const RTEXT_FILTER_SKIP_STATS: u16 = 8;
 
 /// A request at `address`.
 #[derive(Debug)]
@@ -49,13 +52,17 @@ impl Request {
         let known = NAMES.iter().find(|(number, _)| *number == kind);
         let mut name = known.map_or_else(|| format!("netlink type {kind}"), |(_, name)| (*name).to_owned());
         let changes = known.is_none_or(|(_, name)| !name.starts_with("RTM_GET"));
-        if name == "RTM_SETLINK" {
+        if name.ends_with("LINK") {
             // After the header and `struct ifinfomsg`: attributes, each a length, a type and a value.
             let mut at = 32;
             while at + 4 <= bytes.len() && half(at) >= 4 {
                 match half(at + 2) & 0x3fff {
-                    IFLA_VFINFO_LIST => name += " (a VF)",
-                    IFLA_NET_NS_FD => name += " (a move)",
+                    IFLA_VFINFO_LIST if changes => name += " (a VF)",
+                    IFLA_NET_NS_FD if changes => name += " (a move)",
+                    IFLA_EXT_MASK if half(at + 4) & RTEXT_FILTER_VF != 0 => {
+                        let skipped = half(at + 4) & RTEXT_FILTER_SKIP_STATS != 0;
+                        name += if skipped { " (VFs)" } else { " (VFs and statistics)" };
+                    }
                     _ => {}
                 }
                 at += usize::from(half(at)).next_multiple_of(4);

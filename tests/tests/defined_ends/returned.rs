@@ -1,0 +1,140 @@
+//! The device is back on the host before DEL, or its names are others' when DEL brings it back.
+
+use hardwire_tests::node::{run, succeeds};
+
+use super::{Namesake, Stage, VF, seen};
+
+#[test]
+fn a_vf_that_came_back_under_the_pods_name() {
+    let mut stage = Stage::new("gone");
+    let del = stage.add();
+    assert_eq!(stage.end_namespace(), "net1");
+    del.run().silence();
+    stage.ended();
+}
+
+#[test]
+fn a_vf_that_came_back_under_a_name_of_the_kernels() {
+    let mut stage = Stage::new("dev");
+    let del = stage.add();
+    let namesake = Namesake::new("net1");
+    let name = stage.end_namespace();
+    assert!(name.starts_with("dev"), "{name}");
+    del.run().silence();
+    drop(namesake);
+    stage.ended();
+}
+
+#[test]
+fn a_vf_that_came_back_without_a_namespace_to_name() {
+    let mut stage = Stage::new("unnamed");
+    let del = stage.add().unset("CNI_NETNS");
+    stage.end_namespace();
+    del.run().silence();
+    stage.ended();
+}
+
+/// Nobody comes again after status 0, so a DEL that cannot give the device its name back says so; the rest is done.
+#[test]
+fn a_host_name_that_is_taken_is_given_back_when_it_is_free() {
+    for ends_first in [false, true] {
+        let mut stage = Stage::new("taken");
+        let del = stage.add();
+        let namesake = Namesake::new(&stage.name);
+        if ends_first {
+            stage.end_namespace();
+        }
+        let outcome = del.run();
+        let stand_in = stage.igb.vf_netdev(VF).expect("it is on the host");
+        outcome.error_naming(&[&stage.name, &stand_in]);
+        assert_eq!(stage.igb.vf(VF), stage.before.vfs[VF as usize], "the PF has it back");
+        assert!(stage.plugin.reservations(super::NETWORK).is_empty());
+        drop(namesake);
+        del.run().silence();
+        stage.ended();
+    }
+}
+
+#[test]
+fn a_host_name_that_the_device_has_as_an_alternative_one() {
+    let mut stage = Stage::new("alt");
+    let del = stage.add();
+    let name = stage.end_namespace();
+    run(&["ip", "link", "property", "add", "dev", &name, "altname", &stage.name]);
+    run(&["ip", "link", "property", "add", "dev", &name, "altname", "of-nobody"]);
+    del.run().silence();
+    stage.ended();
+}
+
+#[test]
+fn an_alternative_name_that_the_pod_gave_and_the_host_has() {
+    let stage = Stage::new("altpod");
+    let del = stage.add();
+    for altname in [stage.igb.name.as_str(), "of-the-pod"] {
+        stage
+            .pod()
+            .run(&["ip", "link", "property", "add", "dev", "net1", "altname", altname]);
+    }
+    del.run().silence();
+    stage.ended();
+}
+
+/// It is no part of a free device (rule 7 of the architecture), so the device goes without, and a log line says so.
+#[test]
+fn an_alternative_name_that_another_interface_took() {
+    const ALTNAME: &str = "vf-of-the-first-port";
+    let altname = |name: &str| run(&["ip", "link", "property", "add", "dev", name, "altname", ALTNAME]);
+    for ends_first in [false, true] {
+        let mut stage = Stage::prepared("alttaken", |name| {
+            altname(name);
+            run(&["ip", "link", "property", "add", "dev", name, "altname", "and-another"]);
+        });
+        let del = stage.add();
+        let other = Namesake::new("hwother");
+        altname(&other.0);
+        if ends_first {
+            stage.end_namespace();
+        }
+        let outcome = del.run();
+        outcome.silence();
+        assert!(outcome.stderr.contains(ALTNAME), "{}", outcome.stderr);
+        stage.released();
+        stage.serves_the_next();
+        drop(other);
+        altname(&stage.name);
+        stage.ended();
+        for name in [ALTNAME, "and-another"] {
+            run(&["ip", "link", "property", "del", "dev", &stage.name, "altname", name]);
+        }
+    }
+}
+
+#[test]
+fn a_pf_that_was_renamed() {
+    for ends_first in [false, true] {
+        let mut stage = Stage::new("pf");
+        let del = stage.add();
+        // igb is renamed only while it is down, and forgets what it told its VFs then.
+        let name = stage.igb.name.clone();
+        let rename = |from: &str, to: &str| run(&["ip", "link", "set", from, "name", to]);
+        let live = succeeds(&["ip", "link", "set", &name, "name", "hwpf"]);
+        if !live {
+            run(&["ip", "link", "set", &name, "down"]);
+            rename(&name, "hwpf");
+        }
+        if ends_first {
+            stage.end_namespace();
+        }
+        del.run().silence();
+        if live {
+            rename("hwpf", &name);
+        } else {
+            run(&["ip", "link", "set", "hwpf", "down"]);
+            rename("hwpf", &name);
+            stage.igb.up();
+        }
+        stage.released();
+        assert_eq!(seen(&stage.igb), stage.before, "renamed while up: {live}");
+        stage.serves_the_next();
+    }
+}
