@@ -81,8 +81,8 @@ pub enum ReleaseError {
 pub enum Outcome {
     /// All is as it was, or the device is gone; the record is removed.
     Done,
-    /// The device is in a namespace that cannot be reached. The kernel brings it back when that ends; the record stays
-    /// for then.
+    /// The device is in a namespace that cannot be reached. The kernel brings it back when that ends; record and
+    /// attributes stay for then.
     Unreachable,
 }
 
@@ -94,6 +94,10 @@ pub fn release(
     phases: &mut Phases,
 ) -> Result<Outcome, ReleaseError> {
     let mut whereabouts = find(context, record, host)?;
+    if let Whereabouts::Unreachable = whereabouts {
+        // It may be up, in a namespace that the application made: it keeps the VLAN that isolates it.
+        return Ok(Outcome::Unreachable);
+    }
     if let (Whereabouts::Pod { entered, link }, Some(_)) = (&mut whereabouts, &record.vf)
         && link.flags.is_up()
     {
@@ -123,8 +127,7 @@ pub fn release(
             back
         }
         Whereabouts::Host(link) => link::restore_on_host(context, record, &link, host),
-        Whereabouts::Bare | Whereabouts::Gone => Ok(()),
-        Whereabouts::Unreachable => return pf.map(|()| Outcome::Unreachable),
+        Whereabouts::Bare | Whereabouts::Gone | Whereabouts::Unreachable => Ok(()),
     };
     pf.and(link)?;
     phases.time(Phase::Journal, || context.journal.remove(&record.device))?;

@@ -63,12 +63,13 @@ impl Igb {
     /// the next one.
     pub fn tidy(&self, index: u32) {
         let vf = self.vf(index);
-        let attributes = (&vf["vlan_list"][0]["vlan"], &vf["spoofchk"], &vf["trust"]);
+        // iproute2 prints no VLAN 0.
+        let attributes = (vf["vlan_list"][0]["vlan"].is_null(), &vf["spoofchk"], &vf["trust"]);
         let named = self.vf_netdev(index).is_some_and(|name| {
             let link = host_link(&name);
             name.starts_with("eth") && link["mtu"] == 1500 && link["flags"] == json!([]) && link["altnames"].is_null()
         });
-        if !named || attributes != (&json!(0), &json!(true), &json!(false)) {
+        if !named || attributes != (true, &json!(true), &json!(false)) {
             self.renew();
             self.wait_for_vf(index);
         }

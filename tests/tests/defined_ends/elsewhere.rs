@@ -1,5 +1,7 @@
 //! The application did something to the interface: it is in another namespace, below another interface, called otherwise.
 
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hardwire_tests::daemon::Site;
@@ -14,18 +16,33 @@ fn nested(name: &str) -> (Stage, Pod) {
     let nested = Pod::new("nested");
     stage.pod().run(&["ip", "link", "set", "net1", "netns", nested.name()]);
     del.run().silence();
-    assert_eq!(stage.record()["step"], "released");
-    assert_eq!(stage.igb.vf(VF), stage.before.vfs[VF as usize], "the PF has it back");
-    assert!(stage.plugin.reservations(NETWORK).is_empty());
+    waits(&stage);
     // Nobody gets it, and nobody harms it, while it is there.
     let other = Pod::new("other");
     assert_eq!(stage.call("ADD", &other).run().error()["code"], 11);
     stage.call("DEL", &other).run().silence();
     del.run().silence();
     assert!(nested.link("net1").is_some());
-    assert_eq!(stage.record()["step"], "released");
-    assert!(stage.plugin.reservations(NETWORK).is_empty());
+    waits(&stage);
     (stage, nested)
+}
+
+/// Asserts that a device that could not be reached waits for the end of its namespace, isolated as it was.
+#[track_caller]
+fn waits(stage: &Stage) {
+    assert_eq!(stage.record()["step"], "released");
+    assert_eq!(stage.igb.vf(VF)["vlan_list"][0]["vlan"], 60);
+    assert!(stage.plugin.reservations(NETWORK).is_empty());
+}
+
+impl Stage {
+    /// An ADD that has to put the device right first.
+    #[track_caller]
+    fn serves_the_next_after_a_release(&self) {
+        let next = Pod::new("next");
+        self.call("ADD", &next).run().success();
+        self.call("DEL", &next).run().silence();
+    }
 }
 
 fn ends(stage: &Stage, nested: Pod) {
@@ -45,9 +62,7 @@ fn a_nested_namespace_that_ended_before_the_next_del() {
 fn a_nested_namespace_that_ended_before_the_next_add() {
     let (stage, nested) = nested("nestadd");
     ends(&stage, nested);
-    let next = Pod::new("next");
-    stage.call("ADD", &next).run().success();
-    stage.call("DEL", &next).run().silence();
+    stage.serves_the_next_after_a_release();
     stage.ended();
 }
 
@@ -58,6 +73,34 @@ fn a_nested_namespace_that_ended_while_the_daemon_watched() {
     let mut daemon = site.start_repairing(&stage.plugin.state());
     ends(&stage, nested);
     daemon.wait_for_log("released: the device is as it was", Duration::from_secs(90));
+    stage.ended();
+}
+
+/// A process that DEL does not wait for keeps it, after the runtime removed its name.
+#[test]
+fn a_namespace_that_outlives_its_path() {
+    let mut stage = Stage::new("outlives");
+    let del = stage.add();
+    let mut inside = Command::new("ip");
+    inside
+        .args(["netns", "exec", stage.pod().name(), "cat"])
+        .stdin(Stdio::piped());
+    // Its answer tells that it is inside.
+    let mut inside = inside.stdout(Stdio::piped()).spawn().expect("ip");
+    let mut stdin = inside.stdin.take().expect("stdin");
+    stdin.write_all(b"x").expect("a byte");
+    let answered = inside.stdout.take().expect("stdout").read_exact(&mut [0]);
+    answered.expect("a byte");
+    stage.pod = None;
+    for _ in 0..2 {
+        del.run().silence();
+        waits(&stage);
+    }
+    assert!(stage.igb.vf_netdev(VF).is_none());
+    drop(stdin);
+    inside.wait().expect("cat");
+    stage.igb.wait_for_vf(VF);
+    stage.serves_the_next_after_a_release();
     stage.ended();
 }
 

@@ -86,8 +86,9 @@ fn an_alternative_name_that_another_interface_took() {
     let altname = |name: &str| run(&["ip", "link", "property", "add", "dev", name, "altname", ALTNAME]);
     for ends_first in [false, true] {
         let mut stage = Stage::prepared("alttaken", |name| {
-            altname(name);
             run(&["ip", "link", "property", "add", "dev", name, "altname", "and-another"]);
+            // Last, where it will be when it is given back.
+            altname(name);
         });
         let del = stage.add();
         let other = Namesake::new("hwother");
