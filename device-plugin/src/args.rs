@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use hardwire_pci::Sysfs;
 
 use crate::config::Defaults;
+use crate::metrics::http::MetricsBind;
 
 /// The device manager of hardwire: offers network hardware to the kubelet.
 #[derive(Debug, Parser)]
@@ -37,6 +38,9 @@ pub struct RunArgs {
     /// How long a DEL is waited for once an attachment's network namespace is gone; then its device is repaired.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub repair_grace: u64,
+    /// Where /metrics, /healthz and /readyz are served over HTTP: an IP address and a port, or none.
+    #[arg(long, value_name = "ADDR", default_value_t = MetricsBind::None)]
+    pub metrics_bind: MetricsBind,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,

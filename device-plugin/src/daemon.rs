@@ -16,9 +16,13 @@ use crate::config::{Config, ConfigError, Needs, Pool};
 use crate::directory::Directory;
 use crate::kubelet::lifecycle::Plugin;
 use crate::kubelet::socket::BindError;
+use crate::metrics::Metrics;
+use crate::metrics::http::{Endpoints, MetricsBind, MetricsBindError};
+use crate::metrics::watchdog::watchdog;
 use crate::offer::{Member, Offer};
 use crate::pools::{Assignment, Hardware, Place, assign};
 use crate::repair;
+use crate::reports::Reports;
 
 /// Sockets are closed well before a pod's shortest sensible grace period.
 const DRAIN_BOUND: Duration = Duration::from_secs(4);
@@ -40,6 +44,12 @@ pub enum RunError {
     /// A pool's socket cannot be made.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The address of the metrics cannot be had.
+    #[error(transparent)]
+    Metrics(#[from] MetricsBindError),
+    /// The socket of the plugin's reports cannot be made.
+    #[error("the plugin's reports: {0}")]
+    Reports(io::Error),
     /// The system does not let us wait for signals.
     #[error("signals: {0}")]
     Signals(io::Error),
@@ -54,6 +64,16 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let defaults = args.node.defaults();
     let config = Config::read(&args.config, &defaults)?;
     log_config(args, &config);
+    let metrics = Metrics::default();
+    let endpoints = match args.metrics_bind {
+        MetricsBind::None => None,
+        MetricsBind::At(address) => Some(Endpoints::bind(address).await?),
+    };
+    let context = Context {
+        sysfs: args.node.sysfs(),
+        ..Context::read(|name| std::env::var_os(name))
+    };
+    let reports = Reports::bind(&context.state).map_err(RunError::Reports)?;
     let hardware = Hardware::read(&args.node.sysfs());
     let assignment = assign(&hardware, &config.pools);
     log_assignment(&hardware, &assignment, &config.pools);
@@ -70,28 +90,30 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
             healthy: true,
         };
         let offer = Offer::new(pool, devices.map(member));
-        plugins.push(Plugin::start(pool.resource.clone(), offer, &directory).await?);
+        plugins.push(Plugin::start(pool.resource.clone(), offer, &directory, &metrics).await?);
     }
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     for plugin in plugins {
         tasks.spawn(plugin.run(stop.clone()));
     }
-    let context = Context {
-        sysfs: args.node.sysfs(),
-        ..Context::read(|name| std::env::var_os(name))
-    };
-    tasks.spawn(repair::run(
-        context,
-        Duration::from_secs(args.repair_grace),
-        stop.clone(),
-    ));
-    let ended = tokio::select! {
-        name = signals.next() => {
-            info!("{name}: stopping");
-            Ok(())
+    metrics.started();
+    let (watchdog, mut pulse) = watchdog();
+    if let Some(endpoints) = endpoints {
+        tasks.spawn(endpoints.run(metrics.clone(), watchdog, stop.clone()));
+    }
+    tasks.spawn(reports.run(metrics.clone(), stop.clone()));
+    let grace = Duration::from_secs(args.repair_grace);
+    tasks.spawn(repair::run(context, grace, metrics, stop.clone()));
+    let ended = loop {
+        tokio::select! {
+            name = signals.next() => {
+                info!("{name}: stopping");
+                break Ok(());
+            }
+            Some(ended) = tasks.join_next() => break ended.map_err(RunError::Task),
+            () = pulse.beat() => {}
         }
-        Some(ended) = tasks.join_next() => ended.map_err(RunError::Task),
     };
     stop.cancel();
     drain(tasks).await;

@@ -6,7 +6,9 @@
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
 //! - [`podresources`]: which pod holds which device, as the kubelet tells it;
 //! - [`directory`]: something in a watched directory changed;
+//! - [`reports`]: what the CNI plugin tells of its calls;
 //! - [`repair`]: attachments that no DEL came for are released;
+//! - [`metrics`]: what the daemon tells of itself: metrics and probes;
 //! - [`daemon`], [`devices_table`]: the commands `run` and `devices`;
 //! - [`args`], [`logging`]: the edge.
 
@@ -19,7 +21,9 @@ pub mod directory;
 mod go_json;
 pub mod kubelet;
 pub mod logging;
+pub mod metrics;
 pub mod offer;
 pub mod podresources;
 pub mod pools;
 pub mod repair;
+pub mod reports;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::directory::Directory;
+use crate::metrics::Metrics;
 
 /// Between looks for what sends no event.
 const SLOW: Duration = Duration::from_secs(60);
@@ -35,7 +36,7 @@ struct Orphans {
 }
 
 /// Repairs until told to stop. `grace` is how long a DEL is waited for.
-pub async fn run(context: Context, grace: Duration, stop: CancellationToken) {
+pub async fn run(context: Context, grace: Duration, metrics: Metrics, stop: CancellationToken) {
     let mut orphans = Orphans::default();
     match context.journal.directory() {
         Ok(directory) => orphans.watch(directory, Some("json")),
@@ -43,7 +44,7 @@ pub async fn run(context: Context, grace: Duration, stop: CancellationToken) {
     }
     loop {
         let mut changed = orphans.changes();
-        let next = orphans.look(&context, grace).await;
+        let next = orphans.look(&context, grace, &metrics).await;
         let slept = async {
             match next {
                 Some(next) => sleep_until(next).await,
@@ -97,7 +98,7 @@ impl Orphans {
     }
 
     /// Releases what is due, and tells when to look again even if nothing happens.
-    async fn look(&mut self, context: &Context, grace: Duration) -> Option<Instant> {
+    async fn look(&mut self, context: &Context, grace: Duration, metrics: &Metrics) -> Option<Instant> {
         let records = read(context).await;
         if records.is_empty() {
             self.since.clear();
@@ -127,7 +128,7 @@ impl Orphans {
             if since + grace > now {
                 next = next.min(since + grace);
             } else {
-                repair(context.clone(), record).await;
+                metrics.repaired(repair(context.clone(), record).await);
             }
         }
         Some(next)
@@ -161,7 +162,8 @@ async fn read(context: &Context) -> Vec<(Record, bool)> {
     }
 }
 
-async fn repair(context: Context, record: Record) {
+/// Tells whether the device is as it was.
+async fn repair(context: Context, record: Record) -> bool {
     let (device, container) = (record.device.clone(), record.owner.container_id.clone());
     info!(%device, %container, "no DEL came: releasing the attachment");
     let done = spawn_blocking(move || match Socket::open() {
@@ -172,10 +174,12 @@ async fn repair(context: Context, record: Record) {
         Err(error) => vec![error.to_string()],
     });
     let errors: Vec<String> = done.await.unwrap_or_else(|error| vec![error.to_string()]);
-    if errors.is_empty() {
+    let ok = errors.is_empty();
+    if ok {
         info!(%device, %container, "released: the device is as it was");
     }
     for error in errors {
         warn!(%device, %container, "not released yet: {error}");
     }
+    ok
 }

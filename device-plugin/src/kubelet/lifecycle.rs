@@ -23,6 +23,7 @@ use super::serving::Serving;
 use super::socket::{BindError, FileId, bind};
 use crate::config::ResourceName;
 use crate::directory::Directory;
+use crate::metrics::Metrics;
 use crate::offer::Offer;
 
 /// After Register, and after the end of a stream: how long the kubelet may take to open one.
@@ -37,20 +38,30 @@ pub struct Plugin {
     offer: watch::Sender<Arc<Offer>>,
     directory: Directory,
     serving: Serving,
+    metrics: Metrics,
 }
 
 // === impl Plugin ===
 
 impl Plugin {
     /// Serves a pool; fails if another process does.
-    pub async fn start(resource: ResourceName, offer: Offer, directory: &Directory) -> Result<Self, BindError> {
+    pub async fn start(
+        resource: ResourceName,
+        offer: Offer,
+        directory: &Directory,
+        metrics: &Metrics,
+    ) -> Result<Self, BindError> {
+        let healthy = offer.devices.values().filter(|device| device.healthy).count();
+        metrics.devices(&resource, healthy, offer.devices.len() - healthy);
+        metrics.served(&resource);
         let offer = watch::Sender::new(Arc::new(offer));
-        let serving = serve(&resource, &offer, directory).await?;
+        let serving = serve(&resource, &offer, directory, metrics).await?;
         Ok(Self {
             resource,
             offer,
             directory: directory.clone(),
             serving,
+            metrics: metrics.clone(),
         })
     }
 
@@ -63,13 +74,14 @@ impl Plugin {
                 never = self.keep_registered() => match never {},
             };
             self.serving.stop().await;
+            self.metrics.registered(&self.resource, false);
             if stopped {
-                return;
+                return self.metrics.forget(&self.resource);
             }
             info!(resource = %self.resource, "the socket was removed; making it anew");
             self.serving = tokio::select! {
-                () = stop.cancelled() => return,
-                serving = serve_at_last(&self.resource, &self.offer, &self.directory) => serving,
+                () = stop.cancelled() => return self.metrics.forget(&self.resource),
+                serving = serve_at_last(&self.resource, &self.offer, &self.directory, &self.metrics) => serving,
             };
         }
     }
@@ -85,6 +97,7 @@ impl Plugin {
             self.register(&mut backoff).await;
             let since = Instant::now();
             self.while_streaming().await;
+            self.metrics.registered(&self.resource, false);
             warn!(resource = %self.resource, "the kubelet does not listen; registering again");
             if since.elapsed() > STABLE {
                 backoff.reset();
@@ -104,8 +117,14 @@ impl Plugin {
                 self.directory.wait_for(|_| FileId::of(&socket)).await;
             }
             match register(&socket, resource).await {
-                Ok(()) => return info!(%resource, "registered"),
-                Err(error) => warn!(%resource, "not registered: {error}"),
+                Ok(()) => {
+                    self.metrics.registered(resource, true);
+                    return info!(%resource, "registered");
+                }
+                Err(error) => {
+                    self.metrics.not_registered(resource);
+                    warn!(%resource, "not registered: {error}");
+                }
             }
             self.pause(backoff).await;
         }
@@ -144,16 +163,23 @@ async fn serve(
     resource: &ResourceName,
     offer: &watch::Sender<Arc<Offer>>,
     directory: &Directory,
+    metrics: &Metrics,
 ) -> Result<Serving, BindError> {
     let (listener, file) = bind(&directory.path().join(resource.endpoint())).await?;
-    Ok(Serving::start(resource.clone(), offer.clone(), listener, file))
+    let (resource, offer) = (resource.clone(), offer.clone());
+    Ok(Serving::start(resource, offer, listener, file, metrics.clone()))
 }
 
 /// Serves, however often it takes: what is in the way now was not there at the start.
-async fn serve_at_last(resource: &ResourceName, offer: &watch::Sender<Arc<Offer>>, directory: &Directory) -> Serving {
+async fn serve_at_last(
+    resource: &ResourceName,
+    offer: &watch::Sender<Arc<Offer>>,
+    directory: &Directory,
+    metrics: &Metrics,
+) -> Serving {
     let mut backoff = Backoff::default();
     loop {
-        match serve(resource, offer, directory).await {
+        match serve(resource, offer, directory, metrics).await {
             Ok(serving) => return serving,
             Err(error) => warn!(%resource, "{error}"),
         }

@@ -15,6 +15,7 @@ use tracing::warn;
 use super::service::Service;
 use super::socket::SocketFile;
 use crate::config::ResourceName;
+use crate::metrics::Metrics;
 use crate::offer::Offer;
 
 /// How long streams and calls may take to end. Streams are told to; calls are answered from memory.
@@ -38,6 +39,7 @@ impl Serving {
         offer: watch::Sender<Arc<Offer>>,
         listener: UnixListener,
         file: SocketFile,
+        metrics: Metrics,
     ) -> Self {
         let (count, streams) = watch::channel(0);
         let stop = CancellationToken::new();
@@ -46,6 +48,7 @@ impl Serving {
             offer,
             streams: count,
             stop: stop.clone(),
+            metrics,
         };
         let server = Server::builder()
             .add_service(DevicePluginServer::new(service))
