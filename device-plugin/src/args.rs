@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use hardwire_pci::Sysfs;
 
 use crate::config::Defaults;
+use crate::logging::LogFormat;
 use crate::metrics::http::MetricsBind;
 
 /// The device manager of hardwire: offers network hardware to the kubelet.
@@ -15,6 +16,9 @@ pub struct Cli {
     /// What is logged, on stderr: error, warn, info, debug, trace, or a filter by module. `RUST_LOG` comes first.
     #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
     pub log_level: String,
+    /// How a line of the log looks.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

@@ -15,7 +15,7 @@ const RUNTIME_BOUND: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = logging::start(&cli.log_level) {
+    if let Err(error) = logging::start(&cli.log_level, cli.log_format) {
         eprintln_or_nothing(&error);
         return ExitCode::from(2);
     }

@@ -74,10 +74,37 @@ impl Site {
 
     /// Starts `hardwired run` with a configuration and a tree.
     pub fn start(&self, config: &Value, sysfs: &Path) -> Daemon {
+        self.start_with(&[], config, sysfs)
+    }
+
+    /// Starts it with more arguments.
+    pub fn start_with(&self, arguments: &[&str], config: &Value, sysfs: &Path) -> Daemon {
+        let config = self.config(config);
+        let config = config.to_str().expect("UTF-8");
+        let mut command = self.command(&[&["run", "--config", config], arguments].concat(), sysfs);
+        Daemon::spawn(&mut command)
+    }
+
+    /// Starts it with more arguments, which say what it logs.
+    pub fn start_logging(&self, arguments: &[&str], config: &Value, sysfs: &Path) -> Daemon {
+        let config = self.config(config);
+        let config = config.to_str().expect("UTF-8");
+        let mut command = self.command(&[&["run", "--config", config], arguments].concat(), sysfs);
+        Daemon::spawn(command.env_remove("RUST_LOG"))
+    }
+
+    /// Runs a command to its end, which logs what its arguments say.
+    pub fn output_logging(&self, arguments: &[&str], sysfs: &Path) -> Output {
+        let mut command = self.command(arguments, sysfs);
+        command.env_remove("RUST_LOG").output().expect("hardwired runs")
+    }
+
+    /// Starts it with a state directory of its own: it meets others at the kubelet only.
+    pub fn start_elsewhere(&self, config: &Value, sysfs: &Path) -> Daemon {
         let config = self.config(config);
         let config = config.to_str().expect("UTF-8");
         let mut command = self.command(&["run", "--config", config], sysfs);
-        Daemon::spawn(&mut command)
+        Daemon::spawn(command.env("HARDWIRE_STATE_DIR", self.directory.path().join("elsewhere")))
     }
 
     /// Starts `hardwired run` without pools, with the state directory of a plugin and a grace of one second.
@@ -151,6 +178,20 @@ impl Daemon {
     pub fn log(&mut self) -> String {
         self.log.extend(self.lines.try_iter());
         self.log.join("\n")
+    }
+
+    /// Everything logged by a daemon that has ended.
+    #[track_caller]
+    pub fn wait_for_end_of_log(&mut self, bound: Duration) -> String {
+        let deadline = Instant::now() + bound;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => self.log.push(line),
+                Err(RecvTimeoutError::Disconnected) => return self.log.join("\n"),
+                Err(RecvTimeoutError::Timeout) => panic!("the log does not end:\n{}", self.log.join("\n")),
+            }
+        }
     }
 
     /// Sends a signal.

@@ -106,9 +106,10 @@ impl Endpoints {
         // Not gracefully: a connection that a scraper keeps open would hold up the daemon's end.
         tokio::select! {
             () = stop.cancelled() => {}
-            served = axum::serve(self.0, router).into_future() => if let Err(error) = served {
-                warn!("metrics and probes ended: {error}");
-            },
+            served = axum::serve(self.0, router).into_future() => {
+                warn!("metrics and probes ended: {served:?}");
+                stop.cancelled().await;
+            }
         }
     }
 }

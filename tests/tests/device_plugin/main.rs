@@ -8,6 +8,8 @@ mod authority;
 mod commands;
 mod lifecycle;
 mod list;
+mod logs;
+mod metrics;
 mod node_devices;
 mod podresources;
 mod registration;
