@@ -9,6 +9,7 @@
 //! - [`reports`]: what the CNI plugin tells of its calls;
 //! - [`repair`]: attachments that no DEL came for are released;
 //! - [`metrics`]: what the daemon tells of itself: metrics and probes;
+//! - [`view`]: what the daemon knows of the devices, for others to read;
 //! - [`daemon`], [`devices_table`]: the commands `run` and `devices`;
 //! - [`args`], [`logging`]: the edge.
 
@@ -27,3 +28,4 @@ pub mod podresources;
 pub mod pools;
 pub mod repair;
 pub mod reports;
+pub mod view;

@@ -3,7 +3,7 @@
 //! [`Metrics`] is a handle that every part of the daemon has a copy of, with a plain method for each thing that happens.
 //! Counting is a few atomic additions: nothing here waits, and nothing depends on anyone reading it.
 //!
-//! Contract: the OpenMetrics text format 1.0, and Prometheus' conventions for names: seconds, `_total` for what only grows,
+//! Contract: the text format of Open Metrics 1.0, and Prometheus' conventions for names: seconds, `_total` for what only grows,
 //! labels of few values. Resources are few; devices, pods and containers are many and change, so none of them is a label.
 //!
 //! - [`families`]: the metrics, their names, help texts and labels;

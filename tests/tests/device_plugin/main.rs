@@ -6,6 +6,7 @@
 mod allocate;
 mod authority;
 mod commands;
+mod devices;
 mod lifecycle;
 mod list;
 mod logs;
