@@ -31,6 +31,8 @@ pub enum Command {
     Run(RunArgs),
     /// Print the node's network devices, and the pool of each or why it is in none.
     Devices(DevicesArgs),
+    /// Put the CNI plugin's program into the node's directory of CNI plugins, in one step.
+    InstallCni(InstallArgs),
 }
 
 /// Options of `run`.
@@ -62,6 +64,17 @@ pub struct DevicesArgs {
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+/// Options of `install-cni`.
+#[derive(Debug, Args)]
+pub struct InstallArgs {
+    /// The program.
+    #[arg(long, value_name = "FILE", default_value = "/usr/bin/hardwire")]
+    pub from: PathBuf,
+    /// The directory, /opt/cni/bin on most nodes.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
 }
 
 /// Where things are on this node.

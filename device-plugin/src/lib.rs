@@ -11,6 +11,7 @@
 //! - [`metrics`]: what the daemon tells of itself: metrics and probes;
 //! - [`view`]: what the daemon knows of the devices, for others to read;
 //! - [`daemon`], [`devices_table`]: the commands `run` and `devices`;
+//! - [`install`]: the command `install-cni`;
 //! - [`args`], [`logging`]: the edge.
 
 pub mod allocate;
@@ -20,6 +21,7 @@ pub mod daemon;
 pub mod devices_table;
 pub mod directory;
 mod go_json;
+pub mod install;
 pub mod kubelet;
 pub mod logging;
 pub mod metrics;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use hardwire_device_plugin::args::{Cli, Command, RunArgs};
+use hardwire_device_plugin::args::{Cli, Command, InstallArgs, RunArgs};
+use hardwire_device_plugin::install::{Installed, install};
 use hardwire_device_plugin::{daemon, devices_table, logging};
 use tracing::{error, info};
 
@@ -32,7 +33,16 @@ fn command(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run(args),
         Command::Devices(args) => Ok(devices_table::print(args, &mut io::stdout().lock())?),
+        Command::InstallCni(args) => install_cni(args),
     }
+}
+
+fn install_cni(InstallArgs { from, to }: &InstallArgs) -> anyhow::Result<()> {
+    match install(from, to)? {
+        Installed::Already => info!("{} is in {} already", from.display(), to.display()),
+        Installed::Now => info!("installed {} in {}", from.display(), to.display()),
+    }
+    Ok(())
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<()> {
