@@ -115,6 +115,11 @@ impl Site {
         Daemon::spawn(command.env("HARDWIRE_STATE_DIR", state))
     }
 
+    /// Starts `hardwired` with arguments of another program: nothing is before them.
+    pub fn start_as(&self, arguments: &[&str], sysfs: &Path) -> Daemon {
+        Daemon::spawn(&mut self.command(arguments, sysfs))
+    }
+
     fn command(&self, arguments: &[&str], sysfs: &Path) -> Command {
         let mut command = Command::new(hardwired());
         command
