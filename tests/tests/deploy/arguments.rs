@@ -1,4 +1,4 @@
-//! The programs, run as the DaemonSet runs them: its arguments, with the node's paths replaced by those of the test.
+//! The programs, run as the daemon set runs them: its arguments, with the node's paths replaced by those of the test.
 
 use std::fs;
 use std::io::{Read, Write};
