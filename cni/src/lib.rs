@@ -18,6 +18,7 @@ pub mod moving_in;
 pub mod netns;
 pub mod pf;
 pub mod protocol;
+pub mod queue;
 pub mod release;
 pub mod report;
 pub mod verbs;

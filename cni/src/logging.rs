@@ -20,7 +20,11 @@ pub(crate) fn start(settings: &LogSettings) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let builder = tracing_subscriber::fmt().with_target(false).with_max_level(level);
+    let builder = tracing_subscriber::fmt()
+        .with_target(false)
+        .with_max_level(level)
+        // They would go to a stderr that just failed, and panic.
+        .log_internal_errors(false);
     if let Some(path) = &settings.file {
         match open(path) {
             Ok(file) => return builder.with_ansi(false).with_writer(Mutex::new(file)).init(),

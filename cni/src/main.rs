@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use hardwire_cni::Context;
 use hardwire_cni::config::{Base, LogSettings};
 use hardwire_cni::protocol::{CniError, Command, Environment, SpecVersion, code};
+use hardwire_cni::report::Phases;
 use hardwire_cni::verbs;
 use serde_json::Value;
 
@@ -63,7 +64,10 @@ fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
     );
     let entered = span.enter();
     let version = base.as_ref().ok().and_then(Base::version);
-    let outcome = base.and_then(|_valid| dispatch(&environment, &stdin));
+    let network = base
+        .as_ref()
+        .map_or_else(|_| String::new(), |base| base.name.to_string());
+    let outcome = base.and_then(|_valid| dispatch(&environment, &stdin, &network));
     if let Err(error) = &outcome {
         tracing::error!(code = error.code, "{error}");
     }
@@ -71,16 +75,33 @@ fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
     (version, outcome)
 }
 
-fn dispatch(environment: &Environment, stdin: &[u8]) -> Result<Option<Value>, CniError> {
+fn dispatch(environment: &Environment, stdin: &[u8], network: &str) -> Result<Option<Value>, CniError> {
     let context = Context::read(|name| std::env::var_os(name));
+    let mut phases = Phases::begin();
     match environment.command()? {
-        Command::Add => verbs::add(&context, environment, stdin, print).map(|()| None),
-        Command::Del => verbs::del(&context, environment, stdin).map(|()| None),
+        Command::Add => {
+            let added = verbs::add(&context, environment, stdin, print, &mut phases);
+            report(&context, phases, environment, network, &added);
+            added.map(|()| None)
+        }
+        Command::Del => {
+            let deleted = verbs::del(&context, environment, stdin, &mut phases);
+            report(&context, phases, environment, network, &deleted);
+            deleted.map(|()| None)
+        }
         Command::Check => verbs::check(&context, environment, stdin).map(|()| None),
         Command::Version => Ok(Some(verbs::version())),
         Command::Gc => verbs::gc(&context, environment, stdin).map(|()| None),
         Command::Status => verbs::status(&context, environment, stdin).map(|()| None),
     }
+}
+
+/// Says what a call cost, to the log and to the daemon.
+fn report(context: &Context, phases: Phases, environment: &Environment, network: &str, outcome: &Result<(), CniError>) {
+    let code = outcome.as_ref().err().map_or(0, |error| error.code);
+    let report = phases.report(environment, network, code);
+    tracing::info!("{report}");
+    report.send(&context.state);
 }
 
 fn about() -> Result<Option<Value>, CniError> {

@@ -12,8 +12,16 @@ use std::time::{Duration, Instant};
 use hardwire_pci::DeviceId;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::{Command, Environment};
+
 /// Name of the daemon's socket in the state directory (`unix(7)`, `SOCK_DGRAM`).
 pub const SOCKET: &str = "reports.sock";
+
+/// Whether a daemon listens in `state`, the state directory: who is there hears of every event.
+pub fn daemon_listens(state: &Path) -> bool {
+    let connected = UnixDatagram::unbound().and_then(|socket| socket.connect(state.join(SOCKET)));
+    connected.is_ok()
+}
 
 /// A part of a call that takes time of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -123,6 +131,7 @@ impl fmt::Display for Ms {
 pub struct Phases {
     begun: Instant,
     spent: BTreeMap<Phase, Duration>,
+    device: Option<DeviceId>,
 }
 
 impl Phases {
@@ -131,7 +140,13 @@ impl Phases {
         Self {
             begun: Instant::now(),
             spent: BTreeMap::new(),
+            device: None,
         }
+    }
+
+    /// Notes which device the call is about.
+    pub fn device(&mut self, device: &DeviceId) {
+        self.device = Some(device.clone());
     }
 
     /// Adds the time that `work` takes to a phase.
@@ -142,10 +157,19 @@ impl Phases {
         done
     }
 
-    /// The whole time until now, and the time of each phase, in microseconds.
-    pub fn spent_us(&self) -> (u64, BTreeMap<Phase, u64>) {
+    /// The report of a call that ended with this error code, 0 for none.
+    pub fn report(self, environment: &Environment, network: &str, code: u32) -> Report {
         let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let phases = self.spent.iter().map(|(phase, spent)| (*phase, us(*spent)));
-        (us(self.begun.elapsed()), phases.collect())
+        Report {
+            version: Report::VERSION,
+            verb: environment.command().map_or("?", Command::as_str).to_owned(),
+            device: self.device,
+            network: network.to_owned(),
+            container: environment.container_id().map_or("", |id| id.as_str()).to_owned(),
+            ifname: environment.ifname().map_or("", |name| name.as_str()).to_owned(),
+            code,
+            total_us: us(self.begun.elapsed()),
+            phases_us: self.spent.iter().map(|(phase, spent)| (*phase, us(*spent))).collect(),
+        }
     }
 }

@@ -205,7 +205,16 @@ fn a_subfunction_is_read_by_its_name_on_the_auxiliary_bus() {
     tree.link("bus/auxiliary/devices/mlx5_core.sf.4", &format!("../../../{device}"));
     let read = crate::read_device(&tree.sysfs(), &id("mlx5_core.sf.4")).unwrap();
     assert_eq!(read.netdev().map(|netdev| netdev.name.as_str()), Some("en8f0s4"));
-    assert_eq!((read.vendor.as_str(), &read.function), ("8086", &Function::Plain));
+    assert_eq!(
+        (read.vendor.as_str(), &read.function),
+        (
+            "8086",
+            &Function::Sf {
+                parent: Some("0000:08:00.0".parse().unwrap()),
+                number: None
+            }
+        )
+    );
     assert!(matches!(
         crate::read_device(&tree.sysfs(), &id("mlx5_core.sf.5")),
         Err(ReadError::Missing(_))

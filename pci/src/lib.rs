@@ -11,6 +11,7 @@
 //! - [`NodeUse`]: whether the node itself lives on a device.
 
 mod address;
+mod attachable;
 mod device;
 mod id;
 mod ifname;
@@ -22,6 +23,7 @@ mod read;
 mod sysfs;
 
 pub use address::{BadPciAddress, PciAddress};
+pub use attachable::{pf_interface, read_attachable};
 pub use device::{Device, Function, LinkType, Netdev, Vdpa, VdpaDriver, Vf};
 pub use id::{AuxiliaryName, BadDeviceId, DeviceId, NetdevsimPort, PortName};
 pub use ifname::{BadIfName, IfName};

@@ -113,7 +113,7 @@ fn vdpa(sysfs: &Sysfs, directory: &Path) -> Vec<Vdpa> {
 }
 
 /// `net`, or a virtio device's: its interfaces hang below the virtio function, one level deeper.
-fn pci_net_directories(sysfs: &Sysfs, directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn pci_net_directories(sysfs: &Sysfs, directory: &Path) -> Vec<PathBuf> {
     let own = directory.join("net");
     if own.is_dir() {
         return vec![own];

@@ -5,6 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rustix::fs::{Mode, OFlags};
+
+/// No attribute of sysfs is longer than a page (Documentation/filesystems/sysfs.rst, "Reading/Writing Attribute Data").
+const PAGE: usize = 4096;
+
 /// A sysfs tree; `/sys` in production.
 #[derive(Debug, Clone)]
 pub struct Sysfs {
@@ -62,7 +67,7 @@ impl Sysfs {
 
     /// An attribute's text without its line end.
     pub fn text(&self, file: &Path) -> Result<String, SysfsError> {
-        let text = fs::read_to_string(file).map_err(|source| SysfsError::Io {
+        let text = read(file).map_err(|source| SysfsError::Io {
             path: file.to_owned(),
             source,
         })?;
@@ -113,4 +118,25 @@ impl Sysfs {
         names.sort_unstable();
         names
     }
+}
+
+/// One attribute, in three system calls: an attachment reads many, and a `File` costs it several more for each.
+fn read(file: &Path) -> io::Result<String> {
+    let descriptor = rustix::fs::open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut page = [0; PAGE];
+    let mut length = 0;
+    while length < PAGE {
+        match rustix::io::read(&descriptor, &mut page[length..]) {
+            Ok(0) => break,
+            // The kernel gives an attribute whole, with its line end; a tree of files may not have one.
+            Ok(more) if page[..length + more].ends_with(b"\n") => {
+                length += more;
+                break;
+            }
+            Ok(more) => length += more,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    String::from_utf8(page[..length].to_vec()).map_err(|_bytes| io::ErrorKind::InvalidData.into())
 }

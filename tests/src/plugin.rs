@@ -103,12 +103,14 @@ impl Plugin {
     /// Every file of the journal.
     pub fn state_files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
-        for room in ["attachments", "locks"] {
+        for room in ["attachments", "locks", "queue"] {
             let entries = std::fs::read_dir(self.state().join(room))
                 .into_iter()
                 .flatten()
                 .filter_map(Result::ok);
-            files.extend(entries.map(|entry| entry.path()));
+            // Where the queue ends is written down there for good.
+            let paths = entries.map(|entry| entry.path());
+            files.extend(paths.filter(|path| !path.ends_with("queue/tail")));
         }
         files
     }

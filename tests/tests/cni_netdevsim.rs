@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 use hardwire_cni::config::{Base, NetConf};
-use hardwire_cni::pf::{VfPort, pf_of, requested_state};
+use hardwire_cni::pf::{VfPort, Wanted, pf_of};
 use hardwire_cni::protocol::{CniArgs, SpecVersion};
 use hardwire_pci::Sysfs;
 use hardwire_pci::netlink::Socket;
@@ -89,7 +89,8 @@ fn in_legacy_mode_the_pf_code_sets_and_restores_rates_too() {
         vf: 1,
     };
     let original = port.read().expect("the VF");
-    port.apply(&settings, &original).expect("all of them");
+    let wanted = Wanted::new(&settings, &original, None);
+    port.apply(&wanted, &original).expect("all of them");
     let during = sim.vf(1);
     assert_eq!(
         (&during["rate"]["min_tx"], &during["rate"]["max_tx"]),
@@ -99,7 +100,6 @@ fn in_legacy_mode_the_pf_code_sets_and_restores_rates_too() {
         (&during["link_state"], &during["trust"]),
         (&json!("disable"), &json!(true))
     );
-    port.restore(&original, &requested_state(&settings, &original))
-        .expect("all back");
+    port.restore(&original, &wanted.after(&original)).expect("all back");
     assert_eq!(sim.vf(1), before);
 }

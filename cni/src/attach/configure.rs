@@ -14,6 +14,7 @@ use super::announce::{CarrierBound, announce};
 use crate::kernel::{AddressFlag, LinkChange, Sysctl, SysctlError, add_address, add_route, change_link};
 use crate::netns::Netns;
 use crate::protocol::{CniError, Route, Success, code};
+use crate::report::{Phase, Phases};
 
 /// As long as the reference waits.
 const DAD_BOUND: Duration = Duration::from_secs(5);
@@ -26,29 +27,43 @@ pub fn configure(
     index: u32,
     result: &Success,
     carrier: CarrierBound,
+    phases: &mut Phases,
 ) -> Result<(), CniError> {
     let v6 = result.ips.iter().any(|ip| ip.address.is_ipv6());
     // Routes through a gateway need a source address that is no longer tentative.
     let settled = family_gateway(result, true).is_some();
     let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("{ifname}: {error}"));
-    let inside = netns.run(|| -> Result<_, CniError> {
-        prepare(ifname, v6).map_err(|error| failed(&error))?;
-        let links = Watch::open(Group::Links).map_err(|error| failed(&error))?;
-        let addresses = settled.then(|| Watch::open(Group::Ipv6Addresses)).transpose();
-        Ok((links, addresses.map_err(|error| failed(&error))?))
+    let (mut links, addresses) = phases.time(Phase::Addresses, || {
+        let inside = netns.run(|| -> Result<_, CniError> {
+            prepare(ifname, v6).map_err(|error| failed(&error))?;
+            let links = Watch::open(Group::Links).map_err(|error| failed(&error))?;
+            let addresses = settled.then(|| Watch::open(Group::Ipv6Addresses)).transpose();
+            Ok((links, addresses.map_err(|error| failed(&error))?))
+        });
+        let watches = inside.map_err(|error| failed(&error))??;
+        set_addresses(socket, ifname, index, result)?;
+        Ok::<_, CniError>(watches)
+    })?;
+    phases.time(Phase::Announce, || {
+        announce(netns, socket, &mut links, ifname, index, result, carrier);
     });
-    let (mut links, addresses) = inside.map_err(|error| failed(&error))??;
+    phases.time(Phase::Addresses, || {
+        if let Some(mut addresses) = addresses {
+            settle(socket, ifname, index, &mut addresses)?;
+        }
+        set_routes(socket, ifname, index, result)
+    })
+}
 
+fn set_addresses(socket: &mut Socket, ifname: &IfName, index: u32, result: &Success) -> Result<(), CniError> {
     for ip in &result.ips {
         let added = add_address(socket, index, ip.address, AddressFlag::Optimistic);
         added.map_err(|error| refused(ifname, &format!("address {}", ip.address), &error))?;
     }
-    change_link(socket, index, &LinkChange::up(true)).map_err(|error| refused(ifname, "up", &error))?;
-    announce(netns, socket, &mut links, ifname, index, result, carrier);
-    if let Some(mut addresses) = addresses {
-        settle(socket, ifname, index, &mut addresses)?;
-    }
+    change_link(socket, index, &LinkChange::up(true)).map_err(|error| refused(ifname, "up", &error))
+}
 
+fn set_routes(socket: &mut Socket, ifname: &IfName, index: u32, result: &Success) -> Result<(), CniError> {
     let mut done: Vec<&Route> = Vec::new();
     for route in &result.routes {
         // Exactly the same route twice is a slip of an IPAM configuration and changes nothing.

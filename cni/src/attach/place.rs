@@ -14,6 +14,8 @@ use crate::kernel::{LinkChange, change_link};
 use crate::netns::Entered;
 use crate::pf::VfPort;
 use crate::protocol::{CniError, code};
+use crate::queue::Turn;
+use crate::report::{Phase, Phases};
 
 /// A device in its pod.
 #[derive(Debug, Clone)]
@@ -30,35 +32,53 @@ pub fn place(
     host: &mut Socket,
     pod: &mut Entered,
     context: &Context,
+    phases: &mut Phases,
 ) -> Result<Placed, CniError> {
     let sysfs = &context.sysfs;
     record.link = candidate
-        .netdev
+        .link
         .as_ref()
-        .map(|netdev| original::link(netdev, conf, host))
+        .map(|link| original::link(link, conf))
         .transpose()?;
-    record.vf = original::vf(candidate, conf, host)?;
+    let vf = phases.time(Phase::Pf, || original::vf(candidate, conf, context, host))?;
+    let (vf, wanted) = vf.unzip();
+    record.vf = vf;
     record.trunk = original::trunk(candidate, conf, sysfs)?;
-    context
-        .journal
-        .put(record)
-        .map_err(|error| CniError::new(code::IO, error))?;
+    let put = phases.time(Phase::Journal, || context.journal.put(record));
+    put.map_err(|error| CniError::new(code::IO, error))?;
 
-    if let (Some(vf), Some(pf)) = (&record.vf, candidate.pf.clone()) {
+    if let (Some(vf), Some(wanted), Some(pf)) = (&record.vf, &wanted, candidate.pf.clone()) {
         let mut port = VfPort {
             socket: host,
             pf,
             vf: vf.index,
         };
-        port.apply(&conf.vf, &vf.state)
-            .map_err(|error| CniError::new(code::REFUSED, error))?;
+        let applied = phases.time(Phase::Pf, || port.apply(wanted, &vf.state));
+        applied.map_err(|error| CniError::new(code::REFUSED, error))?;
     }
     if let Some(trunk) = &record.trunk {
         trunk.add(sysfs).map_err(|error| CniError::new(code::REFUSED, error))?;
     }
-    let Some(original) = &record.link else {
+    let Some(original) = record.link.clone() else {
         return Ok(Placed { link: None });
     };
+    let turn = phases.time(Phase::Lock, || Turn::wait(&context.state));
+    let moved = phases.time(Phase::Move, || move_in(record, &original, candidate, conf, host, pod));
+    let link = moved?;
+    drop(turn);
+    record.target.index = Some(link.index);
+    Ok(Placed { link: Some(link) })
+}
+
+/// The one message, and what the interface is in the pod.
+fn move_in(
+    record: &Record,
+    original: &OriginalLink,
+    candidate: &Candidate,
+    conf: &NetConf,
+    host: &mut Socket,
+    pod: &mut Entered,
+) -> Result<Link, CniError> {
     let ifname = record.owner.ifname.clone();
     let change = LinkChange {
         netns: Some(pod.netns.as_fd()),
@@ -92,9 +112,7 @@ pub fn place(
             (moved, _, _) => return Err(refusal(record, original, &change, moved.as_ref(), &error)),
         }
     }
-    let link = pod_link(record, &ifname, pod)?;
-    record.target.index = Some(link.index);
-    Ok(Placed { link: Some(link) })
+    pod_link(record, &ifname, pod)
 }
 
 /// The flags to set, and which of them.

@@ -2,8 +2,8 @@
 
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
 use hardwire_pci::{
-    AuxiliaryName, Device, DeviceId, IfName, MacAddr, NetdevsimPort, PciAddress, PortName, ReadError, Sysfs,
-    read_device,
+    AuxiliaryName, Device, DeviceId, IfName, MacAddr, Netdev, NetdevsimPort, PciAddress, PortName, ReadError, Sysfs,
+    read_attachable,
 };
 
 use super::{Candidate, is_userspace_driver};
@@ -15,7 +15,7 @@ pub(super) fn locate(name: &DeviceName, sysfs: &Sysfs, socket: &mut Socket) -> R
     let mut found: Option<(String, Candidate)> = None;
     for way in name.ways() {
         let candidate = match &way {
-            Way::Id(field, id) => by_id(field, id, sysfs)?,
+            Way::Id(field, id) => by_id(field, id, sysfs, socket)?,
             Way::Interface(interface) => by_interface(way.field(), &find_link(&way, interface, socket)?, sysfs)?,
             Way::Hardware(mac) => by_interface(way.field(), &find_by_mac(*mac, socket)?, sysfs)?,
         };
@@ -60,17 +60,27 @@ pub(crate) fn find_by_mac(mac: MacAddr, socket: &mut Socket) -> Result<Link, Cni
     with_it.into_iter().next().ok_or_else(none)
 }
 
-fn by_id(field: &str, id: &DeviceId, sysfs: &Sysfs) -> Result<Candidate, CniError> {
-    let device = read_device(sysfs, id).map_err(|error| unreadable(field, id, &error))?;
+fn by_id(field: &str, id: &DeviceId, sysfs: &Sysfs, socket: &mut Socket) -> Result<Candidate, CniError> {
+    let device = read_attachable(sysfs, id).map_err(|error| unreadable(field, id, &error))?;
     let netdev = device.netdev().cloned();
-    if netdev.is_none() {
+    let link = if let Some(netdev) = &netdev {
+        Some(link_of(netdev, socket)?)
+    } else {
         no_interface(&device)?;
-    }
+        None
+    };
     Ok(Candidate {
         device,
         netdev,
+        link,
         pf: None,
     })
+}
+
+fn link_of(netdev: &Netdev, socket: &mut Socket) -> Result<Link, CniError> {
+    let failed = |error| CniError::new(code::INTERNAL, format!("reading {}: {error}", netdev.name));
+    let link = socket.link_by_index(netdev.index).map_err(failed)?;
+    link.ok_or_else(|| CniError::new(code::TRY_AGAIN, format!("{} went away", netdev.name)))
 }
 
 fn unreadable(field: &str, id: &DeviceId, error: &ReadError) -> CniError {
@@ -107,7 +117,22 @@ fn by_interface(field: &str, link: &Link, sysfs: &Sysfs) -> Result<Candidate, Cn
         return Err(CniError::config(format!("{field}: {name} is the loopback interface")));
     }
     let id = id_of_link(link, sysfs).map_err(|error| CniError::config(format!("{field}: {error}")))?;
-    let device = read_device(sysfs, &id).map_err(|error| unreadable(field, &id, &error))?;
+    let device = match &id {
+        // There is nothing to it but its interface.
+        DeviceId::Interface(name) => Device {
+            netdevs: vec![Netdev {
+                name: name.clone(),
+                index: link.index,
+                mac: link.mac(),
+                mtu: link.mtu,
+                link_type: link.hardware.into(),
+                port: link.phys_port_name.as_deref().and_then(PortName::parse),
+                switch_id: None,
+            }],
+            ..Device::unknown(id.clone())
+        },
+        id => read_attachable(sysfs, id).map_err(|error| unreadable(field, id, &error))?,
+    };
     let netdev = device.netdevs.iter().find(|netdev| netdev.index == link.index).cloned();
     let netdev = netdev.ok_or_else(|| CniError::config(format!("{field}: interface {name:?} went away")))?;
     if matches!(id, DeviceId::Pci(_)) && netdev.is_representor() {
@@ -119,6 +144,7 @@ fn by_interface(field: &str, link: &Link, sysfs: &Sysfs) -> Result<Candidate, Cn
     Ok(Candidate {
         device,
         netdev: Some(netdev),
+        link: Some(link.clone()),
         pf: None,
     })
 }
@@ -153,13 +179,9 @@ pub fn id_of_link(link: &Link, sysfs: &Sysfs) -> Result<DeviceId, hardwire_pci::
 /// The PCI function of a virtio NIC, whose interface hangs below the virtio device, one level deeper. Whatever else may
 /// stand between an interface and a PCI function (USB) makes it another device than that function.
 fn pci_of_virtio(name: &IfName, sysfs: &Sysfs) -> Option<PciAddress> {
-    let directory = sysfs
-        .path("class/net")
-        .join(name.as_str())
-        .join("device")
-        .canonicalize()
-        .ok()?;
-    directory.file_name()?.to_str()?.strip_prefix("virtio")?;
+    let link = sysfs.path("class/net").join(name.as_str()).join("device");
+    sysfs.link_name(&link)?.strip_prefix("virtio")?;
+    let directory = link.canonicalize().ok()?;
     directory.parent()?.file_name()?.to_str()?.parse().ok()
 }
 

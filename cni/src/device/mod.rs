@@ -5,7 +5,7 @@
 
 mod locate;
 
-use hardwire_pci::netlink::Socket;
+use hardwire_pci::netlink::{Link, Socket};
 use hardwire_pci::{Device, DeviceId, LinkType, Netdev, NodeUse, Sysfs, node_use, read_device};
 
 use crate::Context;
@@ -26,6 +26,8 @@ pub struct Candidate {
     pub device: Device,
     /// The interface to move; none for a device that user space drives.
     pub netdev: Option<Netdev>,
+    /// The same, as the kernel describes it.
+    pub link: Option<Link>,
     /// The PF, for a VF whose PF has an interface here.
     pub pf: Option<Pf>,
 }

@@ -60,7 +60,15 @@ impl DeviceLock {
                 .mode(0o600)
                 .open(path)
                 .map_err(io)?;
-            let file = lock(file, path, bound)?;
+            let file = match lock_within(file, bound) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(LockError::Busy {
+                        path: path.to_owned(),
+                        bound,
+                    });
+                }
+                file => file.map_err(io)?,
+            };
             let locked = file.metadata().map_err(io)?;
             match fs::metadata(path) {
                 Ok(now) if (now.dev(), now.ino()) == (locked.dev(), locked.ino()) => {
@@ -99,15 +107,12 @@ impl DeviceLock {
     }
 }
 
-fn lock(file: File, path: &Path, bound: Duration) -> Result<File, LockError> {
-    let io = |source| LockError::Io {
-        path: path.to_owned(),
-        source,
-    };
+/// Locks a file, and waits no longer than `bound` for who has it; `TimedOut` then.
+pub(crate) fn lock_within(file: File, bound: Duration) -> io::Result<File> {
     match file.try_lock() {
         Ok(()) => return Ok(file),
         Err(TryLockError::WouldBlock) => {}
-        Err(TryLockError::Error(source)) => return Err(io(source)),
+        Err(TryLockError::Error(error)) => return Err(error),
     }
     // flock has no bound of its own. A thread that is still waiting when the bound is over ends with the process.
     let (sender, receiver) = mpsc::channel();
@@ -116,11 +121,6 @@ fn lock(file: File, path: &Path, bound: Duration) -> Result<File, LockError> {
         // The receiver is gone only if the bound was over first, and then nobody wants the lock.
         drop(sender.send(locked));
     });
-    match receiver.recv_timeout(bound) {
-        Ok(locked) => locked.map_err(io),
-        Err(_timeout) => Err(LockError::Busy {
-            path: path.to_owned(),
-            bound,
-        }),
-    }
+    let timeout = |_elapsed| io::Error::from(io::ErrorKind::TimedOut);
+    receiver.recv_timeout(bound).map_err(timeout)?
 }

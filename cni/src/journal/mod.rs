@@ -8,6 +8,7 @@ mod lock;
 mod record;
 mod store;
 
+pub(crate) use lock::lock_within;
 pub use lock::{DeviceLock, LockError};
 pub use record::{Ipam, OriginalLink, OriginalVf, Owner, Record, Step, Target};
 pub use store::{Journal, JournalError, Unreadable};

@@ -68,11 +68,14 @@ impl Journal {
 
     /// Takes the lock of a device.
     pub fn lock(&self, device: &DeviceId) -> Result<DeviceLock, JournalError> {
-        create(&self.locks)?;
-        Ok(DeviceLock::take(
-            &self.locks.join(format!("{}.lock", device.file_stem())),
-            CHANGE_BOUND,
-        )?)
+        let path = self.locks.join(format!("{}.lock", device.file_stem()));
+        match DeviceLock::take(&path, CHANGE_BOUND) {
+            Err(LockError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                create(&self.locks)?;
+                Ok(DeviceLock::take(&path, CHANGE_BOUND)?)
+            }
+            taken => Ok(taken?),
+        }
     }
 
     /// Takes the lock of a device's IPAM ADD, for this process and the IPAM process that it starts. Taken while the
@@ -131,7 +134,6 @@ impl Journal {
 
     /// Writes a record in one step: a temporary name, then a rename.
     pub fn put(&self, record: &Record) -> Result<(), JournalError> {
-        create(&self.records)?;
         let path = self.record_path(&record.device);
         // The lock makes us the only writer of this name; what a killed one left there is overwritten.
         let temporary = path.with_extension("tmp");
@@ -140,12 +142,15 @@ impl Journal {
             move |source: io::Error| JournalError::Io { step, path, source }
         };
         let json = serde_json::to_vec(record).map_err(|error| at("encode")(error.into()))?;
-        let file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary);
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(true).mode(0o600);
+        let file = match options.open(&temporary) {
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                create(&self.records)?;
+                options.open(&temporary)
+            }
+            file => file,
+        };
         let written = file
             .map_err(at("create"))
             .and_then(|mut file| file.write_all(&json).map_err(at("write")));

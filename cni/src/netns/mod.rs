@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::thread;
+use std::panic;
 
 use hardwire_pci::netlink::{NetlinkError, Socket};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 /// What nsfs and the proc file system of `/proc/PID/ns/net` say they are (include/uapi/linux/magic.h).
 const NAMESPACE_MAGICS: [u64; 2] = [0x6e73_6673, 0x9fa0];
 const OWN: &str = "/proc/self/ns/net";
+const OWN_THREAD: &str = "/proc/thread-self/ns/net";
 
 /// Why a namespace cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -136,21 +137,20 @@ impl Netns {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    /// Runs `inside` in this namespace, on a thread that ends with it: a thread that failed to come back would act on the
-    /// pod from then on, and IPAM plugins must be started from the host's.
-    pub fn run<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> Result<T, NetnsError> {
-        let enter =
-            || move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network)).map(|()| inside());
-        let joined = thread::scope(|scope| scope.spawn(enter).join());
-        let failed = |source: io::Error| NetnsError::Io {
+    /// Runs `inside` in this namespace and comes back to the caller's, in which IPAM plugins must be started.
+    pub fn run<T>(&self, inside: impl FnOnce() -> T) -> Result<T, NetnsError> {
+        let failed = |step, source: io::Error| NetnsError::Io {
             path: self.path.clone(),
-            step: "enter",
+            step,
             source,
         };
-        match joined {
-            Ok(result) => result.map_err(|errno| failed(errno.into())),
-            Err(_panic) => Err(failed(io::Error::other("the thread inside ended early"))),
-        }
+        // Of this thread: in the daemon, another one may be inside a pod at this moment.
+        let home = Home(File::open(OWN_THREAD).map_err(|source| failed("remember the way back", source))?);
+        move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(|errno| failed("enter", errno.into()))?;
+        let result = inside();
+        drop(home);
+        Ok(result)
     }
 
     /// Opens a netlink socket inside and learns the cookie.
@@ -170,6 +170,22 @@ impl Netns {
             socket,
             identity,
         })
+    }
+}
+
+/// The way back of a thread; taken when dropped, after a panic inside too.
+struct Home(File);
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Err(errno) = move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network)) {
+            // The panic hook says it, as an error object where this is the plugin. Whatever this thread did from here on,
+            // it would do to the pod.
+            drop(panic::catch_unwind(|| {
+                unreachable!("no way back from a pod's network namespace: {errno}")
+            }));
+            std::process::abort();
+        }
     }
 }
 

@@ -6,8 +6,36 @@ use hardwire_pci::netlink::{VfLinkState, VfState, VlanProtocol};
 use crate::config::VfSettings;
 use crate::kernel::VfAttribute;
 
+/// What to set for an attachment, in the kernel's order: what `settings` ask for, and, where the VF was left in another
+/// state than `idle`, what nobody asks for, so that no pod gets what another left. Its admin MAC is not among that: the
+/// drivers change it by themselves.
+pub(super) fn wanted(settings: &VfSettings, before: &VfState, idle: Option<&VfState>) -> Vec<VfAttribute> {
+    let mut wanted = requested(settings, before);
+    let left = idle.map(|idle| differing(idle, before)).unwrap_or_default();
+    let is_unasked = |attribute: &VfAttribute| {
+        let same = |other: &VfAttribute| std::mem::discriminant(attribute) == std::mem::discriminant(other);
+        !matches!(attribute, VfAttribute::Mac(_)) && !wanted.iter().any(same)
+    };
+    let left: Vec<VfAttribute> = left.into_iter().filter(is_unasked).collect();
+    wanted.extend(left);
+    wanted.sort_by_key(order);
+    wanted
+}
+
+/// The order in which the kernel applies them (`do_setvfinfo`).
+fn order(attribute: &VfAttribute) -> u8 {
+    match attribute {
+        VfAttribute::Mac(_) => 0,
+        VfAttribute::Vlan { .. } => 1,
+        VfAttribute::Rate { .. } => 2,
+        VfAttribute::SpoofCheck(_) => 3,
+        VfAttribute::LinkState(_) => 4,
+        VfAttribute::Trust(_) => 5,
+    }
+}
+
 /// What `settings` ask for, in the kernel's order. A rate that is not given keeps its value: the kernel takes both at once.
-pub(super) fn requested(settings: &VfSettings, before: &VfState) -> Vec<VfAttribute> {
+fn requested(settings: &VfSettings, before: &VfState) -> Vec<VfAttribute> {
     let rate = (settings.min_tx_rate.is_some() || settings.max_tx_rate.is_some()).then(|| VfAttribute::Rate {
         min: settings.min_tx_rate.unwrap_or(before.min_tx_rate),
         max: settings.max_tx_rate.unwrap_or(before.max_tx_rate),
@@ -114,6 +142,37 @@ pub(super) fn described(attribute: &VfAttribute) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_left_is_set_to_idle_unless_something_else_is_asked_for() {
+        let idle = VfState {
+            spoofchk: Some(true),
+            trust: Some(false),
+            ..VfState::default()
+        };
+        let before = VfState {
+            mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+            vlan: 7,
+            spoofchk: Some(false),
+            trust: Some(true),
+            ..idle
+        };
+        let settings = VfSettings {
+            trust: Some(true),
+            ..VfSettings::default()
+        };
+        let vlan = VfAttribute::Vlan {
+            id: 0,
+            qos: 0,
+            protocol: VlanProtocol::Dot1Q,
+        };
+        assert_eq!(
+            wanted(&settings, &before, Some(&idle)),
+            [vlan, VfAttribute::SpoofCheck(true), VfAttribute::Trust(true)]
+        );
+        assert_eq!(wanted(&settings, &before, None), [VfAttribute::Trust(true)]);
+        assert_eq!(wanted(&VfSettings::default(), &idle, Some(&idle)), []);
+    }
 
     #[test]
     fn only_what_was_touched_is_put_back() {

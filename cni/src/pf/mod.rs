@@ -10,7 +10,7 @@ mod trunk;
 use std::fmt;
 
 use hardwire_pci::netlink::{NetlinkError, Socket, VfState};
-use hardwire_pci::{DeviceId, Sysfs, read_device};
+use hardwire_pci::{DeviceId, Sysfs, pf_interface};
 
 use crate::config::VfSettings;
 use crate::kernel::{VfAttribute, set_vf};
@@ -36,12 +36,11 @@ impl fmt::Display for Pf {
 
 /// A PF as it is to be asked now, whatever it is called; `None` if it has no interface on the host.
 pub fn pf_of(id: &DeviceId, sysfs: &Sysfs) -> Option<Pf> {
-    let device = read_device(sysfs, id).ok()?;
-    let netdev = device.netdev()?;
+    let (name, index) = pf_interface(sysfs, id)?;
     Some(Pf {
-        name: netdev.name.to_string(),
-        index: netdev.index,
-        id: device.id.clone(),
+        id: id.clone(),
+        name: name.to_string(),
+        index,
     })
 }
 
@@ -103,15 +102,15 @@ impl VfPort<'_> {
         })
     }
 
-    /// Sets what `settings` ask for, in one message. After a refusal some of it may be set.
-    pub fn apply(&mut self, settings: &VfSettings, before: &VfState) -> Result<(), PfError> {
-        let wanted = attributes::requested(settings, before);
+    /// Sets what is wanted, in one message. After a refusal some of it may be set.
+    pub fn apply(&mut self, wanted: &Wanted, before: &VfState) -> Result<(), PfError> {
+        let Wanted(wanted) = wanted;
         if wanted.is_empty() {
             return Ok(());
         }
-        match set_vf(self.socket, self.pf.index, self.vf, &wanted) {
+        match set_vf(self.socket, self.pf.index, self.vf, wanted) {
             Ok(()) => Ok(()),
-            Err(source) => Err(self.name_the_refused(&wanted, before, source)),
+            Err(source) => Err(self.name_the_refused(wanted, before, source)),
         }
     }
 
@@ -181,7 +180,23 @@ impl VfPort<'_> {
     }
 }
 
-/// What the PF will hold after [`VfPort::apply`].
-pub fn requested_state(settings: &VfSettings, before: &VfState) -> VfState {
-    attributes::after(&attributes::requested(settings, before), before)
+/// Attributes to set for an attachment, in one message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted(Vec<VfAttribute>);
+
+impl Wanted {
+    /// What `settings` ask for, and what of `idle`, the state of the VF while nobody has it, is not so `before`.
+    pub fn new(settings: &VfSettings, before: &VfState, idle: Option<&VfState>) -> Self {
+        Self(attributes::wanted(settings, before, idle))
+    }
+
+    /// Whether there is nothing to set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What the PF will hold then.
+    pub fn after(&self, before: &VfState) -> VfState {
+        attributes::after(&self.0, before)
+    }
 }

@@ -26,6 +26,8 @@ pub mod code {
     pub const TRY_AGAIN: u32 = 11;
     /// An ADD could not work now.
     pub const UNAVAILABLE: u32 = 50;
+    /// An ADD could not work now, and the containers that are attached may have no network either.
+    pub const LIMITED: u32 = 51;
     /// The device is the node's own NIC.
     pub const NODE_DEVICE: u32 = 101;
     /// `CNI_IFNAME` exists in the pod.

@@ -4,7 +4,7 @@
 //! name, or `devN` where that is taken), in a namespace that nobody can reach, or nowhere.
 
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
-use hardwire_pci::{DeviceId, PortName, ReadError, Sysfs, read_device};
+use hardwire_pci::{DeviceId, PortName, ReadError, Sysfs, read_attachable};
 
 use super::link::stand_in;
 use super::{ReleaseError, refused};
@@ -51,7 +51,7 @@ pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Whe
         let found = software_interface(record, original, host).map_err(failed)?;
         return Ok(found.map_or(Whereabouts::Gone, |link| Whereabouts::Host(Box::new(link))));
     }
-    let device = match read_device(&context.sysfs, &record.device) {
+    let device = match read_attachable(&context.sysfs, &record.device) {
         Ok(device) => device,
         Err(ReadError::Missing(_)) => return Ok(missing(&record.device, &context.sysfs)),
         Err(ReadError::Sysfs(error)) => {

@@ -16,6 +16,8 @@ use crate::journal::{JournalError, OriginalVf, Record};
 use crate::kernel::{LinkChange, change_link};
 use crate::netns::NetnsError;
 use crate::pf::{PfError, TrunkError, VfPort, pf_of};
+use crate::queue::Turn;
+use crate::report::{Phase, Phases};
 
 pub use find::{Whereabouts, find};
 pub use reclaim::{is_orphaned, reclaim, release_ipam};
@@ -83,7 +85,12 @@ pub enum Outcome {
 }
 
 /// Puts back what a record names, and removes the record when all of it is.
-pub fn release(context: &Context, record: &Record, host: &mut Socket) -> Result<Outcome, ReleaseError> {
+pub fn release(
+    context: &Context,
+    record: &Record,
+    host: &mut Socket,
+    phases: &mut Phases,
+) -> Result<Outcome, ReleaseError> {
     let mut whereabouts = find(context, record, host)?;
     if let (Whereabouts::Pod { entered, link }, Some(_)) = (&mut whereabouts, &record.vf)
         && link.flags.is_up()
@@ -94,10 +101,9 @@ pub fn release(context: &Context, record: &Record, host: &mut Socket) -> Result<
     }
     // The PF first: while an admin MAC is set, some drivers take no other address (igb), and some take no reset of
     // theirs without trust. Whatever it says, the interface still goes home.
-    let pf = record
-        .vf
-        .as_ref()
-        .map_or(Ok(()), |vf| restore_vf(context, record, vf, host));
+    let pf = record.vf.as_ref().map_or(Ok(()), |vf| {
+        phases.time(Phase::Pf, || restore_vf(context, record, vf, host))
+    });
     let trunk = record
         .trunk
         .as_ref()
@@ -108,13 +114,18 @@ pub fn release(context: &Context, record: &Record, host: &mut Socket) -> Result<
     });
     let pf = pf.and(trunk);
     let link = match whereabouts {
-        Whereabouts::Pod { entered, link } => link::bring_back(context, record, entered, &link, host),
+        Whereabouts::Pod { entered, link } => {
+            let turn = phases.time(Phase::Lock, || Turn::wait(&context.state));
+            let back = phases.time(Phase::Move, || link::bring_back(context, record, entered, &link, host));
+            drop(turn);
+            back
+        }
         Whereabouts::Host(link) => link::restore_on_host(context, record, &link, host),
         Whereabouts::Bare | Whereabouts::Gone => Ok(()),
         Whereabouts::Unreachable => return pf.map(|()| Outcome::Unreachable),
     };
     pf.and(link)?;
-    context.journal.remove(&record.device)?;
+    phases.time(Phase::Journal, || context.journal.remove(&record.device))?;
     Ok(Outcome::Done)
 }
 

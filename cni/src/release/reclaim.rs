@@ -11,6 +11,7 @@ use crate::ipam;
 use crate::journal::{JournalError, Owner, Record, Step};
 use crate::netns::{Netns, NetnsError};
 use crate::protocol::{CniError, code};
+use crate::report::Phases;
 
 /// Whether an attachment has no owner any more: its DEL was here and could not end it, or its namespace is gone. By path
 /// and cookie; a namespace that lives on without its path has lost the runtime that would have sent a DEL. One that we may
@@ -75,7 +76,7 @@ pub fn reclaim(
     match context.journal.get(device) {
         Ok(Some(record)) if record.attempt == seen.attempt && is_stale(&record) => {
             errors.extend(release_ipam(context, &record).err());
-            errors.extend(match release(context, &record, host) {
+            errors.extend(match release(context, &record, host, &mut Phases::begin()) {
                 Ok(Outcome::Done) => None,
                 Ok(Outcome::Unreachable) => {
                     let msg = format!("{device} is in a namespace that cannot be reached");

@@ -18,6 +18,7 @@ use crate::moving_in;
 use crate::netns::{Entered, Netns};
 use crate::protocol::{CniError, Command, Dns, Environment, Interface, SpecVersion, Success, code};
 use crate::release::{Outcome, release};
+use crate::report::{Phase, Phases};
 
 /// Attaches the device that the configuration names and hands the result to `print`: an attachment whose result nobody
 /// gets is none.
@@ -26,6 +27,7 @@ pub fn add(
     environment: &Environment,
     stdin: &[u8],
     print: impl FnOnce(&Value) -> io::Result<()>,
+    phases: &mut Phases,
 ) -> Result<(), CniError> {
     let base = Base::parse(stdin)?;
     let version = base.required_version()?;
@@ -53,7 +55,9 @@ pub fn add(
         netns_path: environment.netns()?.to_owned(),
         netns: pod.identity,
     };
-    let lock = context.journal.lock(&id).map_err(|error| journal(&error))?;
+    phases.device(&id);
+    let lock = phases.time(Phase::Lock, || context.journal.lock(&id));
+    let lock = lock.map_err(|error| journal(&error))?;
     tracing::Span::current().record("device", tracing::field::display(&id));
     let begun = make_free(context, &id, &owner, &mut host)
         .and_then(|()| moving_in::check_free(context, &id))
@@ -98,6 +102,7 @@ pub fn add(
         lock: Some(lock),
         ipam_asked: false,
         device_info_written: false,
+        phases,
     }
     .run(previous, print)
 }
@@ -169,6 +174,7 @@ struct Attempt<'a> {
     lock: Option<DeviceLock>,
     ipam_asked: bool,
     device_info_written: bool,
+    phases: &'a mut Phases,
 }
 
 impl Attempt<'_> {
@@ -200,6 +206,7 @@ impl Attempt<'_> {
             &mut self.host,
             &mut self.pod,
             context,
+            self.phases,
         )?;
         let before = self.record.vf.as_ref().and_then(|vf| vf.requested.mac);
         let mac = placed.link.as_ref().map_or(before, hardwire_pci::netlink::Link::mac);
@@ -223,6 +230,7 @@ impl Attempt<'_> {
                     link.index,
                     &given,
                     carrier,
+                    self.phases,
                 )?;
             }
             result.ips.extend(given.ips);
@@ -238,7 +246,8 @@ impl Attempt<'_> {
             self.device_info_written = write_device_info(path, candidate, &context.sysfs)?;
         }
         self.record.step = Step::Attached;
-        context.journal.put(&self.record).map_err(|error| journal(&error))?;
+        let put = self.phases.time(Phase::Journal, || context.journal.put(&self.record));
+        put.map_err(|error| journal(&error))?;
         Ok(result)
     }
 
@@ -252,21 +261,21 @@ impl Attempt<'_> {
             ..
         } = self.call;
         self.record.step = Step::Moved;
-        context.journal.put(&self.record).map_err(|error| journal(&error))?;
+        let put = self.phases.time(Phase::Journal, || context.journal.put(&self.record));
+        put.map_err(|error| journal(&error))?;
         let asking = context.journal.lock_ipam(&self.record.device);
         let asking = asking.map_err(|error| journal(&error))?;
         drop(self.lock.take());
         self.ipam_asked = true;
-        let given = Delegate::of_call(plugin, environment, stdin).add(conf.version);
+        let ask = || Delegate::of_call(plugin, environment, stdin).add(conf.version);
+        let given = self.phases.time(Phase::Ipam, ask);
         let ended = context.journal.unlock_ipam(asking);
         let mut given = given?;
         ended.map_err(|error| journal(&error))?;
-        self.lock = Some(
-            context
-                .journal
-                .lock(&self.record.device)
-                .map_err(|error| journal(&error))?,
-        );
+        let lock = self
+            .phases
+            .time(Phase::Lock, || context.journal.lock(&self.record.device));
+        self.lock = Some(lock.map_err(|error| journal(&error))?);
         if !is_ours(&context.journal, &self.record) {
             let msg = format!("{}: released by a DEL while IPAM was running", self.record.device);
             return Err(CniError::new(code::TRY_AGAIN, msg));
@@ -301,7 +310,7 @@ impl Attempt<'_> {
             Err(failed) => return error.and_then_failed("undoing", &failed),
         };
         if is_ours(&context.journal, &self.record) {
-            match release(context, &self.record, &mut host) {
+            match release(context, &self.record, &mut host, self.phases) {
                 Ok(Outcome::Done) => {}
                 Ok(Outcome::Unreachable) => error = error.and_then_failed("undoing", &"the device cannot be reached"),
                 Err(failed) => error = error.and_then_failed("undoing", &failed),

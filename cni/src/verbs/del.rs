@@ -14,34 +14,45 @@ use crate::moving_in;
 use crate::netns::Netns;
 use crate::protocol::{CniError, Command, Environment, Folded, code};
 use crate::release::{Outcome, release};
+use crate::report::{Phase, Phases};
 
 /// Detaches what `CNI_CONTAINERID` has as `CNI_IFNAME`.
-pub fn del(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
+pub fn del(context: &Context, environment: &Environment, stdin: &[u8], phases: &mut Phases) -> Result<(), CniError> {
     let base = Base::parse(stdin)?;
     base.required_version()?;
     if let Some(pod) = environment.netns.as_deref().and_then(|path| Netns::open(path).ok()) {
         refuse_own_netns(&pod, environment)?;
     }
-    let found = find(context, environment, base.fields())?;
+    let found = phases.time(Phase::Journal, || find(context, environment, base.fields()))?;
     let release_ipam = || {
         base.ipam.as_deref().map_or(Ok(()), |plugin| {
             Delegate::of_call(plugin, environment, stdin).run(Command::Del)
         })
     };
     if let Some(record) = &found {
-        context.journal.wait_for_ipam(&record.device);
+        phases.device(&record.device);
+        phases.time(Phase::Ipam, || context.journal.wait_for_ipam(&record.device));
     }
-    let ipam = release_ipam();
+    let ipam = if base.ipam.is_some() {
+        phases.time(Phase::Ipam, release_ipam)
+    } else {
+        Ok(())
+    };
     let device = match found {
-        Some(record) => detach(context, environment, &record, release_ipam),
-        None => detach_inherited(context, environment, &base),
+        Some(record) => detach(context, environment, &record, release_ipam, phases),
+        None => detach_inherited(context, environment, &base, phases),
     };
     // The device's own failure leaves more behind than IPAM's.
     device.and(ipam)
 }
 
 /// There is no record of ours: what the replaced plugins left for this container is honoured the same way.
-fn detach_inherited(context: &Context, environment: &Environment, base: &Base) -> Result<(), CniError> {
+fn detach_inherited(
+    context: &Context,
+    environment: &Environment,
+    base: &Base,
+    phases: &mut Phases,
+) -> Result<(), CniError> {
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
     let Some(inherited) = moving_in::find(context, environment, base, &mut host)? else {
         return Ok(());
@@ -49,11 +60,13 @@ fn detach_inherited(context: &Context, environment: &Environment, base: &Base) -
     let record = &inherited.record;
     tracing::info!(device = %record.device, "releasing what another plugin attached");
     let io = |error: JournalError| CniError::new(code::IO, error);
-    let lock = context.journal.lock(&record.device).map_err(io)?;
+    phases.device(&record.device);
+    let lock = phases.time(Phase::Lock, || context.journal.lock(&record.device));
+    let lock = lock.map_err(io)?;
     // A record of ours means that the device is already another pod's, and theirs is stale.
     let released = match context.journal.get(&record.device).map_err(io)? {
         Some(_) => Ok(()),
-        None => release(context, record, &mut host).map(|_outcome| ()),
+        None => release(context, record, &mut host, phases).map(|_outcome| ()),
     };
     context.journal.unlock(&record.device, lock).map_err(io)?;
     released.map_err(|error| CniError::new(code::REFUSED, error))?;
@@ -83,11 +96,12 @@ fn detach(
     environment: &Environment,
     record: &Record,
     release_ipam: impl FnOnce() -> Result<(), CniError>,
+    phases: &mut Phases,
 ) -> Result<(), CniError> {
     let io = |error: JournalError| CniError::new(code::IO, error);
     let device = &record.device;
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
-    let lock = context.journal.lock(device).map_err(io)?;
+    let lock = phases.time(Phase::Lock, || context.journal.lock(device)).map_err(io)?;
     // Read again under the lock: another DEL may have been faster, and the device may be another pod's by now.
     let record = context.journal.get(device).map_err(io)?;
     let (container_id, ifname) = (environment.container_id()?, environment.ifname()?);
@@ -100,7 +114,7 @@ fn detach(
     }
     let released = match record {
         None => Ok(()),
-        Some(record) => match release(context, &record, &mut host) {
+        Some(record) => match release(context, &record, &mut host, phases) {
             Ok(Outcome::Done) => Ok(()),
             Ok(Outcome::Unreachable) => {
                 tracing::warn!(device = %device, "in a namespace that cannot be reached: it is put right when that ends");

@@ -10,6 +10,7 @@ use crate::journal::{Journal, JournalError, Owner, Record};
 use crate::netns::Netns;
 use crate::protocol::{CniError, Environment, code};
 use crate::release::{Outcome, is_orphaned, release, release_ipam};
+use crate::report::Phases;
 
 /// The id of the device that the configuration names, before anything else is known of it: to lock it.
 pub(super) fn id_to_lock(conf: &NetConf, context: &Context, host: &mut Socket) -> Result<DeviceId, CniError> {
@@ -79,7 +80,7 @@ pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut
         // The one who asks now is another pod, and the address is not its.
         tracing::warn!(device = %id, "{error}");
     }
-    match release(context, &record, host) {
+    match release(context, &record, host, &mut Phases::begin()) {
         Ok(Outcome::Done) => Ok(()),
         Ok(Outcome::Unreachable) => Err(owned(&record)),
         Err(error) => Err(CniError::new(

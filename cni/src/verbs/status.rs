@@ -1,9 +1,13 @@
 //! STATUS: could an ADD work now?
 //!
-//! Contract: CNI spec 1.1.0 "STATUS": 50 where it could not. That all devices are in use is no reason: a runtime would
-//! declare the node not ready.
+//! Contract: CNI spec 1.1.0 "STATUS": 50 where it could not, 51 where existing attachments may have lost their network as
+//! well, which is so when every PF that the daemon knows is gone or without carrier. That all devices are in use is no
+//! reason: a runtime would declare the node not ready.
+
+use std::collections::BTreeSet;
 
 use hardwire_pci::netlink::Socket;
+use hardwire_pci::pf_interface;
 use rustix::thread::{CapabilitySet, capabilities};
 
 use super::ownership::id_to_lock;
@@ -35,9 +39,35 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
             )));
         }
     }
+    if let Some(why) = cut_off(context, &mut host) {
+        return Err(CniError::new(code::LIMITED, why));
+    }
     let Some(plugin) = conf.base.ipam.as_deref() else {
         return Ok(());
     };
     find(plugin, &environment.path).map_err(|error| unavailable(&error))?;
     Delegate::of_call(plugin, environment, stdin).run(Command::Status)
+}
+
+/// Why no device of the node reaches anything, by the daemon's records; `None` if one may, or if there are no records.
+fn cut_off(context: &Context, host: &mut Socket) -> Option<String> {
+    let records = context.idle.all();
+    let mut pfs = BTreeSet::new();
+    for record in &records {
+        // What has no PF has no carrier either while nobody uses it: it tells nothing.
+        pfs.insert(record.vf.as_ref()?.pf.clone());
+    }
+    let mut reasons = Vec::new();
+    for pf in pfs {
+        let Some((name, index)) = pf_interface(&context.sysfs, &pf) else {
+            reasons.push(format!("PF {pf} is gone"));
+            continue;
+        };
+        match host.link_by_index(index) {
+            Ok(Some(link)) if link.flags.has_carrier() => return None,
+            Ok(_) => reasons.push(format!("PF {name} ({pf}) has no carrier")),
+            Err(_unknown) => return None,
+        }
+    }
+    (!reasons.is_empty()).then(|| format!("no device of this node has a network: {}", reasons.join(", ")))
 }

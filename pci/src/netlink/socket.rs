@@ -14,6 +14,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket as RawSocket, SocketAddr, protocols::NETLINK_ROUTE};
+use rustix::net::RecvFlags;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::attributes::{attributes, text, u32_at};
@@ -28,40 +29,55 @@ const NLMSGERR_ATTR_MSG: u16 = 1;
 const HEADER: usize = 16;
 /// As often as iproute2 and netlinksafe try before they take what they have.
 const DUMP_ATTEMPTS: usize = 5;
+/// More than any datagram: a list of VFs, the longest there is, is an attribute and so below 64 KiB (`struct nlattr`), and
+/// a dump comes in pieces of 32 KiB (`netlink_recvmsg`). Pages that nothing is written to cost nothing.
+const LARGEST: usize = 256 * 1024;
 const REPLY_BOUND: Duration = Duration::from_secs(30);
 
 /// A `NETLINK_ROUTE` socket of the network namespace in which it was opened, whichever thread uses it later.
 pub struct Socket {
-    socket: RawSocket,
+    raw: RawSocket,
     sequence: u32,
+    received: Vec<u8>,
 }
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket")
-            .field("fd", &self.socket.as_raw_fd())
+            .field("fd", &self.raw.as_raw_fd())
             .finish_non_exhaustive()
     }
 }
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.raw.as_fd()
     }
 }
 
-struct Reply {
+struct Reply<'a> {
     kind: u16,
     interrupted: bool,
-    payload: Vec<u8>,
+    payload: &'a [u8],
+}
+
+/// What ends the replies to a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The acknowledgement.
+    Acknowledgement,
+    /// The answer, or an error.
+    Answer,
+    /// The message that ends a dump.
+    Done,
 }
 
 impl Socket {
     /// Opens a socket in the calling thread's network namespace.
     pub fn open() -> Result<Self, NetlinkError> {
         let at = |step| move |source: io::Error| NetlinkError::Socket { step, source };
-        let mut socket = RawSocket::new(NETLINK_ROUTE).map_err(at("open"))?;
-        socket.bind_auto().map_err(at("bind"))?;
+        let socket = RawSocket::new(NETLINK_ROUTE).map_err(at("open"))?;
+        // The kernel binds what is connected.
         socket.connect(&SocketAddr::new(0, 0)).map_err(at("connect"))?;
         socket
             .set_ext_ack(true)
@@ -77,13 +93,17 @@ impl Socket {
             step: "bound the receive",
             source: errno.into(),
         })?;
-        Ok(Self { socket, sequence: 0 })
+        Ok(Self {
+            raw: socket,
+            sequence: 0,
+            received: vec![0; LARGEST],
+        })
     }
 
     /// Sends a request that changes something and waits for its acknowledgement.
     pub fn change(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), NetlinkError> {
         self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
-        self.replies(|_| Ok(())).map(|_interrupted| ())
+        self.replies(End::Acknowledgement, |_| Ok(())).map(|_interrupted| ())
     }
 
     /// Sends a question with one answer and hands its payload (after the netlink header) to `read`.
@@ -92,10 +112,11 @@ impl Socket {
         message: RouteNetlinkMessage,
         mut read: impl FnMut(&[u8]) -> Result<T, NetlinkError>,
     ) -> Result<T, NetlinkError> {
-        self.send(message, NLM_F_REQUEST | NLM_F_ACK)?;
+        // A question is answered or refused; an acknowledgement beside the answer would tell nothing.
+        self.send(message, NLM_F_REQUEST)?;
         let mut answer = None;
-        self.replies(|reply| {
-            answer = Some(read(&reply.payload)?);
+        self.replies(End::Answer, |reply| {
+            answer = Some(read(reply.payload)?);
             Ok(())
         })?;
         answer.ok_or_else(|| NetlinkError::Malformed("acknowledged without an answer".to_owned()))
@@ -112,8 +133,8 @@ impl Socket {
         for _attempt in 0..DUMP_ATTEMPTS {
             found.clear();
             self.send(message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
-            let interrupted = self.replies(|reply| {
-                found.extend(read(&reply.payload)?);
+            let interrupted = self.replies(End::Done, |reply| {
+                found.extend(read(reply.payload)?);
                 Ok(())
             })?;
             if !interrupted {
@@ -133,40 +154,63 @@ impl Socket {
         // Fresh and zeroed each time: attribute padding is not written by the serializer, and the kernel reads it.
         let mut bytes = vec![0; packet.buffer_len()];
         packet.serialize(&mut bytes);
-        self.socket
+        self.raw
             .send(&bytes, 0)
             .map_err(|source| NetlinkError::Socket { step: "send", source })?;
         Ok(())
     }
 
-    /// Reads until the acknowledgement or the end of the dump. An error that `read` returns is kept until then, so that
-    /// the next request does not find this one's rest.
-    fn replies(&mut self, mut read: impl FnMut(Reply) -> Result<(), NetlinkError>) -> Result<bool, NetlinkError> {
+    /// Reads until `end`. An error that `read` returns is kept until then, so that the next request does not find this
+    /// one's rest.
+    fn replies(
+        &mut self,
+        end: End,
+        mut read: impl FnMut(Reply<'_>) -> Result<(), NetlinkError>,
+    ) -> Result<bool, NetlinkError> {
         let mut interrupted = false;
         let mut failed = None;
         loop {
-            let (datagram, _from) = self.socket.recv_from_full().map_err(|source| NetlinkError::Socket {
-                step: "receive",
-                source,
-            })?;
-            for reply in parse(&datagram, self.sequence) {
+            let length = self.receive()?;
+            for reply in parse(&self.received[..length], self.sequence) {
                 let reply = reply?;
                 interrupted |= reply.interrupted;
                 match reply.kind {
                     NLMSG_DONE => return failed.map_or(Ok(interrupted), Err),
                     NLMSG_ERROR => {
-                        acknowledged(&reply.payload)?;
+                        acknowledged(reply.payload)?;
                         return failed.map_or(Ok(interrupted), Err);
                     }
                     _ if failed.is_none() => failed = read(reply).err(),
                     _ => {}
                 }
+                if end == End::Answer {
+                    return failed.map_or(Ok(interrupted), Err);
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<usize, NetlinkError> {
+        let failed = |source| NetlinkError::Socket {
+            step: "receive",
+            source,
+        };
+        loop {
+            // With MSG_TRUNC the length is that of the datagram, whatever fits.
+            match rustix::net::recv(&self.raw, &mut self.received[..], RecvFlags::TRUNC) {
+                Ok((_, length)) if length <= self.received.len() => return Ok(length),
+                Ok((_, length)) => {
+                    let msg = format!("a datagram of {length} bytes, larger than the kernel makes one");
+                    return Err(NetlinkError::Malformed(msg));
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(failed(errno.into())),
             }
         }
     }
 }
 
-fn parse(datagram: &[u8], sequence: u32) -> impl Iterator<Item = Result<Reply, NetlinkError>> {
+fn parse(datagram: &[u8], sequence: u32) -> impl Iterator<Item = Result<Reply<'_>, NetlinkError>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         loop {
@@ -198,14 +242,14 @@ fn parse(datagram: &[u8], sequence: u32) -> impl Iterator<Item = Result<Reply, N
 }
 
 /// An error's payload says only in the outer header whether explanations follow: cut them off where it says no.
-fn error_with_flags(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
+fn error_with_flags(kind: u16, flags: u16, payload: &[u8]) -> &[u8] {
     let without_explanation = kind == NLMSG_ERROR && flags & NLM_F_ACK_TLVS == 0;
     let end = if without_explanation {
         payload.len().min(4 + HEADER)
     } else {
         payload.len()
     };
-    payload[..end].to_vec()
+    &payload[..end]
 }
 
 fn acknowledged(payload: &[u8]) -> Result<(), NetlinkError> {

@@ -27,7 +27,7 @@ const fn figure(name: &'static str, bar: Bar, what: &'static str) -> Figure {
 use Bar::{Least, Most};
 
 /// All of them, as they are reported: with a headline for each group.
-pub const GROUPS: [(&str, &[Figure]); 5] = [
+pub const GROUPS: [(&str, &[Figure]); 6] = [
     (
         "One at a time (veth, no IPAM)",
         &[
@@ -99,6 +99,27 @@ pub const GROUPS: [(&str, &[Figure]); 5] = [
                 "sriov_cni_add_mac_over_ours",
                 Least(3.0),
                 "sriov-cni's ADD with mac : ours",
+            ),
+        ],
+    ),
+    (
+        "The device manager (1,024 VFs in a tree of files)",
+        &[
+            figure("daemon.first_list_ms", Most(50.0), "ms from start to the first list"),
+            figure("daemon.rss_mib_at_1024", Most(12.0), "MiB resident 10 s after it"),
+            figure("daemon.allocate_p99_ms", Most(1.0), "ms, 99 of 100 Allocates"),
+            figure("daemon.idle_cpu_ms", Most(10.0), "ms of processor in an idle minute"),
+            figure("daemon.idle_switches", Most(5.0), "context switches in it"),
+            figure(
+                "daemon.upstream_first_list_over_ours",
+                Least(20.0),
+                "sriov-network-device-plugin's first list : ours",
+            ),
+            figure("daemon.upstream_rss_over_ours", Least(3.0), "its memory : ours"),
+            figure(
+                "daemon.event_to_list_ms",
+                Most(200.0),
+                "ms from the last event to the list, 99 of 100, in the node",
             ),
         ],
     ),

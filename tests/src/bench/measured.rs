@@ -18,6 +18,8 @@ pub struct Effort {
     pub storm: usize,
     /// Rounds of the storm.
     pub storms: usize,
+    /// How long a device manager is watched while it has nothing to do.
+    pub idle: Duration,
 }
 
 impl Effort {
@@ -27,6 +29,7 @@ impl Effort {
         rounds: 7,
         storm: 1000,
         storms: 3,
+        idle: Duration::from_secs(60),
     };
     /// To try the bench out: its figures mean little.
     pub const QUICK: Self = Self {
@@ -34,6 +37,7 @@ impl Effort {
         rounds: 2,
         storm: 200,
         storms: 1,
+        idle: Duration::from_secs(5),
     };
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
 use hardwire_tests::bench::{Effort, Measured, Programs, Scene};
-use hardwire_tests::bench::{node, parallel, plot, private, report, sequential, startup, storm};
+use hardwire_tests::bench::{manager, node, parallel, plot, private, report, sequential, startup, storm};
 
 /// Whole processes against whole processes.
 #[derive(Debug, Parser)]
@@ -50,7 +50,7 @@ struct Measure {
     /// Few samples: to try the bench out.
     #[arg(long)]
     quick: bool,
-    /// Only these parts: sequential, startup, parallel, storm.
+    /// Only these parts: sequential, startup, parallel, storm, manager.
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
 }
@@ -121,6 +121,9 @@ fn native(measure: &Measure, programs: &Programs, directory: &Path, effort: Effo
     }
     if measure.wants("storm") {
         storm::storm(programs, directory, effort, measured);
+    }
+    if measure.wants("manager") {
+        manager::manager(programs, directory, effort, measured);
     }
 }
 

@@ -51,7 +51,8 @@ impl View {
     pub fn add_files(&mut self, name: &str, directory: &Path) {
         for entry in fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok) {
             let (path, file) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-            let own = file == "lock" || file.starts_with("last_reserved_ip");
+            // Of host-local, and where the queue for the move ended last.
+            let own = file == "lock" || file.starts_with("last_reserved_ip") || path.ends_with("queue/tail");
             if path.is_dir() {
                 self.add_files(&format!("{name}/{file}"), &path);
             } else if !own {
@@ -61,13 +62,14 @@ impl View {
         }
     }
 
-    /// Without the files of the journal that say nothing: locks that nobody holds, and a record that was never renamed.
-    /// The next ADD of the device takes them over.
+    /// Without the files of the state directory that say nothing: locks that nobody holds, a record that was never renamed,
+    /// a place in the queue. The next ADD takes them over, or clears them away.
     #[must_use]
     pub fn without_leftovers(mut self) -> Self {
         let says_nothing = |name: &str| {
             let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
-            name.starts_with("state/") && matches!(extension, Some("lock" | "ipam" | "tmp"))
+            let of_the_journal = matches!(extension, Some("lock" | "ipam" | "tmp"));
+            name.starts_with("state/") && (of_the_journal || name.starts_with("state/queue/"))
         };
         self.0.retain(|name, _| !says_nothing(name));
         self

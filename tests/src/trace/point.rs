@@ -263,6 +263,14 @@ impl Surroundings {
             Kind::Other
         };
         let base = format!("{}/", self.base);
-        (kind, path.strip_prefix(&base).unwrap_or(path).to_owned())
+        let shown = path.strip_prefix(&base).unwrap_or(path);
+        // A ticket of the queue is named after its process and moment, which two runs do not have in common.
+        let shown = match shown.rsplit_once("queue/") {
+            Some((before, ticket)) if ticket.starts_with(|c: char| c.is_ascii_digit()) => {
+                format!("{before}queue/TICKET")
+            }
+            _ => shown.to_owned(),
+        };
+        (kind, shown)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use hardwire_tests::node::{Veth, host_links};
+use hardwire_cni::idle::{IdleRecord, IdleRecords, IdleVf};
+use hardwire_pci::netlink::VfState;
+use hardwire_tests::node::{Veth, host_links, run};
 use hardwire_tests::plugin::{Call, Plugin};
 use serde_json::{Value, json};
 
@@ -114,4 +116,46 @@ fn c66_status_leaves_no_trace() {
         plugin.state_files(),
         state.display()
     );
+}
+
+/// The daemon's record of a free VF of this PF.
+fn idle(vf: &str, pf: &str) -> IdleRecord {
+    IdleRecord {
+        version: IdleRecord::VERSION,
+        device: vf.parse().expect("an id"),
+        boot: String::new(),
+        driver: None,
+        link: None,
+        vf: Some(IdleVf {
+            pf: pf.parse().expect("an id"),
+            pf_index: 0,
+            generation: 1,
+            index: 0,
+            state: VfState::default(),
+        }),
+    }
+}
+
+#[test]
+fn c66_devices_all_of_which_have_lost_their_pf_or_its_carrier_are_code_51() {
+    let plugin = Plugin::new();
+    let pf = Veth::new("hwc51p");
+    for end in [pf.name().to_owned(), pf.neighbour()] {
+        run(&["ip", "link", "set", &end, "up"]);
+    }
+    let records = IdleRecords::at(&plugin.state());
+    records.put(&idle("0000:ff:10.0", "0000:ff:00.0")).expect("a record");
+    let error = status(&plugin, &json!({}))
+        .run()
+        .error_naming(&["0000:ff:00.0", "gone"]);
+    assert_eq!(error["code"], 51, "{error}");
+
+    records.put(&idle("0000:ff:10.1", "net/hwc51p")).expect("a record");
+    status(&plugin, &json!({})).run().silence();
+
+    run(&["ip", "link", "set", "hwc51p", "down"]);
+    let error = status(&plugin, &json!({}))
+        .run()
+        .error_naming(&["hwc51p", "no carrier"]);
+    assert_eq!(error["code"], 51, "{error}");
 }
