@@ -109,9 +109,15 @@ impl Site {
 
     /// Starts `hardwired run` without pools, with the state directory of a plugin and a grace of one second.
     pub fn start_repairing(&self, state: &Path) -> Daemon {
+        self.start_repairing_with(&[], state)
+    }
+
+    /// Starts it with more arguments.
+    pub fn start_repairing_with(&self, arguments: &[&str], state: &Path) -> Daemon {
         let config = self.config(&serde_json::json!({"resourceList": null}));
         let config = config.to_str().expect("UTF-8");
-        let mut command = self.command(&["run", "--repair-grace", "1", "--config", config], Path::new("/sys"));
+        let run = ["run", "--repair-grace", "1", "--config", config];
+        let mut command = self.command(&[&run, arguments].concat(), Path::new("/sys"));
         Daemon::spawn(command.env("HARDWIRE_STATE_DIR", state))
     }
 

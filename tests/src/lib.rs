@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod binaries;
 pub mod daemon;
+pub mod http;
 pub mod kubelet;
 #[cfg(target_arch = "x86_64")]
 pub mod matrix;

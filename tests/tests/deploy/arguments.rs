@@ -1,14 +1,14 @@
 //! The programs, run as the daemon set runs them: its arguments, with the node's paths replaced by those of the test.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use hardwire_tests::binaries::{hardwire, hardwired};
 use hardwire_tests::daemon::Site;
+use hardwire_tests::http::get;
 use hardwire_tests::kubelet::Kubelet;
 use hardwire_tests::sysfs_tree::SysfsTree;
 
@@ -26,14 +26,6 @@ fn arguments(container: &Value, replaced: &[(&str, &str)]) -> Vec<String> {
         *argument = argument.replace(theirs, ours);
     }
     arguments
-}
-
-fn get(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 /// A port that is free now.
@@ -71,8 +63,8 @@ fn the_daemon_registers_its_pool_and_answers_its_probes() {
             (&get_from["host"], &get_from["port"]),
             (&"127.0.0.1".into(), &9808.into())
         );
-        let answer = get(&address, get_from["path"].as_str().unwrap());
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{probe}: {answer}");
+        let answer = get(&address, get_from["path"].as_str().unwrap()).unwrap();
+        assert_eq!(answer.0, 200, "{probe}: {answer:?}");
     }
     daemon.signal(rustix::process::Signal::TERM);
     let grace = pod_spec()["terminationGracePeriodSeconds"].as_u64().unwrap();

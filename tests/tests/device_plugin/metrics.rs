@@ -2,9 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Instant;
 
 use hardwire_cni::report::{Phase, Report};
+use hardwire_tests::http::{self, Answer};
 use hardwire_tests::kubelet::End;
 
 use super::*;
@@ -38,40 +38,18 @@ impl Observed {
         }
     }
 
-    /// Status and body, or what went wrong on the way.
-    fn try_get(&self, path: &str) -> std::io::Result<(u16, String)> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        Ok((head[9..12].parse().unwrap(), body.to_owned()))
+    fn get(&self, path: &str) -> Answer {
+        http::get(&self.address, path).unwrap()
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
-        self.try_get(path).unwrap()
-    }
-
-    /// Asks until the answer is right.
     #[track_caller]
-    fn wait_for(&self, path: &str, is_right: impl Fn(&(u16, String)) -> bool) -> (u16, String) {
-        let deadline = Instant::now() + SOON;
-        loop {
-            let answer = self.get(path);
-            if is_right(&answer) {
-                return answer;
-            }
-            assert!(Instant::now() < deadline, "{path}: {answer:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    fn wait_for(&self, path: &str, is_right: impl Fn(&Answer) -> bool) -> Answer {
+        http::wait_for(&self.address, path, is_right, SOON)
     }
 
     #[track_caller]
     fn wait_for_metrics(&self, lines: &[&str]) {
-        self.wait_for("/metrics", |(_, body)| {
-            lines.iter().all(|line| body.lines().any(|l| l == *line))
-        });
+        http::wait_for_metrics(&self.address, lines, SOON);
     }
 }
 
