@@ -18,7 +18,7 @@ pub fn get(address: &str, path: &str) -> io::Result<Answer> {
         let status = head.split(' ').nth(1)?.parse().ok()?;
         Some((status, body.to_owned()))
     });
-    parsed.ok_or(io::ErrorKind::InvalidData.into())
+    parsed.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Asks until the answer is right.
