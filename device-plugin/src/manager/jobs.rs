@@ -209,6 +209,11 @@ impl Manager {
         match held {
             Ok(held) => {
                 self.allocations.account(&held);
+                for pool in &self.pools {
+                    let is_held = |id: &&DeviceId| held.holder(&id.to_string()).is_some();
+                    let count = pool.entries.keys().filter(is_held).count();
+                    self.metrics.held(&pool.pool.resource, count);
+                }
                 self.held = Some(held);
             }
             Err(error) => {

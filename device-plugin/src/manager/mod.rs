@@ -8,7 +8,8 @@
 //! - [`facts`]: what is known of a listed device, and the verdict;
 //! - [`idle`]: what is known of idle states;
 //! - [`jobs`]: what is done elsewhere;
-//! - [`view`]: what other programs are told in `devices.json`.
+//! - [`view`]: what others are told;
+//! - [`setup`]: the beginning, and another configuration.
 
 mod facts;
 mod idle;
@@ -38,6 +39,7 @@ use crate::control::Adopt;
 use crate::debounce::Debounce;
 use crate::directory::Directory;
 use crate::events::{Change, Event, Events, Place};
+use crate::metrics::{Metrics, Source};
 use crate::podresources::{Held, PodResources};
 use crate::pools::{Assignment, Hardware, Stale};
 use crate::repair::Attachments;
@@ -91,7 +93,8 @@ pub struct Manager {
     /// When lists change by themselves: a grace ends, or a calm.
     next: Option<Instant>,
     slow: Option<Instant>,
-    view: view::View,
+    view: view::Written,
+    metrics: Metrics,
 }
 
 // === impl Manager ===
@@ -149,6 +152,7 @@ impl Manager {
         }
         if self.slow.is_some_and(|slow| slow <= now) {
             self.slow = None;
+            self.metrics.event(Source::Timer);
             self.idle.want_all();
             self.outstanding();
         }
@@ -157,6 +161,7 @@ impl Manager {
     /// Everything is read again, as SIGHUP wants it.
     async fn look_again(&mut self) {
         info!("reading configuration and hardware again");
+        self.metrics.event(Source::Signal);
         self.text.clear();
         self.reread_config().await;
         self.stale = Stale::everything();
@@ -170,6 +175,11 @@ impl Manager {
 
     fn heard(&mut self, event: Event) {
         let now = Instant::now();
+        self.metrics.event(match event {
+            Event::Device { .. } => Source::Udev,
+            Event::Link(_) | Event::Address(_) | Event::DefaultRoute(_) => Source::Netlink,
+            Event::Overrun => Source::Overrun,
+        });
         let device = match event {
             Event::Overrun => {
                 warn!("events were lost: reading everything again");
@@ -234,6 +244,7 @@ impl Manager {
     }
 
     fn attachments_changed(&mut self) {
+        self.metrics.event(Source::Journal);
         let now = self.attachment_changes.borrow_and_update().clone();
         let before = std::mem::replace(&mut self.attachments, now);
         for id in before.keys().filter(|id| !self.attachments.contains_key(*id)) {
