@@ -36,6 +36,14 @@ pub struct Service {
     pub metrics: Metrics,
 }
 
+/// What the kubelet may call, said at registration and when it asks.
+pub(super) fn options() -> api::DevicePluginOptions {
+    api::DevicePluginOptions {
+        pre_start_required: false,
+        get_preferred_allocation_available: true,
+    }
+}
+
 /// Counts a stream as long as it is open.
 struct Open {
     streams: watch::Sender<usize>,
@@ -78,10 +86,7 @@ impl Drop for Open {
 #[tonic::async_trait]
 impl DevicePlugin for Service {
     async fn get_device_plugin_options(&self, _: Request<api::Empty>) -> Reply<api::DevicePluginOptions> {
-        Ok(Response::new(api::DevicePluginOptions {
-            pre_start_required: false,
-            get_preferred_allocation_available: true,
-        }))
+        Ok(Response::new(options()))
     }
 
     type ListAndWatchStream = Pin<Box<dyn Stream<Item = Result<api::ListAndWatchResponse, Status>> + Send>>;

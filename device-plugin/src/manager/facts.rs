@@ -161,9 +161,10 @@ fn note(resource: &crate::config::ResourceName, device: &DeviceId, entry: &mut E
     if entry.ailment == ailment {
         return;
     }
-    match &ailment {
-        Some(ailment) => warn!(%device, %resource, "unhealthy: {ailment}"),
-        None => info!(%device, %resource, "healthy again"),
+    if let Some(ailment) = &ailment {
+        warn!(%device, %resource, "unhealthy: {ailment}");
+    } else {
+        info!(%device, %resource, "healthy again");
     }
     entry.ailment = ailment;
 }

@@ -166,10 +166,10 @@ impl Manager {
         self.reread_config().await;
         self.stale = Stale::everything();
         self.idle.want_all();
-        if !self.is_looking {
-            self.look();
-        } else {
+        if self.is_looking {
             self.debounce.heard(Instant::now());
+        } else {
+            self.look();
         }
     }
 
@@ -283,7 +283,7 @@ impl Manager {
 
     fn asked(&mut self, request: Adopt) {
         let Adopt { device: id, reply } = request;
-        let refused = if !self.pools.iter().any(|pool| pool.entries.contains_key(&id)) {
+        let refused = if self.pools.iter().all(|pool| !pool.entries.contains_key(&id)) {
             Some(format!("{id} is in no pool"))
         } else {
             let device = self.seen.inventory.get(&id);

@@ -92,7 +92,8 @@ impl Running {
             let pf = self.device(hardware, id).and_then(Device::pf);
             changed.contains(id) || pf.is_some_and(|pf| changed.contains(pf))
         };
-        if !anew && shows == self.shown && !(!changed.is_empty() && self.entries.keys().any(is_touched)) {
+        let is_same = changed.is_empty() || !self.entries.keys().any(is_touched);
+        if is_same && !anew && shows == self.shown {
             return;
         }
         let offer = self.make(hardware, surroundings);

@@ -71,7 +71,7 @@ fn a_broken_file_leaves_the_one_before_in_force() {
         running
             .daemon
             .wait_for_log("the configuration before stays in force", SOON);
-        running.kubelet.allocate(RESOURCE, &[&["0000:01:10.0"]]).unwrap();
+        running.kubelet.allocate(RESOURCE, &[&["0000:01:10.1"]]).unwrap();
     }
     running.site.config(&json!({"resourceList": [of_vfs("vfs", "1")]}));
     running.wait_for(RESOURCE, 1);
