@@ -180,7 +180,7 @@ impl Site {
     fn command(&self, arguments: &[&str], sysfs: &Path) -> Command {
         let mut command = Command::new(hardwired());
         command.args(arguments);
-        if arguments.first() == Some(&"run") {
+        if !matches!(arguments.first(), Some(&("devices" | "check"))) {
             for (flag, path) in [
                 ("--cdi-dir", self.cdi_dir()),
                 ("--device-info-dir", self.device_info_dir()),
