@@ -90,6 +90,10 @@ pub struct Manager {
     jobs: JoinSet<Done>,
     is_looking: bool,
     is_inspecting: bool,
+    /// How many times the hardware was read.
+    looks: u64,
+    /// The kubelet has answered, and VFs are inspected after so many looks.
+    inspects_after: Option<u64>,
     /// When lists change by themselves: a grace ends, or a calm.
     next: Option<Instant>,
     slow: Option<Instant>,

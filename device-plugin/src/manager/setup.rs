@@ -130,6 +130,8 @@ impl Manager {
             jobs: JoinSet::new(),
             is_looking: false,
             is_inspecting: false,
+            looks: 0,
+            inspects_after: None,
             next: None,
             slow: None,
             view: view::Written::default(),
