@@ -7,6 +7,8 @@ use hardwire_pci::Sysfs;
 
 use crate::config::Defaults;
 use crate::container::ContainerArgs;
+use crate::logging::LogFormat;
+use crate::metrics::http::MetricsBind;
 
 /// Where sriov-network-device-plugin has it.
 const CONFIG: &str = "/etc/pcidp/config.json";
@@ -21,6 +23,9 @@ pub struct Cli {
     /// those of sriov-network-device-plugin: up to 10 is info, more is debug.
     #[arg(long, global = true, default_value = "info", value_name = "LEVEL", value_parser = log_level)]
     pub log_level: String,
+    /// How a line of the log looks.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -37,6 +42,8 @@ pub enum Command {
     Adopt(AdoptArgs),
     /// Read a configuration as `run` does, and say what is wrong with it. Exit status 1 if anything is.
     Check(CheckArgs),
+    /// Put the CNI plugin's program into the node's directory of CNI plugins, in one step.
+    InstallCni(InstallArgs),
 }
 
 /// Options of `run`.
@@ -54,6 +61,9 @@ pub struct RunArgs {
     /// What containers get.
     #[command(flatten)]
     pub container: ContainerArgs,
+    /// Where /metrics, /healthz and /readyz are served over HTTP: an IP address and a port, or none.
+    #[arg(long, value_name = "ADDR", default_value_t = MetricsBind::None)]
+    pub metrics_bind: MetricsBind,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
@@ -90,6 +100,17 @@ pub struct CheckArgs {
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+/// Options of `install-cni`.
+#[derive(Debug, Args)]
+pub struct InstallArgs {
+    /// The program.
+    #[arg(long, value_name = "FILE", default_value = "/usr/bin/hardwire")]
+    pub from: PathBuf,
+    /// The directory, /opt/cni/bin on most nodes.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
 }
 
 /// Where things are on this node.

@@ -18,7 +18,11 @@ use tracing::{error, info};
 use crate::args::RunArgs;
 use crate::control;
 use crate::manager::{Manager, Setup, StartError};
+use crate::metrics::Metrics;
+use crate::metrics::http::{Endpoints, MetricsBind, MetricsBindError};
+use crate::metrics::watchdog::watchdog;
 use crate::repair;
+use crate::reports::Reports;
 
 /// Sockets are closed well before a pod's shortest sensible grace period.
 const DRAIN_BOUND: Duration = Duration::from_secs(4);
@@ -42,6 +46,12 @@ pub enum RunError {
     /// There is nothing to begin with.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The address of the metrics cannot be had.
+    #[error(transparent)]
+    Metrics(#[from] MetricsBindError),
+    /// The socket of the plugin's reports cannot be made.
+    #[error("the plugin's reports: {0}")]
+    Reports(io::Error),
     /// The system does not let us wait for signals.
     #[error("signals: {0}")]
     Signals(io::Error),
@@ -53,6 +63,11 @@ pub enum RunError {
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(RunError::Signals)?;
+    let metrics = Metrics::default();
+    let endpoints = match args.metrics_bind {
+        MetricsBind::None => None,
+        MetricsBind::At(address) => Some(Endpoints::bind(address).await?),
+    };
     let context = Context {
         sysfs: args.node.sysfs(),
         ..Context::read(|name| std::env::var_os(name))
@@ -76,15 +91,24 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         attachments: attachment_changes,
         requests,
         reload: Arc::clone(&reload),
+        metrics: metrics.clone(),
     });
     let manager = manager.await?;
+    // With it the plugin goes by idle records: what an earlier daemon left of them is out of force by now.
+    let reports = Reports::bind(&context.state).map_err(RunError::Reports)?;
 
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
+    metrics.started();
+    let (watchdog, mut pulse) = watchdog();
+    if let Some(endpoints) = endpoints {
+        tasks.spawn(endpoints.run(metrics.clone(), watchdog, stop.clone()));
+    }
+    tasks.spawn(reports.run(metrics.clone(), stop.clone()));
     tasks.spawn(manager.run(stop.clone()));
     tasks.spawn(control::serve(listener, ask, stop.clone()));
     let grace = Duration::from_secs(args.repair_grace);
-    tasks.spawn(repair::run(context, grace, attachments, stop.clone()));
+    tasks.spawn(repair::run(context, grace, attachments, metrics, stop.clone()));
     let ended = loop {
         tokio::select! {
             _ = signals.terminate.recv() => {
@@ -96,6 +120,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
                 break Ok(());
             }
             _ = signals.hangup.recv() => reload.notify_one(),
+            () = pulse.beat() => {}
             Some(Err(error)) = tasks.join_next() => break Err(RunError::Task(error)),
         }
     };

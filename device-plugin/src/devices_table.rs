@@ -2,6 +2,7 @@
 
 mod rows;
 mod table;
+mod uses;
 
 use std::io::{self, Write};
 
@@ -39,7 +40,8 @@ pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesErro
     let mut hardware = Hardware::read(&args.node.sysfs());
     hardware.read_details(&args.node.sysfs(), &config.pools);
     let assignment = assign(&hardware, &config.pools);
-    let report = rows::Report::new(&hardware, &assignment, &config.pools);
+    let uses = uses::Uses::read(&args.node.kubelet_dir);
+    let report = rows::Report::new(&hardware, &assignment, &config.pools, &uses);
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
         writeln!(out)?;

@@ -7,8 +7,13 @@
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
 //! - [`podresources`]: which pod holds which device, as the kubelet tells it;
 //! - [`directory`]: something in a watched directory changed;
+//! - [`reports`]: what the CNI plugin tells of its calls;
 //! - [`repair`]: attachments that no DEL came for are released;
-//! - [`daemon`], [`devices_table`], [`check`]: the commands `run`, `devices` and `check`;
+//! - [`metrics`]: what the daemon tells of itself: metrics and probes;
+//! - [`view`]: what the daemon knows of the devices, for others to read;
+//! - [`events`], [`debounce`]: what happens on the node; [`health`]: what that means; [`manager`]: the loop around them;
+//! - [`allocations`], [`control`]: what the kubelet and what operators ask of the loop;
+//! - [`daemon`], [`devices_table`], [`check`], [`install`]: the commands `run`, `devices`, `check` and `install-cni`;
 //! - [`args`], [`upstream_flags`], [`logging`]: the edge.
 
 pub mod allocate;
@@ -25,12 +30,16 @@ pub mod directory;
 pub mod events;
 mod go_json;
 pub mod health;
+pub mod install;
 pub mod kubelet;
 pub mod logging;
 pub mod manager;
+pub mod metrics;
 pub mod offer;
 pub mod podresources;
 pub mod pools;
 pub mod preferred;
 pub mod repair;
+pub mod reports;
 pub mod upstream_flags;
+pub mod view;

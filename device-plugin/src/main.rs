@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use hardwire_device_plugin::args::{Cli, Command, RunArgs};
+use hardwire_device_plugin::args::{Cli, Command, InstallArgs, RunArgs};
+use hardwire_device_plugin::install::{Installed, install};
 use hardwire_device_plugin::{check, control, daemon, devices_table, logging, upstream_flags};
 use tracing::{error, info};
 
@@ -16,7 +17,7 @@ const RUNTIME_BOUND: Duration = Duration::from_millis(500);
 fn main() -> ExitCode {
     let translated = upstream_flags::translate(std::env::args_os());
     let cli = Cli::parse_from(translated.arguments);
-    if let Err(error) = logging::start(&cli.log_level) {
+    if let Err(error) = logging::start(&cli.log_level, cli.log_format) {
         eprintln_or_nothing(&error);
         return ExitCode::from(2);
     }
@@ -38,6 +39,7 @@ fn command(command: &Command) -> anyhow::Result<()> {
         Command::Adopt(args) => adopt(&args.device),
         Command::Devices(args) => Ok(devices_table::print(args, &mut io::stdout().lock())?),
         Command::Check(args) => Ok(check::check(args, &mut io::stdout().lock())?),
+        Command::InstallCni(args) => install_cni(args),
     }
 }
 
@@ -47,6 +49,14 @@ fn adopt(device: &str) -> anyhow::Result<()> {
     let state = hardwire_cni::Context::read(|name| std::env::var_os(name)).state;
     let done = control::adopt(&state, device).with_context(|| device.to_owned())?;
     Ok(writeln!(io::stdout().lock(), "{device}: {done}")?)
+}
+
+fn install_cni(InstallArgs { from, to }: &InstallArgs) -> anyhow::Result<()> {
+    match install(from, to)? {
+        Installed::Already => info!("{} is in {} already", from.display(), to.display()),
+        Installed::Now => info!("installed {} in {}", from.display(), to.display()),
+    }
+    Ok(())
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<()> {

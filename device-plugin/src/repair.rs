@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::directory::Directory;
+use crate::metrics::Metrics;
 
 /// Between looks for what sends no event.
 const SLOW: Duration = Duration::from_secs(60);
@@ -40,7 +41,13 @@ struct Orphans {
 }
 
 /// Repairs until told to stop, and tells which attachments there are. `grace` is how long a DEL is waited for.
-pub async fn run(context: Context, grace: Duration, attachments: watch::Sender<Attachments>, stop: CancellationToken) {
+pub async fn run(
+    context: Context,
+    grace: Duration,
+    attachments: watch::Sender<Attachments>,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
     let mut orphans = Orphans::default();
     match context.journal.directory() {
         Ok(directory) => orphans.watch(directory, Some("json")),
@@ -48,7 +55,7 @@ pub async fn run(context: Context, grace: Duration, attachments: watch::Sender<A
     }
     loop {
         let mut changed = orphans.changes();
-        let next = orphans.look(&context, grace, &attachments).await;
+        let next = orphans.look(&context, grace, &attachments, &metrics).await;
         let slept = async {
             match next {
                 Some(next) => sleep_until(next).await,
@@ -107,6 +114,7 @@ impl Orphans {
         context: &Context,
         grace: Duration,
         attachments: &watch::Sender<Attachments>,
+        metrics: &Metrics,
     ) -> Option<Instant> {
         let records = read(context).await;
         let now = records
@@ -146,7 +154,7 @@ impl Orphans {
             if since + grace > now {
                 next = next.min(since + grace);
             } else {
-                repair(context.clone(), record).await;
+                metrics.repaired(repair(context.clone(), record).await);
             }
         }
         Some(next)
@@ -180,7 +188,8 @@ async fn read(context: &Context) -> Vec<(Record, bool)> {
     }
 }
 
-async fn repair(context: Context, record: Record) {
+/// Tells whether the device is as it was.
+async fn repair(context: Context, record: Record) -> bool {
     let (device, container) = (record.device.clone(), record.owner.container_id.clone());
     info!(%device, %container, "no DEL came: releasing the attachment");
     let done = spawn_blocking(move || match Socket::open() {
@@ -191,10 +200,12 @@ async fn repair(context: Context, record: Record) {
         Err(error) => vec![error.to_string()],
     });
     let errors: Vec<String> = done.await.unwrap_or_else(|error| vec![error.to_string()]);
-    if errors.is_empty() {
+    let ok = errors.is_empty();
+    if ok {
         info!(%device, %container, "released: the device is as it was");
     }
     for error in errors {
         warn!(%device, %container, "not released yet: {error}");
     }
+    ok
 }

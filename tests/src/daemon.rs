@@ -82,6 +82,24 @@ impl Site {
         self.start_with(config, sysfs, &[])
     }
 
+    /// Starts it with more arguments, which say what it logs.
+    pub fn start_logging(&self, arguments: &[&str], config: &Value, sysfs: &Path) -> Daemon {
+        let mut command = self.run(&self.config(config), sysfs);
+        Daemon::spawn(command.args(arguments).env_remove("RUST_LOG"))
+    }
+
+    /// Runs a command to its end, which logs what its arguments say.
+    pub fn output_logging(&self, arguments: &[&str], sysfs: &Path) -> Output {
+        let mut command = self.command(arguments, sysfs);
+        command.env_remove("RUST_LOG").output().expect("hardwired runs")
+    }
+
+    /// Starts it with a state directory of its own: it meets others at the kubelet only.
+    pub fn start_elsewhere(&self, config: &Value, sysfs: &Path) -> Daemon {
+        let mut command = self.run(&self.config(config), sysfs);
+        Daemon::spawn(command.env("HARDWIRE_STATE_DIR", self.directory.path().join("elsewhere")))
+    }
+
     /// Starts `hardwired run` with more arguments.
     pub fn start_with(&self, config: &Value, sysfs: &Path, arguments: &[&str]) -> Daemon {
         let config = self.config(config);
@@ -127,9 +145,15 @@ impl Site {
 
     /// Starts `hardwired run` without pools, with the state directory of a plugin and a grace of one second.
     pub fn start_repairing(&self, state: &Path) -> Daemon {
+        self.start_repairing_with(&[], state)
+    }
+
+    /// Starts it with more arguments.
+    pub fn start_repairing_with(&self, arguments: &[&str], state: &Path) -> Daemon {
         let config = self.config(&serde_json::json!({"resourceList": null}));
         let config = config.to_str().expect("UTF-8");
-        let mut command = self.command(&["run", "--repair-grace", "1", "--config", config], Path::new("/sys"));
+        let run = ["run", "--repair-grace", "1", "--config", config];
+        let mut command = self.command(&[&run, arguments].concat(), Path::new("/sys"));
         Daemon::spawn(command.env("HARDWIRE_STATE_DIR", state))
     }
 
@@ -225,6 +249,20 @@ impl Daemon {
     pub fn log(&mut self) -> String {
         self.log.extend(self.lines.try_iter());
         self.log.join("\n")
+    }
+
+    /// Everything logged by a daemon that has ended.
+    #[track_caller]
+    pub fn wait_for_end_of_log(&mut self, bound: Duration) -> String {
+        let deadline = Instant::now() + bound;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => self.log.push(line),
+                Err(RecvTimeoutError::Disconnected) => return self.log.join("\n"),
+                Err(RecvTimeoutError::Timeout) => panic!("the log does not end:\n{}", self.log.join("\n")),
+            }
+        }
     }
 
     /// Sends a signal.

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod binaries;
 pub mod cdi;
 pub mod daemon;
+pub mod http;
 pub mod kubelet;
 #[cfg(target_arch = "x86_64")]
 pub mod matrix;

@@ -23,7 +23,8 @@ pub fn return_to_idle(
         None => restore(context, idle, now, interface, host),
     };
     let unlocked = context.journal.unlock(&idle.device, lock);
-    result.and(unlocked.map_err(ReleaseError::from))
+    result?;
+    Ok(unlocked?)
 }
 
 fn restore(

@@ -1,24 +1,48 @@
 //! Attachments that no DEL came for: GC's, and the daemon's repair.
 
+use std::fs;
+use std::path::Path;
+
 use hardwire_pci::netlink::Socket;
 
 use super::{Outcome, release};
 use crate::Context;
 use crate::ipam;
 use crate::journal::{JournalError, Owner, Record, Step};
-use crate::netns::Netns;
+use crate::netns::{Netns, NetnsError};
 use crate::protocol::{CniError, code};
 use crate::report::Phases;
 
 /// Whether an attachment has no owner any more: its DEL was here and could not end it, or its namespace is gone. By path
-/// and cookie; a namespace that lives on without its path has lost the runtime that would have sent a DEL.
+/// and cookie; a namespace that lives on without its path has lost the runtime that would have sent a DEL. One that we may
+/// not look at, or could not see from where we run, counts as alive: a pod in it would lose its device.
 pub fn is_orphaned(record: &Record) -> bool {
-    record.step == Step::Released || !is_alive(&record.owner)
+    record.step == Step::Released || is_gone(&record.owner)
 }
 
-fn is_alive(owner: &Owner) -> bool {
-    let entered = Netns::open(&owner.netns_path).and_then(Netns::enter);
-    entered.is_ok_and(|entered| owner.netns.is(&entered.identity))
+fn is_gone(owner: &Owner) -> bool {
+    let path = &owner.netns_path;
+    match Netns::open(path).and_then(Netns::enter) {
+        Ok(entered) => !owner.netns.is(&entered.identity),
+        Err(NetnsError::Missing(_)) => is_in_sight(Path::new(path), sees_all_processes()),
+        Err(NetnsError::NotANamespace { .. }) => true,
+        Err(NetnsError::Io { .. } | NetnsError::Socket { .. }) => false,
+    }
+}
+
+/// Whether what is not there is gone, rather than hidden from us: a container has its own /proc and its own mounts.
+fn is_in_sight(path: &Path, sees_all_processes: bool) -> bool {
+    if path.starts_with("/proc") {
+        sees_all_processes
+    } else {
+        path.parent().is_some_and(Path::is_dir)
+    }
+}
+
+/// Whether our /proc has the node's processes. The first PID namespace of a kernel has a fixed inode
+/// (`PROC_PID_INIT_INO` in the kernel's `proc_ns.h`).
+fn sees_all_processes() -> bool {
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link == Path::new("pid:[4026531836]"))
 }
 
 /// Asks the IPAM plugin of a record to release its addresses, with what the record holds.
@@ -66,4 +90,49 @@ pub fn reclaim(
     }
     errors.extend(context.journal.unlock(device, lock).map_err(io).err());
     errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(path: &str) -> Owner {
+        let own = Netns::own().and_then(Netns::enter).unwrap();
+        Owner {
+            network: "net-a".parse().unwrap(),
+            container_id: "c1".parse().unwrap(),
+            ifname: "net1".parse().unwrap(),
+            netns_path: path.to_owned(),
+            netns: own.identity,
+        }
+    }
+
+    #[test]
+    fn a_namespace_that_lives_is_not_gone_and_another_at_its_path_is_not_it() {
+        let mut owner = owner("/proc/self/ns/net");
+        assert!(!is_gone(&owner));
+        owner.netns.cookie = owner.netns.cookie.map(|cookie| cookie + 1);
+        owner.netns.inode += 1;
+        assert!(is_gone(&owner));
+    }
+
+    #[test]
+    fn a_name_that_is_gone_or_is_no_namespace_any_more_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pod1");
+        let owner = owner(path.to_str().unwrap());
+        assert!(is_gone(&owner));
+        fs::write(&path, "").unwrap();
+        assert!(is_gone(&owner));
+    }
+
+    #[test]
+    fn what_is_out_of_sight_is_not_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let hidden = directory.path().join("not-mounted-here/pod1");
+        assert!(!is_gone(&owner(hidden.to_str().unwrap())));
+        let process = Path::new("/proc/999999999/ns/net");
+        assert!(is_in_sight(process, true));
+        assert!(!is_in_sight(process, false));
+    }
 }

@@ -16,7 +16,7 @@ use crate::config::ResourceName;
 use crate::offer::Offer;
 
 /// How many documents are written before others get their turn: about a millisecond's worth.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 8;
 
 /// Where documents go.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -62,14 +62,14 @@ fn hardware() -> Hardware {
 #[test]
 fn the_table_is_aligned_and_has_representors_and_skipped_devices() {
     let hardware = hardware();
-    let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[]);
+    let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[], &uses::Uses::default());
     let mut out = Vec::new();
     table::write(&mut out, &report).unwrap();
     let expected = "\
-DEVICE               PF    VF  DRIVER  NETDEV  MAC                MTU   NUMA  POOL
-0000:01:00.0         -     -   igb     eth0    02:00:00:00:00:0a  1500  1     - (PF with 1 VF)
-0000:01:00.0/pf0vf0  eth0  -   igb     eth0_0  02:00:00:00:00:0a  1500  -     - (representor of pf0vf0)
-0000:01:10.0         eth0  0   igb     -       -                  -     1     - (no pools are configured)
+DEVICE               PF    VF  DRIVER  NETDEV  MAC                MTU   NUMA  POD  NETWORK  INTERFACE  NETNS  POOL
+0000:01:00.0         -     -   igb     eth0    02:00:00:00:00:0a  1500  1     -    -        -          -      - (PF with 1 VF)
+0000:01:00.0/pf0vf0  eth0  -   igb     eth0_0  02:00:00:00:00:0a  1500  -     -    -        -          -      - (representor of pf0vf0)
+0000:01:10.0         eth0  0   igb     -       -                  -     1     -    -        -          -      - (no pools are configured)
 skipped 0000:09:00.0: vendor: garbage
 ";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -78,8 +78,42 @@ skipped 0000:09:00.0: vendor: garbage
 #[test]
 fn a_node_without_devices_says_so() {
     let hardware = Hardware::default();
-    let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[]);
+    let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[], &uses::Uses::default());
     let mut out = Vec::new();
     table::write(&mut out, &report).unwrap();
     assert_eq!(out, b"no network devices found\n");
+}
+
+#[test]
+fn an_unhealthy_device_has_its_reason_beside_its_pool() {
+    let hardware = hardware();
+    let defaults = crate::config::Defaults {
+        resource_prefix: "intel.com".to_owned(),
+        plugin_directory: "/p".into(),
+    };
+    let text = r#"{"resourceList": [{"resourceName": "vfs", "selectors": {"drivers": ["igb"]}}]}"#;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let pools = Config::read(file.path(), &defaults).unwrap().pools;
+    let seen = crate::view::Seen {
+        healthy: false,
+        reason: Some("the PF has no carrier".to_owned()),
+        pool: "a.com/b".to_owned(),
+        had_netdev: true,
+    };
+    let mut uses = uses::Uses::default();
+    uses.view.devices.insert("0000:01:10.0".parse().unwrap(), seen);
+    let report = rows::Report::new(&hardware, &assign(&hardware, &pools), &pools, &uses);
+    let mut out = Vec::new();
+    table::write(&mut out, &report).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    let line = out.lines().find(|line| line.starts_with("0000:01:10.0")).unwrap();
+    assert!(
+        line.ends_with("intel.com/vfs (unhealthy: the PF has no carrier)"),
+        "{out}"
+    );
+    let json = serde_json::to_value(&report).unwrap();
+    let row = &json["devices"][2];
+    assert_eq!(row["healthy"], false, "{json}");
+    assert_eq!(row["unhealthyBecause"], "the PF has no carrier");
 }

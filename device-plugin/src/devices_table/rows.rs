@@ -1,8 +1,10 @@
 //! What is told of each device.
 
-use hardwire_pci::{Device, Netdev, Skipped};
+use hardwire_cni::journal::Record;
+use hardwire_pci::{Device, DeviceId, Netdev, Skipped};
 use serde::Serialize;
 
+use super::uses::Uses;
 use crate::config::Pool;
 use crate::pools::{Assignment, Hardware, Place};
 
@@ -14,7 +16,7 @@ pub(super) struct Report {
 }
 
 /// One device, or one representor.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
     pub(super) device: String,
@@ -34,6 +36,21 @@ pub(super) struct Row {
     pub(super) pool: Option<String>,
     /// Why in no pool.
     pub(super) reason: Option<String>,
+    /// Whether a container may get it; none without a daemon.
+    pub(super) healthy: Option<bool>,
+    /// Why not.
+    pub(super) unhealthy_because: Option<String>,
+    /// Whose it is, by the kubelet's word.
+    pub(super) namespace: Option<String>,
+    pub(super) pod: Option<String>,
+    pub(super) container: Option<String>,
+    /// `name` of the CNI configuration that attached it.
+    pub(super) network: Option<String>,
+    /// Its name in the pod.
+    pub(super) interface: Option<String>,
+    /// The pod's network namespace, as the runtime calls it.
+    pub(super) netns: Option<String>,
+    pub(super) container_id: Option<String>,
 }
 
 /// A device that could not be read.
@@ -46,7 +63,7 @@ pub(super) struct SkippedRow {
 // === impl Report ===
 
 impl Report {
-    pub(super) fn new(hardware: &Hardware, assignment: &Assignment, pools: &[Pool]) -> Self {
+    pub(super) fn new(hardware: &Hardware, assignment: &Assignment, pools: &[Pool], uses: &Uses) -> Self {
         let mut devices = Vec::new();
         for device in &hardware.inventory.devices {
             let mut row = Row::new(hardware, device);
@@ -55,9 +72,12 @@ impl Report {
                 Some(Place::Nowhere(reason)) => row.reason = Some(reason.to_string()),
                 None => {}
             }
-            devices.push(row);
+            devices.push(row.used(uses, &device.id));
             devices.extend(device.representors().map(|netdev| Row::representor(device, netdev)));
         }
+        let gone = |record: &&Record| hardware.inventory.get(&record.device).is_none();
+        let gone = uses.attachments.values().filter(gone);
+        devices.extend(gone.map(|record| Row::gone(&record.device).used(uses, &record.device)));
         let skipped = hardware.inventory.skipped.iter().map(SkippedRow::new).collect();
         Self { devices, skipped }
     }
@@ -76,14 +96,9 @@ impl Row {
             pf_name: hardware.pf_name(device).map(str::to_owned),
             vf: device.vf_index(),
             driver: device.driver.clone(),
-            netdev: None,
-            mac: None,
-            mtu: None,
-            link_type: None,
             numa_node: device.numa_node,
             iommu_group: device.iommu_group,
-            pool: None,
-            reason: None,
+            ..Self::default()
         };
         match device.netdev() {
             Some(netdev) => row.with(netdev),
@@ -96,22 +111,42 @@ impl Row {
         let port = netdev.port.map(|port| port.to_string()).unwrap_or_default();
         let row = Self {
             device: format!("{}/{port}", pf.id),
-            vendor: None,
-            product: None,
             pf: Some(pf.id.to_string()),
             pf_name: pf.netdev().map(|netdev| netdev.name.to_string()),
-            vf: None,
             driver: pf.driver.clone(),
-            netdev: None,
-            mac: None,
-            mtu: None,
-            link_type: None,
-            numa_node: None,
-            iommu_group: None,
-            pool: None,
             reason: Some(format!("representor of {port}")),
+            ..Self::default()
         };
         row.with(netdev)
+    }
+
+    /// A device that vanished while it was attached.
+    fn gone(device: &DeviceId) -> Self {
+        Self {
+            device: device.to_string(),
+            reason: Some("not on this node any more".to_owned()),
+            ..Self::default()
+        }
+    }
+
+    fn used(mut self, uses: &Uses, device: &DeviceId) -> Self {
+        if let Some(seen) = uses.view.devices.get(device) {
+            self.healthy = Some(seen.healthy);
+            self.unhealthy_because.clone_from(&seen.reason);
+        }
+        if let Some(holder) = uses.held.holder(&self.device) {
+            self.namespace = Some(holder.namespace.clone());
+            self.pod = Some(holder.pod.clone());
+            self.container = Some(holder.container.clone());
+        }
+        if let Some(record) = uses.attachments.get(device) {
+            let owner = &record.owner;
+            self.network = Some(owner.network.to_string());
+            self.interface = Some(owner.ifname.to_string());
+            self.netns = Some(owner.netns_path.clone());
+            self.container_id = Some(owner.container_id.to_string());
+        }
+        self
     }
 
     fn with(self, netdev: &Netdev) -> Self {

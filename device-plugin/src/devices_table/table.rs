@@ -4,7 +4,21 @@ use std::io::{self, Write};
 
 use super::rows::{Report, Row};
 
-const HEAD: [&str; 9] = ["DEVICE", "PF", "VF", "DRIVER", "NETDEV", "MAC", "MTU", "NUMA", "POOL"];
+const HEAD: [&str; 13] = [
+    "DEVICE",
+    "PF",
+    "VF",
+    "DRIVER",
+    "NETDEV",
+    "MAC",
+    "MTU",
+    "NUMA",
+    "POD",
+    "NETWORK",
+    "INTERFACE",
+    "NETNS",
+    "POOL",
+];
 
 type Cells = [String; HEAD.len()];
 
@@ -39,12 +53,27 @@ fn cells(row: &Row) -> Cells {
         text(row.mac.as_deref()),
         number(row.mtu),
         number(row.numa_node),
+        pod(row),
+        text(row.network.as_deref()),
+        text(row.interface.as_deref()),
+        text(row.netns.as_deref()),
         place(row),
     ]
 }
 
+fn pod(row: &Row) -> String {
+    match (&row.namespace, &row.pod) {
+        (Some(namespace), Some(pod)) => format!("{namespace}/{pod}"),
+        _ => "-".to_owned(),
+    }
+}
+
 fn place(row: &Row) -> String {
     match (&row.pool, &row.reason) {
+        (Some(pool), _) if row.healthy == Some(false) => {
+            let reason = row.unhealthy_because.as_deref().unwrap_or("no reason known");
+            format!("{pool} (unhealthy: {reason})")
+        }
         (Some(pool), _) => pool.clone(),
         (None, Some(reason)) => format!("- ({reason})"),
         (None, None) => "-".to_owned(),

@@ -31,6 +31,10 @@ pub struct Task {
 
 /// A VF to look at.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts of a VF that go together in any way"
+)]
 pub struct Subject {
     /// Which.
     pub id: DeviceId,
@@ -164,7 +168,7 @@ impl<'a> Inspector<'a> {
             None if rebound => self.take(&now),
             None => self.keep(&before, &now),
             Some(text) if subject.adopt => self.put(&now, Verdict::Adopted(text)),
-            Some(text) if subject.ours => self.restore(&before, &now, text),
+            Some(text) if subject.ours => self.restore(&before, &now, &text),
             Some(text) => self.distrust(before, text),
         }
     }
@@ -237,7 +241,7 @@ impl<'a> Inspector<'a> {
         self.put(&before, Verdict::Differs(text))
     }
 
-    fn restore(&mut self, before: &IdleRecord, now: &IdleRecord, text: String) -> Verdict {
+    fn restore(&mut self, before: &IdleRecord, now: &IdleRecord, text: &str) -> Verdict {
         let device = &before.device;
         info!(%device, "an attachment left it changed, bringing it back to its idle state: {text}");
         let state = now.vf.as_ref().map(|vf| vf.state);

@@ -24,6 +24,7 @@ use super::socket::{BindError, FileId, bind};
 use crate::allocations::Allocations;
 use crate::config::ResourceName;
 use crate::directory::Directory;
+use crate::metrics::Metrics;
 use crate::offer::Offer;
 
 /// After Register, and after the end of a stream: how long the kubelet may take to open one.
@@ -39,6 +40,7 @@ pub struct Plugin {
     allocations: Arc<Allocations>,
     directory: Directory,
     serving: Serving,
+    metrics: Metrics,
 }
 
 // === impl Plugin ===
@@ -50,15 +52,20 @@ impl Plugin {
         offer: Offer,
         allocations: Arc<Allocations>,
         directory: &Directory,
+        metrics: &Metrics,
     ) -> Result<Self, BindError> {
+        let healthy = offer.devices.values().filter(|device| device.healthy).count();
+        metrics.devices(&resource, healthy, offer.devices.len() - healthy);
+        metrics.served(&resource);
         let offer = watch::Sender::new(Arc::new(offer));
-        let serving = serve(&resource, &offer, &allocations, directory).await?;
+        let serving = serve(&resource, &offer, &allocations, directory, metrics).await?;
         Ok(Self {
             resource,
             offer,
             allocations,
             directory: directory.clone(),
             serving,
+            metrics: metrics.clone(),
         })
     }
 
@@ -76,13 +83,20 @@ impl Plugin {
                 never = self.keep_registered() => match never {},
             };
             self.serving.stop().await;
+            self.metrics.registered(&self.resource, false);
             if stopped {
-                return;
+                return self.metrics.forget(&self.resource);
             }
             info!(resource = %self.resource, "the socket was removed; making it anew");
             self.serving = tokio::select! {
-                () = stop.cancelled() => return,
-                serving = serve_at_last(&self.resource, &self.offer, &self.allocations, &self.directory) => serving,
+                () = stop.cancelled() => return self.metrics.forget(&self.resource),
+                serving = serve_at_last(
+                    &self.resource,
+                    &self.offer,
+                    &self.allocations,
+                    &self.directory,
+                    &self.metrics,
+                ) => serving,
             };
         }
     }
@@ -98,6 +112,7 @@ impl Plugin {
             self.register(&mut backoff).await;
             let since = Instant::now();
             self.while_streaming().await;
+            self.metrics.registered(&self.resource, false);
             warn!(resource = %self.resource, "the kubelet does not listen; registering again");
             if since.elapsed() > STABLE {
                 backoff.reset();
@@ -117,8 +132,14 @@ impl Plugin {
                 self.directory.wait_for(|_| FileId::of(&socket)).await;
             }
             match register(&socket, resource).await {
-                Ok(()) => return info!(%resource, "registered"),
-                Err(error) => warn!(%resource, "not registered: {error}"),
+                Ok(()) => {
+                    self.metrics.registered(resource, true);
+                    return info!(%resource, "registered");
+                }
+                Err(error) => {
+                    self.metrics.not_registered(resource);
+                    warn!(%resource, "not registered: {error}");
+                }
             }
             self.pause(backoff).await;
         }
@@ -158,10 +179,12 @@ async fn serve(
     offer: &watch::Sender<Arc<Offer>>,
     allocations: &Arc<Allocations>,
     directory: &Directory,
+    metrics: &Metrics,
 ) -> Result<Serving, BindError> {
     let (listener, file) = bind(&directory.path().join(resource.endpoint())).await?;
-    let (offer, allocations) = (offer.clone(), Arc::clone(allocations));
-    Ok(Serving::start(resource.clone(), offer, allocations, listener, file))
+    let (resource, offer) = (resource.clone(), offer.clone());
+    let (allocations, metrics) = (Arc::clone(allocations), metrics.clone());
+    Ok(Serving::start(resource, offer, allocations, listener, file, metrics))
 }
 
 /// Serves, however often it takes: what is in the way now was not there at the start.
@@ -170,10 +193,11 @@ async fn serve_at_last(
     offer: &watch::Sender<Arc<Offer>>,
     allocations: &Arc<Allocations>,
     directory: &Directory,
+    metrics: &Metrics,
 ) -> Serving {
     let mut backoff = Backoff::default();
     loop {
-        match serve(resource, offer, allocations, directory).await {
+        match serve(resource, offer, allocations, directory, metrics).await {
             Ok(serving) => return serving,
             Err(error) => warn!(%resource, "{error}"),
         }

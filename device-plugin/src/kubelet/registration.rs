@@ -46,7 +46,7 @@ pub async fn register(socket: &Path, resource: &ResourceName) -> Result<(), Regi
         version: api::VERSION.to_owned(),
         endpoint: resource.endpoint(),
         resource_name: resource.to_string(),
-        options: Some(api::DevicePluginOptions::default()),
+        options: Some(super::service::options()),
     };
     let registered = RegistrationClient::new(channel).register(request).await;
     registered.map(|_empty| ()).map_err(RegisterError::Refused)

@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 use crate::allocate::{AllocateError, allocate};
 use crate::allocations::Allocations;
 use crate::config::ResourceName;
+use crate::metrics::Metrics;
 use crate::offer::Offer;
 use crate::preferred::preferred;
 
@@ -31,25 +32,52 @@ pub struct Service {
     pub allocations: Arc<Allocations>,
     /// Ends the streams; a server with an open stream would never stop.
     pub stop: CancellationToken,
+    /// Where it is counted.
+    pub metrics: Metrics,
+}
+
+/// What the kubelet may call, said at registration and when it asks.
+pub(super) fn options() -> api::DevicePluginOptions {
+    api::DevicePluginOptions {
+        pre_start_required: false,
+        get_preferred_allocation_available: true,
+    }
 }
 
 /// Counts a stream as long as it is open.
-struct Open(watch::Sender<usize>);
+struct Open {
+    streams: watch::Sender<usize>,
+    resource: ResourceName,
+    metrics: Metrics,
+}
 
 type Reply<T> = Result<Response<T>, Status>;
 
 // === impl Open ===
 
 impl Open {
-    fn new(streams: &watch::Sender<usize>) -> Self {
-        streams.send_modify(|open| *open += 1);
-        Self(streams.clone())
+    fn new(service: &Service) -> Self {
+        let open = Self {
+            streams: service.streams.clone(),
+            resource: service.resource.clone(),
+            metrics: service.metrics.clone(),
+        };
+        open.count(|open| *open += 1);
+        open
+    }
+
+    fn count(&self, change: impl FnOnce(&mut usize)) {
+        // Told before it is known, so that who waits for a stream finds it counted.
+        self.streams.send_modify(|open| {
+            change(open);
+            self.metrics.streams(&self.resource, *open);
+        });
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.send_modify(|open| *open -= 1);
+        self.count(|open| *open -= 1);
     }
 }
 
@@ -58,21 +86,17 @@ impl Drop for Open {
 #[tonic::async_trait]
 impl DevicePlugin for Service {
     async fn get_device_plugin_options(&self, _: Request<api::Empty>) -> Reply<api::DevicePluginOptions> {
-        Ok(Response::new(api::DevicePluginOptions {
-            pre_start_required: false,
-            get_preferred_allocation_available: true,
-        }))
+        Ok(Response::new(options()))
     }
 
     type ListAndWatchStream = Pin<Box<dyn Stream<Item = Result<api::ListAndWatchResponse, Status>> + Send>>;
 
     async fn list_and_watch(&self, _: Request<api::Empty>) -> Reply<Self::ListAndWatchStream> {
-        let open = Open::new(&self.streams);
-        let resource = self.resource.clone();
+        let open = Open::new(self);
         let lists = WatchStream::new(self.offer.subscribe()).map(move |offer| {
-            // The stream counts as open until it is dropped.
-            let _open = &open;
-            debug!(%resource, devices = offer.devices.len(), "list sent");
+            // It is in here: the stream counts as open until it is dropped.
+            open.metrics.list_sent(&open.resource);
+            debug!(resource = %open.resource, devices = offer.devices.len(), "list sent");
             Ok(offer.list())
         });
         let lists = lists.take_until(self.stop.clone().cancelled_owned());
@@ -97,7 +121,9 @@ impl DevicePlugin for Service {
             .flat_map(|container| container.devices_ids.iter().map(String::as_str))
             .collect();
         let offer = Arc::clone(&self.offer.borrow());
-        match allocate(&offer, &request) {
+        let answer = allocate(&offer, &request);
+        self.metrics.allocated(&self.resource, answer.is_ok());
+        match answer {
             Ok(response) => {
                 self.allocations.note(ids.iter().copied());
                 info!(resource = %self.resource, ?ids, "allocated");

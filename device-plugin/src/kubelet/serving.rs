@@ -16,6 +16,7 @@ use super::service::Service;
 use super::socket::SocketFile;
 use crate::allocations::Allocations;
 use crate::config::ResourceName;
+use crate::metrics::Metrics;
 use crate::offer::Offer;
 
 /// How long streams and calls may take to end. Streams are told to; calls are answered from memory.
@@ -40,6 +41,7 @@ impl Serving {
         allocations: Arc<Allocations>,
         listener: UnixListener,
         file: SocketFile,
+        metrics: Metrics,
     ) -> Self {
         let (count, streams) = watch::channel(0);
         let stop = CancellationToken::new();
@@ -49,6 +51,7 @@ impl Serving {
             streams: count,
             allocations,
             stop: stop.clone(),
+            metrics,
         };
         let server = Server::builder()
             .add_service(DevicePluginServer::new(service))

@@ -65,6 +65,13 @@ impl FileId {
 // === impl SocketFile ===
 
 impl SocketFile {
+    /// The socket that is bound at `path` now, by us.
+    pub fn of(path: &Path) -> Option<Self> {
+        let id = FileId::of(path)?;
+        let path = path.to_owned();
+        Some(Self { path, id })
+    }
+
     /// Whether the path still leads to it.
     pub fn is_there(&self) -> bool {
         FileId::of(&self.path) == Some(self.id)
@@ -94,9 +101,8 @@ pub async fn bind(path: &Path) -> Result<(UnixListener, SocketFile), BindError> 
     for _ in 0..ATTEMPTS {
         match UnixListener::bind(path) {
             Ok(listener) => {
-                let id = FileId::of(path).ok_or_else(|| io(io::ErrorKind::NotFound.into()))?;
-                let path = path.to_owned();
-                return Ok((listener, SocketFile { path, id }));
+                let file = SocketFile::of(path).ok_or_else(|| io(io::ErrorKind::NotFound.into()))?;
+                return Ok((listener, file));
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => clear(path).await?,
             Err(error) => return Err(io(error)),

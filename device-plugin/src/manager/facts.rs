@@ -79,7 +79,12 @@ impl Manager {
             let seen = std::sync::Arc::clone(&self.seen);
             self.pools[pool].publish(&seen, &self.surroundings, changed, false);
         }
-        self.view.write(&self.pools);
+        for pool in &self.pools {
+            let healthy = pool.entries.values().filter(|entry| entry.ailment.is_none()).count();
+            let unhealthy = pool.entries.len() - healthy;
+            self.metrics.devices(&pool.pool.resource, healthy, unhealthy);
+        }
+        self.view.write(&self.context.state, &self.pools);
     }
 
     /// What keeps a device in a list that does not select it any more.
@@ -156,9 +161,10 @@ fn note(resource: &crate::config::ResourceName, device: &DeviceId, entry: &mut E
     if entry.ailment == ailment {
         return;
     }
-    match &ailment {
-        Some(ailment) => warn!(%device, %resource, "unhealthy: {ailment}"),
-        None => info!(%device, %resource, "healthy again"),
+    if let Some(ailment) = &ailment {
+        warn!(%device, %resource, "unhealthy: {ailment}");
+    } else {
+        info!(%device, %resource, "healthy again");
     }
     entry.ailment = ailment;
 }

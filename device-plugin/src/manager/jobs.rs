@@ -21,8 +21,8 @@ use crate::pools::{Hardware, assign};
 pub(super) enum Done {
     /// The hardware was read.
     Read(Arc<Hardware>),
-    /// The kubelet was asked.
-    Asked(Result<Held, PodResourcesError>),
+    /// The kubelet was asked; VFs are looked at after so many looks at the hardware.
+    Asked(Result<Held, PodResourcesError>, u64),
     /// VFs were looked at, each PF's after so many events.
     Inspected(Vec<(Inspected, u64)>),
     /// A thread was lost.
@@ -98,12 +98,20 @@ pub(super) fn with_hidden<'a>(
 impl Manager {
     /// Starts what is to be done and not being done.
     pub(super) fn start_jobs(&mut self) {
-        if self.is_inspecting || !self.idle.is_wanted() || self.is_looking || self.debounce.due().is_some() {
+        if self.inspects_after.is_some_and(|looks| looks <= self.looks) {
+            self.inspects_after = None;
+            self.inspect();
+        }
+        if self.is_inspecting || !self.idle.is_wanted() {
             return;
         }
         self.is_inspecting = true;
+        // While events settle and the hardware is read, the kubelet is asked; the VFs come after both. Whatever it allocates
+        // meanwhile is noted as an Allocate.
+        let looks = self.looks + u64::from(self.is_looking) + u64::from(self.debounce.due().is_some());
         let podresources = self.podresources.clone();
-        self.jobs.spawn(async move { Done::Asked(podresources.held().await) });
+        self.jobs
+            .spawn(async move { Done::Asked(podresources.held().await, looks) });
     }
 
     /// Reads again what is stale.
@@ -128,9 +136,13 @@ impl Manager {
         match done {
             Done::Read(hardware) => {
                 self.is_looking = false;
+                self.looks += 1;
                 self.read(hardware);
             }
-            Done::Asked(held) => self.asked_kubelet(held),
+            Done::Asked(held, looks) => {
+                self.asked_kubelet(held);
+                self.inspects_after = Some(looks);
+            }
             Done::Inspected(results) => {
                 self.is_inspecting = false;
                 for (inspected, events) in results {
@@ -148,6 +160,7 @@ impl Manager {
             error!("a job failed: {failed}");
         }
         (self.is_looking, self.is_inspecting) = (false, false);
+        self.looks += 1;
     }
 
     /// Takes over what was read.
@@ -205,10 +218,14 @@ impl Manager {
     }
 
     fn asked_kubelet(&mut self, held: Result<Held, PodResourcesError>) {
-        let told = held.is_ok();
         match held {
             Ok(held) => {
                 self.allocations.account(&held);
+                for pool in &self.pools {
+                    let is_held = |id: &&DeviceId| held.holder(&id.to_string()).is_some();
+                    let count = pool.entries.keys().filter(is_held).count();
+                    self.metrics.held(&pool.pool.resource, count);
+                }
                 self.held = Some(held);
             }
             Err(error) => {
@@ -221,13 +238,17 @@ impl Manager {
             }
         }
         self.outstanding();
+    }
+
+    /// Looks at the VFs that are to be looked at.
+    fn inspect(&mut self) {
         let tasks = self.tasks();
         let looked_at: HashSet<DeviceId> = tasks
             .iter()
             .flat_map(|(task, _)| task.subjects.iter().map(|subject| subject.id.clone()))
             .collect();
         self.idle.refuse_adoptions_but(&looked_at);
-        if !told || tasks.is_empty() {
+        if tasks.is_empty() {
             self.is_inspecting = false;
             self.arrange(&BTreeSet::new());
             return;

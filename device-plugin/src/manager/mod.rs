@@ -8,7 +8,8 @@
 //! - [`facts`]: what is known of a listed device, and the verdict;
 //! - [`idle`]: what is known of idle states;
 //! - [`jobs`]: what is done elsewhere;
-//! - [`view`]: what other programs are told in `devices.json`.
+//! - [`view`]: what others are told;
+//! - [`setup`]: the beginning, and another configuration.
 
 mod facts;
 mod idle;
@@ -38,6 +39,7 @@ use crate::control::Adopt;
 use crate::debounce::Debounce;
 use crate::directory::Directory;
 use crate::events::{Change, Event, Events, Place};
+use crate::metrics::{Metrics, Source};
 use crate::podresources::{Held, PodResources};
 use crate::pools::{Assignment, Hardware, Stale};
 use crate::repair::Attachments;
@@ -88,10 +90,15 @@ pub struct Manager {
     jobs: JoinSet<Done>,
     is_looking: bool,
     is_inspecting: bool,
+    /// How many times the hardware was read.
+    looks: u64,
+    /// The kubelet has answered, and VFs are inspected after so many looks.
+    inspects_after: Option<u64>,
     /// When lists change by themselves: a grace ends, or a calm.
     next: Option<Instant>,
     slow: Option<Instant>,
-    view: view::View,
+    view: view::Written,
+    metrics: Metrics,
 }
 
 // === impl Manager ===
@@ -149,6 +156,7 @@ impl Manager {
         }
         if self.slow.is_some_and(|slow| slow <= now) {
             self.slow = None;
+            self.metrics.event(Source::Timer);
             self.idle.want_all();
             self.outstanding();
         }
@@ -157,19 +165,25 @@ impl Manager {
     /// Everything is read again, as SIGHUP wants it.
     async fn look_again(&mut self) {
         info!("reading configuration and hardware again");
+        self.metrics.event(Source::Signal);
         self.text.clear();
         self.reread_config().await;
         self.stale = Stale::everything();
         self.idle.want_all();
-        if !self.is_looking {
-            self.look();
-        } else {
+        if self.is_looking {
             self.debounce.heard(Instant::now());
+        } else {
+            self.look();
         }
     }
 
     fn heard(&mut self, event: Event) {
         let now = Instant::now();
+        self.metrics.event(match event {
+            Event::Device { .. } => Source::Udev,
+            Event::Link(_) | Event::Address(_) | Event::DefaultRoute(_) => Source::Netlink,
+            Event::Overrun => Source::Overrun,
+        });
         let device = match event {
             Event::Overrun => {
                 warn!("events were lost: reading everything again");
@@ -234,6 +248,7 @@ impl Manager {
     }
 
     fn attachments_changed(&mut self) {
+        self.metrics.event(Source::Journal);
         let now = self.attachment_changes.borrow_and_update().clone();
         let before = std::mem::replace(&mut self.attachments, now);
         for id in before.keys().filter(|id| !self.attachments.contains_key(*id)) {
@@ -272,7 +287,7 @@ impl Manager {
 
     fn asked(&mut self, request: Adopt) {
         let Adopt { device: id, reply } = request;
-        let refused = if !self.pools.iter().any(|pool| pool.entries.contains_key(&id)) {
+        let refused = if self.pools.iter().all(|pool| !pool.entries.contains_key(&id)) {
             Some(format!("{id} is in no pool"))
         } else {
             let device = self.seen.inventory.get(&id);

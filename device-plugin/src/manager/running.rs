@@ -15,6 +15,7 @@ use crate::container::{Publisher, Surroundings};
 use crate::directory::Directory;
 use crate::kubelet::lifecycle::Plugin;
 use crate::kubelet::socket::BindError;
+use crate::metrics::Metrics;
 use crate::offer::{Member, Offer};
 use crate::pools::Hardware;
 
@@ -59,11 +60,12 @@ impl Running {
         surroundings: &Surroundings,
         allocations: &Arc<Allocations>,
         directory: &Directory,
+        metrics: &Metrics,
     ) -> Result<(), BindError> {
         self.shown = self.shows();
         let offer = self.make(hardware, surroundings);
         let resource = self.pool.resource.clone();
-        let plugin = Plugin::start(resource, offer, Arc::clone(allocations), directory).await?;
+        let plugin = Plugin::start(resource, offer, Arc::clone(allocations), directory, metrics).await?;
         let documents = document(
             self.pool.resource.clone(),
             plugin.offer().subscribe(),
@@ -90,7 +92,8 @@ impl Running {
             let pf = self.device(hardware, id).and_then(Device::pf);
             changed.contains(id) || pf.is_some_and(|pf| changed.contains(pf))
         };
-        if !anew && shows == self.shown && !(!changed.is_empty() && self.entries.keys().any(is_touched)) {
+        let is_same = changed.is_empty() || !self.entries.keys().any(is_touched);
+        if is_same && !anew && shows == self.shown {
             return;
         }
         let offer = self.make(hardware, surroundings);

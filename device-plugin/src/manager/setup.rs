@@ -27,9 +27,11 @@ use crate::debounce::Debounce;
 use crate::directory::Directory;
 use crate::events::Events;
 use crate::kubelet::socket::BindError;
+use crate::metrics::{Metrics, Source};
 use crate::podresources::PodResources;
 use crate::pools::{Assignment, Hardware, Place, Stale};
 use crate::repair::Attachments;
+use crate::view::View;
 
 /// What a manager is made of.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub struct Setup {
     pub attachments: watch::Receiver<Attachments>,
     /// What operators ask for.
     pub requests: mpsc::Receiver<Adopt>,
+    /// The numbers.
+    pub metrics: Metrics,
     /// Told when configuration and hardware are to be read again.
     pub reload: Arc<Notify>,
 }
@@ -126,17 +130,26 @@ impl Manager {
             jobs: JoinSet::new(),
             is_looking: false,
             is_inspecting: false,
+            looks: 0,
+            inspects_after: None,
             next: None,
             slow: None,
-            view: view::View::at(&setup.context.state),
+            view: view::Written::default(),
+            metrics: setup.metrics,
             context: setup.context,
         };
         manager.restore();
         manager.refresh();
         let (seen, allocations) = (Arc::clone(&manager.seen), Arc::clone(&manager.allocations));
         for pool in &mut manager.pools {
-            pool.serve(&seen, &manager.surroundings, &allocations, &manager.directory)
-                .await?;
+            pool.serve(
+                &seen,
+                &manager.surroundings,
+                &allocations,
+                &manager.directory,
+                &manager.metrics,
+            )
+            .await?;
         }
         // Another instance would have refused us by now.
         let resources = manager.pools.iter().map(|pool| &pool.pool.resource);
@@ -148,7 +161,7 @@ impl Manager {
     /// Devices that were in a list before our own restart, and that somebody has now, so that no selector may see of them
     /// what it saw then.
     fn restore(&mut self) {
-        let listed = self.view.read();
+        let listed = View::left(&self.context.state).unwrap_or_default().devices;
         let ids: Vec<DeviceId> = listed.keys().cloned().collect();
         let seen = jobs::with_hidden(
             &self.context.sysfs,
@@ -176,10 +189,12 @@ impl Manager {
         if text == self.text && !self.unserved {
             return;
         }
+        self.metrics.event(Source::Configuration);
         let file = self.config.display().to_string();
         let config = match Config::read(&self.config, &self.defaults) {
             Ok(config) => config,
             Err(error) => {
+                self.metrics.reloaded(false);
                 // Told once, also if the file is touched again.
                 self.text = text;
                 return error!("{error}; the configuration before stays in force");
@@ -203,6 +218,7 @@ impl Manager {
             removed.end().await;
             self.surroundings.publisher.withdraw(&resource);
         }
+        self.metrics.reloaded(true);
         info!("{file}: in force");
         let pools: Vec<_> = self.pools.iter().map(|pool| pool.pool.clone()).collect();
         Arc::make_mut(&mut self.hardware).read_details(&self.context.sysfs, &pools);
@@ -215,7 +231,7 @@ impl Manager {
             if pool.is_served() {
                 pool.publish(&seen, &self.surroundings, &BTreeSet::new(), is_anew);
             } else if let Err(error) = pool
-                .serve(&seen, &self.surroundings, &allocations, &self.directory)
+                .serve(&seen, &self.surroundings, &allocations, &self.directory, &self.metrics)
                 .await
             {
                 error!(resource = %pool.pool.resource, "not served: {error}");

@@ -12,7 +12,7 @@ use netlink_sys::{Socket as RawSocket, protocols::NETLINK_ROUTE};
 use super::attributes::{attributes, u16_at, u32_at};
 use super::error::NetlinkError;
 
-/// `RTNLGRP_*`: LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE, NEXTHOP (include/uapi/linux/rtnetlink.h).
+/// `RTNLGRP_LINK`, `_IPV4_IFADDR`, `_IPV4_ROUTE`, `_IPV6_IFADDR`, `_IPV6_ROUTE`, `_NEXTHOP` (include/uapi/linux/rtnetlink.h).
 const GROUPS: [u32; 6] = [1, 5, 7, 9, 11, 32];
 /// Room for the burst of a thousand VFs; the kernel counts it only while it is used.
 const ROOM: usize = 4 << 20;

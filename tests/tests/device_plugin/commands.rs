@@ -84,12 +84,12 @@ fn devices_prints_each_device_and_why_it_is_where_it_is() {
     let output = site.output(&["devices", "--config", config.to_str().unwrap()], tree.root());
     assert!(output.status.success(), "{}", text(&output.stderr));
     let expected = "\
-DEVICE        PF    VF  DRIVER  NETDEV  MAC                MTU   NUMA  POOL
-0000:01:00.0  -     -   igb     eth0    02:00:00:00:00:0a  1500  1     - (PF with 2 VFs)
-0000:01:10.0  eth0  0   igbvf   -       -                  -     1     - (no selector matches: intel.com/vfs differs in pfNames)
-0000:01:10.1  eth0  1   igbvf   -       -                  -     1     intel.com/vfs
-0000:05:00.0  -     -   igb     ens5    02:00:00:00:00:0a  1500  -     - (no selector matches: intel.com/vfs differs in pfNames)
-0000:06:00.0  -     -   -       -       -                  -     -     - (no driver is bound to it)
+DEVICE        PF    VF  DRIVER  NETDEV  MAC                MTU   NUMA  POD  NETWORK  INTERFACE  NETNS  POOL
+0000:01:00.0  -     -   igb     eth0    02:00:00:00:00:0a  1500  1     -    -        -          -      - (PF with 2 VFs)
+0000:01:10.0  eth0  0   igbvf   -       -                  -     1     -    -        -          -      - (no selector matches: intel.com/vfs differs in pfNames)
+0000:01:10.1  eth0  1   igbvf   -       -                  -     1     -    -        -          -      intel.com/vfs
+0000:05:00.0  -     -   igb     ens5    02:00:00:00:00:0a  1500  -     -    -        -          -      - (no selector matches: intel.com/vfs differs in pfNames)
+0000:06:00.0  -     -   -       -       -                  -     -     -    -        -          -      - (no driver is bound to it)
 ";
     let printed = text(&output.stdout);
     assert!(printed.starts_with(expected), "{printed}");

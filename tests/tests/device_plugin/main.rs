@@ -10,12 +10,16 @@ mod characters;
 mod commands;
 mod configuration;
 mod device_info;
+mod devices;
 mod lifecycle;
 mod list;
+mod logs;
+mod metrics;
 mod node_devices;
 mod podresources;
 mod preferred;
 mod registration;
+mod reload;
 
 use std::time::Duration;
 

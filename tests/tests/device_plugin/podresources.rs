@@ -1,7 +1,11 @@
 //! Which pod holds which device: the kubelet's answer, as the daemon reads it.
 
 use hardwire_device_plugin::podresources::{Held, Holder, PodResources, PodResourcesError};
+use hardwire_proto::podresources as api;
+use hardwire_proto::podresources::pod_resources_lister_server::{PodResourcesLister, PodResourcesListerServer};
 use hardwire_tests::kubelet::End;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::{Request, Response, Status};
 
 use super::*;
 
@@ -54,4 +58,67 @@ fn a_killed_kubelet_is_an_error_and_a_new_one_answers_with_what_it_remembers() {
     running.kubelet.restart(End::Killed).unwrap();
     let now = held(&running.kubelet, &running.site).unwrap();
     assert_eq!(now.holder("0000:01:10.0").unwrap().pod, "a");
+}
+
+/// A kubelet of a large node: gRPC's usual bound of 4 MiB is not enough.
+struct Large;
+
+#[tonic::async_trait]
+impl PodResourcesLister for Large {
+    async fn list(
+        &self,
+        _: Request<api::ListPodResourcesRequest>,
+    ) -> Result<Response<api::ListPodResourcesResponse>, Status> {
+        let pod = |number: usize| api::PodResources {
+            name: format!("pod-{number}"),
+            namespace: "n".repeat(6 << 10),
+            containers: vec![api::ContainerResources {
+                devices: vec![api::ContainerDevices {
+                    device_ids: vec![format!("id-{number}")],
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let pod_resources = (0..1_000).map(pod).collect();
+        Ok(Response::new(api::ListPodResourcesResponse { pod_resources }))
+    }
+
+    async fn get_allocatable_resources(
+        &self,
+        _: Request<api::AllocatableResourcesRequest>,
+    ) -> Result<Response<api::AllocatableResourcesResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+
+    async fn get(
+        &self,
+        _: Request<api::GetPodResourcesRequest>,
+    ) -> Result<Response<api::GetPodResourcesResponse>, Status> {
+        Err(Status::unimplemented("not asked"))
+    }
+}
+
+#[test]
+fn an_answer_of_six_mebibytes_is_read() {
+    let site = Site::new();
+    let socket = site.kubelet_dir().join(api::SOCKET);
+    std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let held = runtime.block_on(async {
+        let listener = UnixListenerStream::new(tokio::net::UnixListener::bind(&socket).unwrap());
+        let service = PodResourcesListerServer::new(Large);
+        tokio::spawn(
+            tonic::transport::Server::builder()
+                .add_service(service)
+                .serve_with_incoming(listener),
+        );
+        PodResources::at(&site.kubelet_dir()).held().await.unwrap()
+    });
+    assert_eq!(held.iter().count(), 1_000);
+    assert_eq!(held.holder("id-999").unwrap().pod, "pod-999");
 }

@@ -94,9 +94,12 @@ fn d5_a_stale_socket_is_replaced() {
 #[test]
 fn d5_the_socket_of_another_instance_is_not_taken() {
     let mut running = Running::registered(1);
-    let mut second = running.site.start(&one_pool(), running.tree.root());
-    second.wait_for_log("is a second hardwired running?", SOON);
-    assert_eq!(second.wait(SOON).code(), Some(1));
+    let mut same_node = running.site.start(&one_pool(), running.tree.root());
+    same_node.wait_for_log("is a second hardwired running?", SOON);
+    assert_eq!(same_node.wait(SOON).code(), Some(1));
+    let mut same_kubelet = running.site.start_elsewhere(&one_pool(), running.tree.root());
+    same_kubelet.wait_for_log("another process serves this socket", SOON);
+    assert_eq!(same_kubelet.wait(SOON).code(), Some(1));
     running.assert_no_more_registrations_than(1);
     assert!(running.daemon.is_running());
 }

@@ -1,0 +1,215 @@
+//! The metrics: name, meaning, labels.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::config::ResourceName;
+
+/// Upper bounds in seconds. A phase takes microseconds to milliseconds, an IPAM plugin with a server of its own seconds; a
+/// runtime gives up after some minutes, but nobody needs to tell such attachments apart.
+const BUCKETS: [f64; 16] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// A pool.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Of {
+    resource: String,
+}
+
+/// Devices of a pool in a state. The states exclude each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct State {
+    pub(super) resource: String,
+    pub(super) state: &'static str,
+}
+
+/// What came of something about a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Outcome {
+    resource: String,
+    result: &'static str,
+}
+
+/// What came of something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Call {
+    result: &'static str,
+}
+
+/// Where an event came from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Origin {
+    pub(super) source: &'static str,
+}
+
+/// How a call of the plugin ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Ended {
+    pub(super) verb: &'static str,
+    pub(super) code: u32,
+}
+
+/// A call of the plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Timed {
+    pub(super) verb: &'static str,
+}
+
+/// A part of a call of the plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Phased {
+    pub(super) verb: &'static str,
+    pub(super) phase: &'static str,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Families {
+    pub(super) devices: Family<State, Gauge>,
+    pub(super) held: Family<Of, Gauge>,
+    pub(super) allocations: Family<Outcome, Counter>,
+    pub(super) registered: Family<Of, Gauge>,
+    pub(super) registrations: Family<Outcome, Counter>,
+    pub(super) streams: Family<Of, Gauge>,
+    pub(super) lists: Family<Of, Counter>,
+    pub(super) attachments: Family<Ended, Counter>,
+    pub(super) durations: Histograms<Timed>,
+    pub(super) phases: Histograms<Phased>,
+    pub(super) refused_reports: Counter,
+    pub(super) repairs: Family<Call, Counter>,
+    pub(super) events: Family<Origin, Counter>,
+    pub(super) reloads: Family<Call, Counter>,
+}
+
+// === impl Of ===
+
+impl Of {
+    pub(super) fn resource(resource: &ResourceName) -> Self {
+        Self {
+            resource: resource.to_string(),
+        }
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    pub(super) fn of(resource: &ResourceName, result: &'static str) -> Self {
+        Self {
+            resource: resource.to_string(),
+            result,
+        }
+    }
+}
+
+// === impl Call ===
+
+impl Call {
+    pub(super) fn result(result: &'static str) -> Self {
+        Self { result }
+    }
+}
+
+// === impl Families ===
+
+impl Families {
+    /// Makes them known. The encoder adds `_total` to counters and `_info` to infos, and a full stop to each help text.
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
+        let registry = registry.sub_registry_with_prefix("hardwired");
+        let families = Self {
+            devices: Family::default(),
+            held: Family::default(),
+            allocations: Family::default(),
+            registered: Family::default(),
+            registrations: Family::default(),
+            streams: Family::default(),
+            lists: Family::default(),
+            attachments: Family::default(),
+            durations: Family::new_with_constructor(histogram),
+            phases: Family::new_with_constructor(histogram),
+            refused_reports: Counter::default(),
+            repairs: Family::default(),
+            events: Family::default(),
+            reloads: Family::default(),
+        };
+        registry.register(
+            "build",
+            "The running program",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        families.of_pools(registry);
+        families.of_attachments(registry);
+        registry.register(
+            "repairs",
+            "Releases of attachments that no DEL came for",
+            families.repairs.clone(),
+        );
+        registry.register(
+            "events",
+            "Events that made the daemon look again",
+            families.events.clone(),
+        );
+        registry.register(
+            "config_reloads",
+            "Changed configurations that were read; with result failed, the one before stays in force",
+            families.reloads.clone(),
+        );
+        families
+    }
+
+    fn of_pools(&self, registry: &mut Registry) {
+        registry.register("devices", "Devices that a pool lists, by state", self.devices.clone());
+        registry.register("devices_held", "Devices of a pool that pods hold", self.held.clone());
+        registry.register("allocations", "Calls of Allocate", self.allocations.clone());
+        registry.register(
+            "registered",
+            "1 while the kubelet has taken the pool's registration and listens, else 0",
+            self.registered.clone(),
+        );
+        registry.register(
+            "registrations",
+            "Attempts to register a pool",
+            self.registrations.clone(),
+        );
+        registry.register(
+            "list_streams",
+            "Open ListAndWatch streams of a pool",
+            self.streams.clone(),
+        );
+        registry.register("lists_sent", "Lists of devices sent to the kubelet", self.lists.clone());
+    }
+
+    fn of_attachments(&self, registry: &mut Registry) {
+        registry.register(
+            "attachments",
+            "Calls of the CNI plugin, by error code (0 for success)",
+            self.attachments.clone(),
+        );
+        registry.register_with_unit(
+            "attachment_duration",
+            "How long calls of the CNI plugin took",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+        registry.register_with_unit(
+            "attachment_phase_duration",
+            "How long each phase of the CNI plugin's calls took",
+            Unit::Seconds,
+            self.phases.clone(),
+        );
+        registry.register(
+            "reports_refused",
+            "Datagrams on the reports socket that made no sense",
+            self.refused_reports.clone(),
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! What scrapers and probes read.
+
+use super::*;
+
+use hardwire_cni::report::Phase;
+
+fn vfs() -> ResourceName {
+    ResourceName::new("intel.com", "vfs").unwrap()
+}
+
+fn lines(metrics: &Metrics) -> Vec<String> {
+    metrics.text().unwrap().lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn assert_has(metrics: &Metrics, expected: &[&str]) {
+    let lines = lines(metrics);
+    for line in expected {
+        assert!(lines.iter().any(|l| l == line), "no {line}:\n{}", lines.join("\n"));
+    }
+}
+
+#[test]
+fn what_happens_to_a_pool_is_counted() {
+    let (metrics, vfs) = (Metrics::default(), vfs());
+    metrics.served(&vfs);
+    assert_has(&metrics, &[r#"hardwired_registered{resource="intel.com/vfs"} 0"#]);
+    metrics.not_registered(&vfs);
+    metrics.registered(&vfs, true);
+    metrics.streams(&vfs, 1);
+    metrics.list_sent(&vfs);
+    metrics.devices(&vfs, 5, 2);
+    metrics.held(&vfs, 3);
+    metrics.allocated(&vfs, true);
+    metrics.allocated(&vfs, true);
+    metrics.allocated(&vfs, false);
+    assert_has(
+        &metrics,
+        &[
+            concat!(
+                r#"hardwired_build_info{version=""#,
+                env!("CARGO_PKG_VERSION"),
+                r#""} 1"#
+            ),
+            r#"hardwired_devices{resource="intel.com/vfs",state="healthy"} 5"#,
+            r#"hardwired_devices{resource="intel.com/vfs",state="unhealthy"} 2"#,
+            r#"hardwired_devices_held{resource="intel.com/vfs"} 3"#,
+            r#"hardwired_allocations_total{resource="intel.com/vfs",result="ok"} 2"#,
+            r#"hardwired_allocations_total{resource="intel.com/vfs",result="refused"} 1"#,
+            r#"hardwired_registered{resource="intel.com/vfs"} 1"#,
+            r#"hardwired_registrations_total{resource="intel.com/vfs",result="ok"} 1"#,
+            r#"hardwired_registrations_total{resource="intel.com/vfs",result="failed"} 1"#,
+            r#"hardwired_list_streams{resource="intel.com/vfs"} 1"#,
+            r#"hardwired_lists_sent_total{resource="intel.com/vfs"} 1"#,
+            "# EOF",
+        ],
+    );
+    metrics.forget(&vfs);
+    let left = lines(&metrics);
+    let states = ["hardwired_devices", "hardwired_registered", "hardwired_list_streams"];
+    let told = |line: &&String| states.iter().any(|state| line.starts_with(state));
+    assert_eq!(left.iter().find(told), None, "{left:#?}");
+    assert_has(&metrics, &[r#"hardwired_lists_sent_total{resource="intel.com/vfs"} 1"#]);
+}
+
+#[test]
+fn what_the_plugin_reports_is_told_in_seconds() {
+    let metrics = Metrics::default();
+    let report = |verb: &str, code| Report {
+        version: Report::VERSION,
+        verb: verb.to_owned(),
+        device: None,
+        network: "n".to_owned(),
+        container: "c".to_owned(),
+        ifname: "net1".to_owned(),
+        code,
+        total_us: 4_000,
+        phases_us: [(Phase::Move, 1_500), (Phase::Ipam, 2_000_000)].into(),
+    };
+    metrics.reported(&report("ADD", 0));
+    metrics.reported(&report("DEL", 11));
+    metrics.reported(&report("anything", 0));
+    metrics.report_refused();
+    assert_has(
+        &metrics,
+        &[
+            r#"hardwired_attachments_total{verb="add",code="0"} 1"#,
+            r#"hardwired_attachments_total{verb="del",code="11"} 1"#,
+            r#"hardwired_attachments_total{verb="other",code="0"} 1"#,
+            "# UNIT hardwired_attachment_duration_seconds seconds",
+            r#"hardwired_attachment_duration_seconds_sum{verb="add"} 0.004"#,
+            r#"hardwired_attachment_duration_seconds_bucket{le="0.0025",verb="add"} 0"#,
+            r#"hardwired_attachment_duration_seconds_bucket{le="0.005",verb="add"} 1"#,
+            r#"hardwired_attachment_phase_duration_seconds_sum{verb="add",phase="move"} 0.0015"#,
+            r#"hardwired_attachment_phase_duration_seconds_count{verb="del",phase="ipam"} 1"#,
+            "hardwired_reports_refused_total 1",
+        ],
+    );
+}
+
+#[test]
+fn what_happens_to_the_daemon_is_counted() {
+    let metrics = Metrics::default();
+    metrics.repaired(true);
+    metrics.repaired(false);
+    metrics.event(Source::Netlink);
+    metrics.event(Source::Netlink);
+    metrics.event(Source::Udev);
+    metrics.reloaded(false);
+    assert_has(
+        &metrics,
+        &[
+            r#"hardwired_repairs_total{result="ok"} 1"#,
+            r#"hardwired_repairs_total{result="failed"} 1"#,
+            r#"hardwired_events_total{source="netlink"} 2"#,
+            r#"hardwired_events_total{source="udev"} 1"#,
+            r#"hardwired_config_reloads_total{result="failed"} 1"#,
+        ],
+    );
+}
+
+#[test]
+fn the_daemon_is_ready_when_the_kubelet_listens_to_every_pool() {
+    let (metrics, vfs) = (Metrics::default(), vfs());
+    assert_eq!(metrics.missing(), ["starting: not all pools are served yet"]);
+    metrics.served(&vfs);
+    metrics.started();
+    assert_eq!(metrics.missing(), ["intel.com/vfs: not registered with the kubelet"]);
+    metrics.registered(&vfs, true);
+    assert_eq!(
+        metrics.missing(),
+        ["intel.com/vfs: registered, but the kubelet has no ListAndWatch stream open"]
+    );
+    metrics.streams(&vfs, 1);
+    assert_eq!(metrics.missing(), [""; 0]);
+    metrics.registered(&vfs, false);
+    assert_eq!(metrics.missing().len(), 1);
+    metrics.forget(&vfs);
+    assert_eq!(metrics.missing(), [""; 0]);
+}
+
+#[test]
+fn a_main_loop_that_hangs_is_not_alive() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (watchdog, mut pulse) = watchdog::watchdog();
+        let bound = Duration::from_secs(1);
+        assert!(!watchdog.is_alive(bound).await, "nobody beats");
+        let main_loop = tokio::spawn(async move {
+            loop {
+                pulse.beat().await;
+            }
+        });
+        assert!(watchdog.is_alive(bound).await);
+        assert!(watchdog.is_alive(bound).await);
+        main_loop.abort();
+        assert!(!watchdog.is_alive(bound).await, "the loop is gone");
+    });
+}
+
+#[test]
+fn addresses_are_understood_or_refused() {
+    use http::MetricsBind;
+    let at = |text: &str| MetricsBind::At(text.parse().unwrap());
+    assert_eq!("none".parse(), Ok(MetricsBind::None));
+    assert_eq!("127.0.0.1:9808".parse(), Ok(at("127.0.0.1:9808")));
+    assert_eq!("[::]:0".parse(), Ok(at("[::]:0")));
+    for bad in ["", "9808", "localhost:9808", "127.0.0.1", "::1", "127.0.0.1:99999"] {
+        assert_eq!(bad.parse::<MetricsBind>(), Err(http::BadMetricsBind), "{bad}");
+    }
+}

@@ -1,0 +1,257 @@
+//! What the daemon tells of itself, to Prometheus and to the kubelet's probes.
+//!
+//! [`Metrics`] is a handle that every part of the daemon has a copy of, with a plain method for each thing that happens.
+//! Counting is a few atomic additions: nothing here waits, and nothing depends on anyone reading it.
+//!
+//! Contract: the text format of Open Metrics 1.0, and Prometheus' conventions for names: seconds, `_total` for what only grows,
+//! labels of few values. Resources are few; devices, pods and containers are many and change, so none of them is a label.
+//!
+//! - [`families`]: the metrics, their names, help texts and labels;
+//! - [`readiness`]: which pools the kubelet listens to;
+//! - [`watchdog`]: whether the daemon's main loop still answers;
+//! - [`http`]: `/metrics`, `/healthz` and `/readyz`.
+
+pub mod families;
+pub mod http;
+pub mod readiness;
+pub mod watchdog;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hardwire_cni::report::Report;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+
+use crate::config::ResourceName;
+use families::{Call, Families, Of, Outcome, Phased, State, Timed};
+use readiness::Readiness;
+
+/// What made the daemon look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A uevent: a device or driver came, went or was bound.
+    Udev,
+    /// A message of rtnetlink: a link, address or route changed.
+    Netlink,
+    /// The configuration's file.
+    Configuration,
+    /// SIGHUP.
+    Signal,
+    /// A record of an attachment came or went.
+    Journal,
+    /// The slow timer, for what sends no event.
+    Timer,
+    /// Events were lost, and everything was read again.
+    Overrun,
+}
+
+/// The handle.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    families: Families,
+    readiness: Mutex<Readiness>,
+}
+
+// === impl Source ===
+
+impl Source {
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Udev => "udev",
+            Self::Netlink => "netlink",
+            Self::Configuration => "configuration",
+            Self::Signal => "signal",
+            Self::Journal => "journal",
+            Self::Timer => "timer",
+            Self::Overrun => "overrun",
+        }
+    }
+}
+
+// === impl Metrics ===
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics")
+            .field("readiness", &self.0.readiness)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let families = Families::register(&mut registry);
+        Self(Arc::new(Inner {
+            registry,
+            families,
+            readiness: Mutex::default(),
+        }))
+    }
+}
+
+impl Metrics {
+    /// How many devices a pool lists.
+    pub fn devices(&self, resource: &ResourceName, healthy: usize, unhealthy: usize) {
+        for (state, count) in [("healthy", healthy), ("unhealthy", unhealthy)] {
+            let state = State {
+                resource: resource.to_string(),
+                state,
+            };
+            self.0.families.devices.get_or_create(&state).set(gauge(count));
+        }
+    }
+
+    /// How many of them pods hold, according to the kubelet.
+    pub fn held(&self, resource: &ResourceName, count: usize) {
+        let held = &self.0.families.held;
+        held.get_or_create(&Of::resource(resource)).set(gauge(count));
+    }
+
+    /// The kubelet asked for devices.
+    pub fn allocated(&self, resource: &ResourceName, ok: bool) {
+        let outcome = Outcome::of(resource, if ok { "ok" } else { "refused" });
+        self.0.families.allocations.get_or_create(&outcome).inc();
+    }
+
+    /// A pool is being served from now on, and waits to be registered.
+    pub fn served(&self, resource: &ResourceName) {
+        self.readiness().pool(resource);
+        let of = Of::resource(resource);
+        self.0.families.registered.get_or_create(&of).set(0);
+        self.0.families.streams.get_or_create(&of).set(0);
+    }
+
+    /// The kubelet took a registration, or what it knew of the pool is lost.
+    pub fn registered(&self, resource: &ResourceName, yes: bool) {
+        if yes {
+            let outcome = Outcome::of(resource, "ok");
+            self.0.families.registrations.get_or_create(&outcome).inc();
+        }
+        self.readiness().pool(resource).registered = yes;
+        let registered = &self.0.families.registered;
+        registered.get_or_create(&Of::resource(resource)).set(yes.into());
+    }
+
+    /// The kubelet did not take a registration.
+    pub fn not_registered(&self, resource: &ResourceName) {
+        let outcome = Outcome::of(resource, "failed");
+        self.0.families.registrations.get_or_create(&outcome).inc();
+    }
+
+    /// How many `ListAndWatch` streams of a pool are open.
+    pub fn streams(&self, resource: &ResourceName, open: usize) {
+        self.readiness().pool(resource).streams = open;
+        let streams = &self.0.families.streams;
+        streams.get_or_create(&Of::resource(resource)).set(gauge(open));
+    }
+
+    /// A list was sent on a stream.
+    pub fn list_sent(&self, resource: &ResourceName) {
+        let lists = &self.0.families.lists;
+        lists.get_or_create(&Of::resource(resource)).inc();
+    }
+
+    /// A pool is no longer served: its state is told no more. Its counters stay, as counters do.
+    pub fn forget(&self, resource: &ResourceName) {
+        self.readiness().forget(resource);
+        let (families, of) = (&self.0.families, Of::resource(resource));
+        families.registered.remove(&of);
+        families.streams.remove(&of);
+        families.held.remove(&of);
+        for state in ["healthy", "unhealthy"] {
+            families.devices.remove(&State {
+                resource: resource.to_string(),
+                state,
+            });
+        }
+    }
+
+    /// An attachment that no DEL came for was released, or could not be.
+    pub fn repaired(&self, ok: bool) {
+        let call = Call::result(if ok { "ok" } else { "failed" });
+        self.0.families.repairs.get_or_create(&call).inc();
+    }
+
+    /// Something made the daemon look again.
+    pub fn event(&self, source: Source) {
+        let source = families::Origin {
+            source: source.as_str(),
+        };
+        self.0.families.events.get_or_create(&source).inc();
+    }
+
+    /// The configuration was read again: it is in force, or the old one still is.
+    pub fn reloaded(&self, ok: bool) {
+        let call = Call::result(if ok { "ok" } else { "failed" });
+        self.0.families.reloads.get_or_create(&call).inc();
+    }
+
+    /// The plugin told of a call.
+    pub fn reported(&self, report: &Report) {
+        let families = &self.0.families;
+        let verb = match report.verb.as_str() {
+            "ADD" => "add",
+            "DEL" => "del",
+            _ => "other",
+        };
+        let ended = families::Ended {
+            verb,
+            code: report.code,
+        };
+        families.attachments.get_or_create(&ended).inc();
+        families
+            .durations
+            .get_or_create(&Timed { verb })
+            .observe(seconds(report.total_us));
+        for (phase, us) in &report.phases_us {
+            let phase = phase.as_str();
+            let phases = &families.phases;
+            phases.get_or_create(&Phased { verb, phase }).observe(seconds(*us));
+        }
+    }
+
+    /// A datagram made no sense.
+    pub fn report_refused(&self) {
+        self.0.families.refused_reports.inc();
+    }
+
+    /// All pools of the configuration are being served: from now on they decide whether the daemon is ready.
+    pub fn started(&self) {
+        self.readiness().started = true;
+    }
+
+    /// What is missing until everything is ready, one line each.
+    pub fn missing(&self) -> Vec<String> {
+        self.readiness().missing()
+    }
+
+    /// Everything, in the format that [`http`] serves.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.0.registry)?;
+        Ok(out)
+    }
+
+    fn readiness(&self) -> MutexGuard<'_, Readiness> {
+        self.0.readiness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn seconds(us: u64) -> f64 {
+    Duration::from_micros(us).as_secs_f64()
+}
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

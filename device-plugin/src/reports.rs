@@ -1,0 +1,226 @@
+//! What the CNI plugin tells of its calls: one datagram for each, on a socket in the state directory.
+//!
+//! The plugin waits for nobody: what does not fit into the socket's queue is lost, and nothing but a metric misses it. That
+//! the socket is there and can be connected to also tells the plugin that a daemon lives and hears of events, so that idle
+//! records count; it is bound before the first of them is written.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::path::Path;
+
+use hardwire_cni::report::{Report, SOCKET};
+use tokio::net::UnixDatagram;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::kubelet::socket::SocketFile;
+use crate::metrics::Metrics;
+
+/// A report is a few hundred bytes: names are bounded, and there are seven phases.
+const LARGEST: usize = 8 << 10;
+
+/// The socket, bound.
+#[derive(Debug)]
+pub struct Reports {
+    socket: UnixDatagram,
+    /// Removed with this.
+    file: SocketFile,
+}
+
+// === impl Reports ===
+
+impl Reports {
+    /// Takes the socket's place in `state`, the state directory. Within a runtime. A file that a killed daemon left is
+    /// replaced; [`ErrorKind::AddrInUse`] where another daemon listens, or where something that is no socket is in the way.
+    pub fn bind(state: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(state)?;
+        let path = state.join(SOCKET);
+        clear(&path)?;
+        let socket = UnixDatagram::bind(&path)?;
+        // Until here the directory's mode keeps others out.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        let file = SocketFile::of(&path).ok_or(ErrorKind::NotFound)?;
+        Ok(Self { socket, file })
+    }
+
+    /// Counts what comes, until `stop`.
+    pub async fn run(self, metrics: Metrics, stop: CancellationToken) {
+        let path = self.file.path().display();
+        // One more, to tell a datagram that is too large.
+        let mut buffer = vec![0; LARGEST + 1];
+        loop {
+            let received = tokio::select! {
+                () = stop.cancelled() => return,
+                received = self.socket.recv(&mut buffer) => received,
+            };
+            let length = match received {
+                Ok(length) => length,
+                Err(error) => {
+                    // None is known, and a busy loop must not come of one.
+                    warn!("{path}: {error}; the plugin's calls are counted no more");
+                    return stop.cancelled().await;
+                }
+            };
+            match read(&buffer[..length]) {
+                Ok(report) => {
+                    debug!(
+                        device = report.device.as_ref().map(tracing::field::display),
+                        network = report.network,
+                        container = report.container,
+                        ifname = report.ifname,
+                        code = report.code,
+                        "{report}"
+                    );
+                    metrics.reported(&report);
+                }
+                Err(reason) => {
+                    debug!("{path}: a datagram of {length} bytes was ignored: {reason}");
+                    metrics.report_refused();
+                }
+            }
+        }
+    }
+}
+
+fn read(datagram: &[u8]) -> Result<Report, String> {
+    if datagram.len() > LARGEST {
+        return Err(format!("more than {LARGEST} bytes"));
+    }
+    let report: Report = serde_json::from_slice(datagram).map_err(|error| error.to_string())?;
+    if report.version != Report::VERSION {
+        return Err(format!(
+            "version {}: this program knows {}",
+            report.version,
+            Report::VERSION
+        ));
+    }
+    Ok(report)
+}
+
+/// Removes a socket that nobody reads.
+fn clear(path: &Path) -> io::Result<()> {
+    let in_use = |text: &str| {
+        Err(io::Error::new(
+            ErrorKind::AddrInUse,
+            format!("{}: {text}", path.display()),
+        ))
+    };
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => {}
+        Ok(_) => return in_use("in the way, and no socket"),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    match std::os::unix::net::UnixDatagram::unbound()?.connect(path) {
+        Ok(()) => in_use("another process reads it; is a second hardwired running?"),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            info!("{}: left by a daemon that was killed; replaced", path.display());
+            fs::remove_file(path)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        // EPROTOTYPE: a socket of another kind, and somebody listens.
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(test)
+    }
+
+    fn report(verb: &str) -> Report {
+        Report {
+            version: Report::VERSION,
+            verb: verb.to_owned(),
+            device: Some("0000:01:10.0".parse().unwrap()),
+            network: "n".to_owned(),
+            container: "c".to_owned(),
+            ifname: "net1".to_owned(),
+            code: 0,
+            total_us: 1_000,
+            phases_us: [].into(),
+        }
+    }
+
+    #[test]
+    fn reports_are_counted_and_nonsense_is_too() {
+        run(async {
+            let state = tempfile::tempdir().unwrap();
+            let metrics = Metrics::default();
+            let reports = Reports::bind(state.path()).unwrap();
+            let stop = CancellationToken::new();
+            let running = tokio::spawn(reports.run(metrics.clone(), stop.clone()));
+            report("ADD").send(state.path());
+            let sender = UnixDatagram::unbound().unwrap();
+            let socket = state.path().join(SOCKET);
+            let other_version = Report {
+                version: 9,
+                ..report("ADD")
+            };
+            let large = Report {
+                network: "n".repeat(2 * LARGEST),
+                ..report("ADD")
+            };
+            for bad in [
+                b"junk".to_vec(),
+                Vec::new(),
+                serde_json::to_vec(&other_version).unwrap(),
+                serde_json::to_vec(&large).unwrap(),
+            ] {
+                sender.send_to(&bad, &socket).await.unwrap();
+            }
+            report("DEL").send(state.path());
+            let counted = [
+                "hardwired_attachments_total{verb=\"add\",code=\"0\"} 1\n",
+                "hardwired_attachments_total{verb=\"del\",code=\"0\"} 1\n",
+                "hardwired_reports_refused_total 4\n",
+            ];
+            let all = async {
+                while !counted.iter().all(|line| metrics.text().unwrap().contains(line)) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let all = tokio::time::timeout(std::time::Duration::from_secs(5), all).await;
+            assert!(all.is_ok(), "{}", metrics.text().unwrap());
+            stop.cancel();
+            running.await.unwrap();
+            assert!(!socket.exists());
+        });
+    }
+
+    #[test]
+    fn only_root_may_report_and_only_one_daemon_listens() {
+        run(async {
+            let state = tempfile::tempdir().unwrap();
+            let state = state.path().join("made");
+            let reports = Reports::bind(&state).unwrap();
+            let socket = state.join(SOCKET);
+            assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+            let second = Reports::bind(&state).unwrap_err();
+            assert_eq!(second.kind(), ErrorKind::AddrInUse);
+            assert!(second.to_string().contains("another process reads it"), "{second}");
+            assert!(socket.exists());
+            drop(reports);
+            assert!(!socket.exists());
+        });
+    }
+
+    #[test]
+    fn a_killed_daemons_socket_is_replaced_and_other_files_stay() {
+        run(async {
+            let state = tempfile::tempdir().unwrap();
+            let socket = state.path().join(SOCKET);
+            drop(std::os::unix::net::UnixDatagram::bind(&socket).unwrap());
+            assert!(socket.exists());
+            drop(Reports::bind(state.path()).unwrap());
+            fs::write(&socket, "precious").unwrap();
+            assert_eq!(Reports::bind(state.path()).unwrap_err().kind(), ErrorKind::AddrInUse);
+            assert_eq!(fs::read_to_string(&socket).unwrap(), "precious");
+        });
+    }
+}

@@ -1,0 +1,104 @@
+//! The programs, run as the daemon set runs them: its arguments, with the node's paths replaced by those of the test.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use hardwire_tests::binaries::{hardwire, hardwired};
+use hardwire_tests::daemon::Site;
+use hardwire_tests::http::get;
+use hardwire_tests::kubelet::Kubelet;
+use hardwire_tests::sysfs_tree::SysfsTree;
+
+use super::*;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// The arguments, with each of `replaced` in place of what it stands for; all of them must occur.
+fn arguments(container: &Value, replaced: &[(&str, &str)]) -> Vec<String> {
+    assert_eq!(texts(&container["command"]), ["/usr/bin/hardwired"]);
+    let mut arguments: Vec<String> = texts(&container["args"]).into_iter().map(str::to_owned).collect();
+    for (theirs, ours) in replaced {
+        let argument = arguments.iter_mut().find(|argument| argument.contains(theirs));
+        let argument = argument.unwrap_or_else(|| panic!("no argument has {theirs}"));
+        *argument = argument.replace(theirs, ours);
+    }
+    arguments
+}
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn the_daemon_registers_its_pool_and_answers_its_probes() {
+    let (site, tree, container) = (Site::new(), SysfsTree::with_vfs(3), container());
+    let mounted = tempfile::tempdir().unwrap();
+    let config_map = yaml("configmap.yaml");
+    for (name, content) in config_map["data"].as_object().unwrap() {
+        fs::write(mounted.path().join(name), content.as_str().unwrap()).unwrap();
+    }
+    let address = format!("127.0.0.1:{}", free_port());
+    let arguments = arguments(
+        &container,
+        &[
+            ("/etc/hardwire", mounted.path().to_str().unwrap()),
+            ("127.0.0.1:9808", &address),
+        ],
+    );
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let mut daemon = site.start_as(&arguments, tree.root());
+    let all = |devices: &[hardwire_proto::deviceplugin::Device]| devices.len() == 3;
+    kubelet.wait_for_devices("intel.com/vfs", all, SOON).unwrap();
+    daemon.wait_for_log(r#""message":"registered""#, SOON);
+
+    for probe in ["livenessProbe", "readinessProbe"] {
+        let get_from = &container[probe]["httpGet"];
+        assert_eq!(
+            (&get_from["host"], &get_from["port"]),
+            (&"127.0.0.1".into(), &9808.into())
+        );
+        let answer = get(&address, get_from["path"].as_str().unwrap()).unwrap();
+        assert_eq!(answer.0, 200, "{probe}: {answer:?}");
+    }
+    daemon.signal(rustix::process::Signal::TERM);
+    let grace = pod_spec()["terminationGracePeriodSeconds"].as_u64().unwrap();
+    assert!(daemon.wait(Duration::from_secs(grace)).success());
+}
+
+#[test]
+fn the_plugin_is_installed_whole_and_runs() {
+    let init = pod_spec()["initContainers"][0].clone();
+    let node = tempfile::tempdir().unwrap();
+    let to = node.path().join("opt/cni/bin");
+    let program = hardwire();
+    let replaced = [
+        ("/usr/bin/hardwire", program.to_str().unwrap()),
+        ("/host/opt/cni/bin", to.to_str().unwrap()),
+    ];
+    let install = || {
+        let output = Command::new(hardwired())
+            .args(arguments(&init, &replaced))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+    install();
+    let installed = to.join("hardwire");
+    let version = Command::new(&installed).env("CNI_COMMAND", "VERSION").output().unwrap();
+    assert!(version.status.success());
+    assert!(String::from_utf8_lossy(&version.stdout).contains("supportedVersions"));
+    let first = inode(&installed);
+    install();
+    assert_eq!(inode(&installed), first, "the same program is left in place");
+    fs::write(&installed, "another version").unwrap();
+    install();
+    assert_eq!(fs::read(&installed).unwrap(), fs::read(&program).unwrap());
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+}

@@ -1,0 +1,167 @@
+//! `/metrics`, `/healthz`, `/readyz`, the plugin's reports, and the log's forms.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use hardwire_cni::report::{Phase, Report};
+use hardwire_tests::http::{self, Answer};
+use hardwire_tests::kubelet::End;
+
+use super::*;
+
+/// A daemon whose endpoints are known.
+struct Observed {
+    running: Running,
+    address: String,
+}
+
+// === impl Observed ===
+
+impl Observed {
+    fn start(config: &Value, kubelet_runs: bool) -> Self {
+        let (site, tree) = (Site::new(), SysfsTree::with_vfs(2));
+        let mut kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+        if !kubelet_runs {
+            kubelet.end(End::Clean);
+        }
+        let mut daemon = site.start_with(config, tree.root(), &["--metrics-bind", "127.0.0.1:0"]);
+        let line = daemon.wait_for_log("metrics and probes on http://", SOON);
+        let (_, address) = line.rsplit_once("http://").unwrap();
+        Self {
+            address: address.to_owned(),
+            running: Running {
+                daemon,
+                kubelet,
+                site,
+                tree,
+            },
+        }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        http::get(&self.address, path).unwrap()
+    }
+
+    #[track_caller]
+    fn wait_for(&self, path: &str, is_right: impl Fn(&Answer) -> bool) -> Answer {
+        http::wait_for(&self.address, path, is_right, SOON)
+    }
+
+    #[track_caller]
+    fn wait_for_metrics(&self, lines: &[&str]) {
+        http::wait_for_metrics(&self.address, lines, SOON);
+    }
+}
+
+#[test]
+fn a_pools_life_shows_in_the_metrics() {
+    let observed = Observed::start(&one_pool(), true);
+    let running = &observed.running;
+    running.wait_for(RESOURCE, 2);
+    running.kubelet.admit("red/a", "main", RESOURCE, 1).unwrap();
+    running.kubelet.allocate(RESOURCE, &[&["nonsense"]]).unwrap_err();
+    observed.wait_for_metrics(&[
+        r#"hardwired_devices{resource="intel.com/vfs",state="healthy"} 2"#,
+        r#"hardwired_devices{resource="intel.com/vfs",state="unhealthy"} 0"#,
+        r#"hardwired_allocations_total{resource="intel.com/vfs",result="ok"} 1"#,
+        r#"hardwired_allocations_total{resource="intel.com/vfs",result="refused"} 1"#,
+        r#"hardwired_registered{resource="intel.com/vfs"} 1"#,
+        r#"hardwired_registrations_total{resource="intel.com/vfs",result="ok"} 1"#,
+        r#"hardwired_list_streams{resource="intel.com/vfs"} 1"#,
+        "# EOF",
+    ]);
+    // The list is sent again after a device that the kubelet should not know of.
+    observed.wait_for_metrics(&[r#"hardwired_lists_sent_total{resource="intel.com/vfs"} 2"#]);
+}
+
+#[test]
+fn the_daemon_is_ready_while_the_kubelet_listens_and_healthy_all_the_time() {
+    let mut observed = Observed::start(&one_pool(), false);
+    let (status, body) = observed.get("/readyz");
+    assert_eq!(
+        (status, body.as_str()),
+        (503, "intel.com/vfs: not registered with the kubelet\n")
+    );
+    assert_eq!(observed.get("/healthz"), (200, "ok\n".to_owned()));
+
+    observed.running.kubelet.restart(End::Clean).unwrap();
+    observed.wait_for("/readyz", |(status, _)| *status == 200);
+    observed.running.kubelet.end(End::Killed);
+    observed.wait_for("/readyz", |(status, body)| *status == 503 && body.starts_with(RESOURCE));
+    assert_eq!(observed.get("/healthz").0, 200);
+    observed.running.kubelet.restart(End::Killed).unwrap();
+    observed.wait_for("/readyz", |(status, _)| *status == 200);
+    observed.wait_for_metrics(&[r#"hardwired_registered{resource="intel.com/vfs"} 1"#]);
+    assert_eq!(observed.get("/nothing").0, 404);
+}
+
+#[test]
+fn a_node_without_pools_is_ready() {
+    let observed = Observed::start(&json!({"resourceList": null}), true);
+    assert_eq!(observed.get("/readyz"), (200, "ok\n".to_owned()));
+}
+
+#[test]
+fn a_stopped_daemon_does_not_wait_for_scrapers() {
+    let mut observed = Observed::start(&one_pool(), true);
+    let mut kept = TcpStream::connect(&observed.address).unwrap();
+    kept.write_all(b"GET /metrics HTTP/1.1\r\nhost: node\r\n\r\n").unwrap();
+    kept.read_exact(&mut [0; 12]).unwrap();
+    observed.running.daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(observed.running.daemon.wait(Duration::from_secs(3)).code(), Some(0));
+}
+
+#[test]
+fn a_busy_port_ends_the_daemon_and_names_the_flag() {
+    let (site, tree) = (Site::new(), SysfsTree::new());
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let config = site.config(&one_pool());
+    let arguments = ["run", "--metrics-bind", &address, "--config", config.to_str().unwrap()];
+    let output = site.output(&arguments, tree.root());
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        log.contains(&format!("--metrics-bind {address}: Address already in use")),
+        "{log}"
+    );
+    let bad = ["run", "--metrics-bind", "9808", "--config", config.to_str().unwrap()];
+    let output = site.output(&bad, tree.root());
+    assert_eq!(output.status.code(), Some(2));
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        log.contains("--metrics-bind") && log.contains("127.0.0.1:9808"),
+        "{log}"
+    );
+}
+
+#[test]
+fn what_the_plugin_reports_shows_in_the_metrics() {
+    let mut observed = Observed::start(&one_pool(), true);
+    let state = observed.running.site.state_dir();
+    Report {
+        version: Report::VERSION,
+        verb: "ADD".to_owned(),
+        device: Some("0000:01:10.0".parse().unwrap()),
+        network: "blue".to_owned(),
+        container: "c1".to_owned(),
+        ifname: "net1".to_owned(),
+        code: 0,
+        total_us: 2_000,
+        phases_us: [(Phase::Pf, 500)].into(),
+    }
+    .send(&state);
+    observed.wait_for_metrics(&[
+        r#"hardwired_attachments_total{verb="add",code="0"} 1"#,
+        r#"hardwired_attachment_duration_seconds_sum{verb="add"} 0.002"#,
+        r#"hardwired_attachment_phase_duration_seconds_sum{verb="add",phase="pf"} 0.0005"#,
+    ]);
+    let line = observed.running.daemon.wait_for_log("ADD took 2.00 ms", SOON);
+    assert!(
+        line.contains("network=\"blue\"") && line.contains("device=0000:01:10.0"),
+        "{line}"
+    );
+    observed.running.daemon.signal(rustix::process::Signal::TERM);
+    assert!(observed.running.daemon.wait(SOON).success());
+    assert!(!state.join(hardwire_cni::report::SOCKET).exists());
+}
