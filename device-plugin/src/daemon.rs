@@ -81,7 +81,9 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let (ask, requests) = mpsc::channel(1);
     let (attachments, attachment_changes) = watch::channel(repair::Attachments::new());
     let reload = Arc::new(Notify::new());
+    let (watchdog, pulse) = watchdog();
     let manager = Manager::start(Setup {
+        pulse,
         context: context.clone(),
         config: args.config.clone(),
         defaults: args.node.defaults(),
@@ -100,7 +102,6 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     metrics.started();
-    let (watchdog, mut pulse) = watchdog();
     if let Some(endpoints) = endpoints {
         tasks.spawn(endpoints.run(metrics.clone(), watchdog, stop.clone()));
     }
@@ -120,7 +121,6 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
                 break Ok(());
             }
             _ = signals.hangup.recv() => reload.notify_one(),
-            () = pulse.beat() => {}
             Some(Err(error)) = tasks.join_next() => break Err(RunError::Task(error)),
         }
     };

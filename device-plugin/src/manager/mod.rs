@@ -39,6 +39,7 @@ use crate::control::Adopt;
 use crate::debounce::Debounce;
 use crate::directory::Directory;
 use crate::events::{Change, Event, Events, Place};
+use crate::metrics::watchdog::Pulse;
 use crate::metrics::{Metrics, Source};
 use crate::podresources::{Held, PodResources};
 use crate::pools::{Assignment, Hardware, Stale};
@@ -55,6 +56,7 @@ const SLOW: Duration = Duration::from_secs(60);
 /// The daemon.
 #[derive(Debug)]
 pub struct Manager {
+    pulse: Pulse,
     context: Context,
     boot: String,
     config: PathBuf,
@@ -113,6 +115,7 @@ impl Manager {
                 () = stop.cancelled() => break,
                 event = self.events.next() => self.heard(event),
                 Ok(()) = self.attachment_changes.changed() => self.attachments_changed(),
+                () = self.pulse.beat() => {}
                 () = self.allocations.noted() => self.outstanding(),
                 Some(request) = self.requests.recv() => self.asked(request),
                 () = self.reload.notified() => self.look_again().await,

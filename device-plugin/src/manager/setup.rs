@@ -27,6 +27,7 @@ use crate::debounce::Debounce;
 use crate::directory::Directory;
 use crate::events::Events;
 use crate::kubelet::socket::BindError;
+use crate::metrics::watchdog::Pulse;
 use crate::metrics::{Metrics, Source};
 use crate::podresources::PodResources;
 use crate::pools::{Assignment, Hardware, Place, Stale};
@@ -36,6 +37,8 @@ use crate::view::View;
 /// What a manager is made of.
 #[derive(Debug)]
 pub struct Setup {
+    /// Asked whether we still answer.
+    pub pulse: Pulse,
     /// The node and our own state.
     pub context: Context,
     /// The configuration file.
@@ -98,6 +101,7 @@ impl Manager {
         let directory =
             Directory::watch(&path, Some("sock")).map_err(|source| StartError::Directory { path, source })?;
         let mut manager = Self {
+            pulse: setup.pulse,
             boot: boot_id().unwrap_or_else(|error| {
                 warn!("which boot this is, is not known: {error}");
                 String::new()

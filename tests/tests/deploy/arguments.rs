@@ -48,6 +48,7 @@ fn the_daemon_registers_its_pool_and_answers_its_probes() {
         &[
             ("/etc/hardwire", mounted.path().to_str().unwrap()),
             ("127.0.0.1:9808", &address),
+            ("/host/dev", "/dev"),
         ],
     );
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
