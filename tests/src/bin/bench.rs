@@ -69,6 +69,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Node(measure) => measure
             .run(|_, programs, directory, effort, measured| {
                 node::node(programs, directory, effort, measured);
+                manager::events(programs, directory, effort, measured);
             })
             .map(|()| ExitCode::SUCCESS),
         Command::Report {

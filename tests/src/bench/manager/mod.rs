@@ -2,8 +2,9 @@
 //! and what it costs while nothing happens.
 //!
 //! The node is a tree of files ([`tree`]): 8 PFs with 128 VFs each, bound to vfio-pci, so that no interface of the machine has
-//! a part in it. sriov-network-device-plugin runs on the same tree, in the same run ([`process`]).
+//! a part in it. How fast it follows a change is measured in the emulated node ([`events`]). sriov-network-device-plugin runs on the same tree, in the same run ([`process`]).
 
+mod events;
 mod process;
 mod tree;
 
@@ -16,6 +17,7 @@ use super::stats::{median, ms, quantile, ratio};
 use crate::kubelet::Kubelet;
 use crate::node::run;
 
+pub use events::events;
 use process::Manager;
 use tree::{RESOURCE, VFS};
 

@@ -31,6 +31,18 @@ impl Manager {
         command.args(["run", "--config"]).arg(config);
         command.arg("--kubelet-dir").arg(kubelet_dir);
         command.arg("--sysfs-root").arg(directory.join("sys"));
+        for (flag, folder) in [("--cdi-dir", "cdi"), ("--device-info-dir", "devinfo")] {
+            command.arg(flag).arg(directory.join(folder));
+        }
+        command.env("HARDWIRE_STATE_DIR", directory.join("state"));
+        Self::start(command, &directory.join("hardwired.log"))
+    }
+
+    /// Starts `hardwired run` on the real hardware.
+    pub(super) fn live(program: &Path, directory: &Path, config: &Path, kubelet_dir: &Path) -> Self {
+        let mut command = Command::new(program);
+        command.args(["run", "--config"]).arg(config);
+        command.arg("--kubelet-dir").arg(kubelet_dir);
         command.env("HARDWIRE_STATE_DIR", directory.join("state"));
         Self::start(command, &directory.join("hardwired.log"))
     }
