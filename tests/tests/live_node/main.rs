@@ -106,8 +106,7 @@ fn idle_record(idle: &std::path::Path, id: &str) -> Option<Value> {
     let pf = record["vf"]["pf"].as_str()?;
     let generation = std::fs::read_to_string(idle.join(format!("{pf}.generation"))).ok()?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let generation: u64 = generation.parse().ok()?;
-    let counts = record["vf"]["generation"] == generation && record["boot"] == boot.trim();
+    let counts = record["vf"]["generation"].as_u64() == generation.parse().ok() && record["boot"] == boot.trim();
     counts.then_some(record)
 }
 
