@@ -3,7 +3,8 @@
 use crate::address::PciAddress;
 use crate::device::{BaseClass, Device, Function};
 use crate::id::{AuxiliaryName, DeviceId, NetdevsimPort};
-use crate::read::{ReadError, VfIndices, netdevsim_ports, read_device, read_pci_device};
+use crate::identity::Identity;
+use crate::read::{ReadError, VfIndices, netdevsim_ports, read_device, read_identified};
 use crate::sysfs::Sysfs;
 
 /// The type of subfunctions in the names of the auxiliary bus (`MLX5_SF_DEV_ID_NAME`, mlx5/core/sf/dev/dev.h).
@@ -87,10 +88,10 @@ impl Inventory {
     }
 
     fn read_pci_function(&mut self, sysfs: &Sysfs, name: &str, indices: &mut VfIndices) {
-        let class = sysfs.hex(&sysfs.path("bus/pci/devices").join(name).join("class"), 6);
-        match (class, name.parse::<PciAddress>()) {
-            (Ok(class), _) if BaseClass::of(class).is_none() => {}
-            (Ok(_), Ok(address)) => self.take(name, read_pci_device(sysfs, address, indices)),
+        let identity = Identity::read(sysfs, &sysfs.path("bus/pci/devices").join(name));
+        match (identity, name.parse::<PciAddress>()) {
+            (Ok(identity), _) if BaseClass::of(identity.class).is_none() => {}
+            (Ok(identity), Ok(address)) => self.take(name, read_identified(sysfs, address, identity, indices)),
             (Err(error), _) => self.skip(name, &error),
             (_, Err(error)) => self.skip(name, &error),
         }

@@ -17,6 +17,7 @@ pub mod char_devices;
 mod details;
 mod device;
 mod id;
+mod identity;
 mod ifname;
 mod inventory;
 mod mac;

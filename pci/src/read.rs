@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::address::PciAddress;
 use crate::device::{Device, Function, Netdev, Vdpa, VdpaDriver, Vf};
 use crate::id::{DeviceId, NetdevsimPort, PortName};
+use crate::identity::Identity;
 use crate::ifname::IfName;
 use crate::sysfs::{Sysfs, SysfsError};
 
@@ -60,6 +61,20 @@ impl VfIndices {
     }
 }
 
+/// What there is in a device's directory, listed once: most of what a device may have it has not, and asking for each costs
+/// as much as reading it.
+struct Entries(Vec<String>);
+
+impl Entries {
+    fn has(&self, name: &str) -> bool {
+        self.0.binary_search_by(|entry| entry.as_str().cmp(name)).is_ok()
+    }
+
+    fn beginning_with(&self, prefix: &'static str) -> impl Iterator<Item = &String> {
+        self.0.iter().filter(move |entry| entry.starts_with(prefix))
+    }
+}
+
 /// Reads a PCI function, with what is known of VFs so far.
 pub(crate) fn read_pci_device(
     sysfs: &Sysfs,
@@ -68,44 +83,69 @@ pub(crate) fn read_pci_device(
 ) -> Result<Device, ReadError> {
     let id = DeviceId::Pci(address);
     let directory = Device::directory(sysfs, &id);
-    let vendor = match sysfs.hex(&directory.join("vendor"), 4) {
-        Err(error) if error.is_missing() && !directory.exists() => return Err(ReadError::Missing(id)),
-        vendor => vendor?,
-    };
+    match Identity::read(sysfs, &directory) {
+        Err(error) if error.is_missing() && !directory.exists() => Err(ReadError::Missing(id)),
+        identity => read_identified(sysfs, address, identity?, indices),
+    }
+}
+
+/// Reads a PCI function whose ids and class are known already.
+pub(crate) fn read_identified(
+    sysfs: &Sysfs,
+    address: PciAddress,
+    identity: Identity,
+    indices: &mut VfIndices,
+) -> Result<Device, ReadError> {
+    let id = DeviceId::Pci(address);
+    let directory = Device::directory(sysfs, &id);
+    let entries = Entries(sysfs.names(&directory));
+    let group = sysfs.link_name(&directory.join("iommu_group"));
+    let acpi_index = entries.has("acpi_index").then(|| directory.join("acpi_index"));
     Ok(Device {
-        vendor: format!("{vendor:04x}"),
-        device: format!("{:04x}", sysfs.hex(&directory.join("device"), 4)?),
-        class: sysfs.hex(&directory.join("class"), 6)?,
+        vendor: format!("{:04x}", identity.vendor),
+        device: format!("{:04x}", identity.device),
+        class: identity.class,
         driver: sysfs.link_name(&directory.join("driver")),
         numa_node: numa_node(sysfs, &directory),
-        iommu_group: sysfs
-            .link_name(&directory.join("iommu_group"))
-            .and_then(|group| group.parse().ok()),
-        acpi_index: sysfs.optional_text(&directory.join("acpi_index")),
-        rdma: sysfs.names(&directory.join("infiniband")),
-        vdpa: vdpa(sysfs, &directory),
-        netdevs: netdevs(sysfs, &pci_net_directories(sysfs, &directory))?,
+        iommu_group: group.and_then(|group| group.parse().ok()),
+        acpi_index: acpi_index.and_then(|file| sysfs.optional_text(&file)),
+        rdma: if entries.has("infiniband") {
+            sysfs.names(&directory.join("infiniband"))
+        } else {
+            Vec::new()
+        },
+        vdpa: vdpa(sysfs, &directory, &entries),
+        netdevs: netdevs(sysfs, &net_directories(&directory, &entries))?,
         function: pci_function(sysfs, &directory, address, indices)?,
         id,
     })
 }
 
-/// The vDPA devices below a function: `vdpaN`, with a driver of bus vdpa (drivers/vdpa/vdpa.c).
-fn vdpa(sysfs: &Sysfs, directory: &Path) -> Vec<Vdpa> {
-    let is_vdpa = |name: &String| {
+/// The vDPA devices below a function, bound to a driver of bus vdpa (drivers/vdpa/vdpa.c). They are `vdpaN` or whatever
+/// their maker called them (`vdpa dev add name NAME`); such names are only looked for where the bus has any.
+fn vdpa(sysfs: &Sysfs, directory: &Path, entries: &Entries) -> Vec<Vdpa> {
+    let numbered = |name: &String| {
         let number = name.strip_prefix("vdpa");
         number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
     };
-    let names = sysfs.names(directory).into_iter().filter(is_vdpa);
-    let read = |name: String| Vdpa {
-        driver: match sysfs.link_name(&directory.join(&name).join("driver")).as_deref() {
+    let names: Vec<&String> = if sysfs.path("bus/vdpa").is_dir() {
+        let is_vdpa = |name: &&String| {
+            let subsystem = directory.join(name.as_str()).join("subsystem");
+            numbered(name) || sysfs.link_name(&subsystem).as_deref() == Some("vdpa")
+        };
+        entries.0.iter().filter(is_vdpa).collect()
+    } else {
+        entries.beginning_with("vdpa").filter(|name| numbered(name)).collect()
+    };
+    let read = |name: &String| Vdpa {
+        driver: match sysfs.link_name(&directory.join(name).join("driver")).as_deref() {
             Some("vhost_vdpa") => Some(VdpaDriver::Vhost),
             Some("virtio_vdpa") => Some(VdpaDriver::Virtio),
             _ => None,
         },
-        name,
+        name: name.clone(),
     };
-    names.map(read).collect()
+    names.into_iter().map(read).collect()
 }
 
 /// `net`, or a virtio device's: its interfaces hang below the virtio function, one level deeper.
@@ -114,10 +154,14 @@ pub(crate) fn pci_net_directories(sysfs: &Sysfs, directory: &Path) -> Vec<PathBu
     if own.is_dir() {
         return vec![own];
     }
-    let virtio = sysfs
-        .names(directory)
-        .into_iter()
-        .filter(|name| name.starts_with("virtio"));
+    net_directories(directory, &Entries(sysfs.names(directory)))
+}
+
+fn net_directories(directory: &Path, entries: &Entries) -> Vec<PathBuf> {
+    if entries.has("net") {
+        return vec![directory.join("net")];
+    }
+    let virtio = entries.beginning_with("virtio");
     virtio
         .map(|name| directory.join(name).join("net"))
         .filter(|net| net.is_dir())
@@ -254,7 +298,7 @@ fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
         driver: sysfs.link_name(&directory.join("driver")),
         netdevs: netdevs(sysfs, &[directory.join("net")])?,
         rdma: sysfs.names(&directory.join("infiniband")),
-        vdpa: vdpa(sysfs, &directory),
+        vdpa: vdpa(sysfs, &directory, &Entries(sysfs.names(&directory))),
         function: Function::Sf {
             parent: parent.map(DeviceId::Pci),
             number: sysfs.number(&directory.join("sfnum")).ok(),

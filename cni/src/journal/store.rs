@@ -1,6 +1,6 @@
 //! The records on disk.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -76,6 +76,12 @@ impl Journal {
             }
             taken => Ok(taken?),
         }
+    }
+
+    /// Whether a call of ours is changing the device at this moment: its lock is held.
+    pub fn is_changing(&self, device: &DeviceId) -> bool {
+        let lock = File::open(self.locks.join(format!("{}.lock", device.file_stem())));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Takes the lock of a device's IPAM ADD, for this process and the IPAM process that it starts. Taken while the

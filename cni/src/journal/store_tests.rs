@@ -120,3 +120,15 @@ fn a_lock_is_one_holders_and_its_file_goes_with_the_record() {
     waiting.join().unwrap().unwrap().unwrap();
     assert!(!file.exists());
 }
+
+#[test]
+fn a_device_is_changing_while_its_lock_is_held() {
+    let state = tempfile::tempdir().unwrap();
+    let journal = Journal::at(state.path());
+    let device: DeviceId = "0000:3b:02.1".parse().unwrap();
+    assert!(!journal.is_changing(&device));
+    let lock = journal.lock(&device).unwrap();
+    assert!(journal.is_changing(&device));
+    drop(lock);
+    assert!(!journal.is_changing(&device));
+}

@@ -15,9 +15,6 @@ use super::{Document, cdi, device_info, document};
 use crate::config::ResourceName;
 use crate::offer::Offer;
 
-/// How many documents are written before others get their turn: about a millisecond's worth.
-const AT_ONCE: usize = 8;
-
 /// Where documents go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publisher {
@@ -59,15 +56,16 @@ impl Publisher {
             .flat_map(Offer::documents)
             .map(|document| (document.path.as_path(), document))
             .collect();
-        for (index, document) in offer.documents().enumerate() {
-            if known.get(document.path.as_path()) != Some(&document)
-                && let Err(error) = document.ensure()
-            {
-                warn!(%resource, "{}: {error}", document.path.display());
-            }
-            if index % AT_ONCE == AT_ONCE - 1 {
-                tokio::task::yield_now().await;
-            }
+        let differs = |document: &&Document| known.get(document.path.as_path()) != Some(document);
+        let new: Vec<Document> = offer.documents().filter(differs).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
+        // A thousand files take longer than the kubelet should wait for anything.
+        let resource = resource.clone();
+        let written = tokio::task::spawn_blocking(move || ensure(&resource, &new));
+        if let Err(error) = written.await {
+            warn!("documents: {error}");
         }
     }
 
@@ -126,6 +124,14 @@ impl Publisher {
     fn mark(&self, resource: &ResourceName) -> PathBuf {
         self.published
             .join(format!("{}_{}", resource.prefix(), resource.name()))
+    }
+}
+
+fn ensure(resource: &ResourceName, documents: &[Document]) {
+    for document in documents {
+        if let Err(error) = document.ensure() {
+            warn!(%resource, "{}: {error}", document.path.display());
+        }
     }
 }
 

@@ -91,6 +91,22 @@ impl Idle {
         self.wanted.insert(pf.clone());
     }
 
+    /// Whether its VFs' records count.
+    pub(super) fn is_in_force(&self, pf: &DeviceId) -> bool {
+        self.pfs.get(pf).is_some_and(|watched| watched.in_force)
+    }
+
+    /// An event of a PF that a call of ours makes: it changes one VF, whose record nobody goes by meanwhile. The others' go on
+    /// counting; all are looked at again.
+    pub(super) fn happened_by_us(&mut self, pf: &DeviceId, now: Instant) {
+        if let Some(watched) = self.pfs.get_mut(pf) {
+            watched.events += 1;
+            watched.last = now;
+            watched.is_done = false;
+        }
+        self.wanted.insert(pf.clone());
+    }
+
     fn withdraw(&self, pf: &DeviceId) {
         if let Err(error) = self.records.withdraw(pf) {
             warn!(%pf, "the idle records of its VFs are not withdrawn: {error}");

@@ -183,7 +183,8 @@ impl Manager {
                 self.idle.forget(id);
             }
             // New ones are heard of before they are known: their PFs are told of them now.
-            if let Some(pf) = device.and_then(pf_for) {
+            let is_new = before.inventory.get(id).is_none();
+            if let Some(pf) = device.and_then(pf_for).filter(|_| is_new) {
                 self.idle.happened(pf, now);
             }
         }

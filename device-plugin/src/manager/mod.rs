@@ -172,7 +172,10 @@ impl Manager {
         self.text.clear();
         self.reread_config().await;
         self.stale = Stale::everything();
-        self.idle.want_all();
+        let now = Instant::now();
+        for pf in jobs::pfs(&self.hardware) {
+            self.idle.happened(&pf, now);
+        }
         if self.is_looking {
             self.debounce.heard(Instant::now());
         } else {
@@ -225,7 +228,19 @@ impl Manager {
         };
         let pf = device.and_then(|device| jobs::pf_for(device)).cloned();
         if let Some(pf) = pf {
-            self.idle.happened(&pf, now);
+            self.pf_happened(&pf, now);
+        }
+    }
+
+    /// Something happened to a PF or to one of its VFs. Each ADD and DEL is such an event too: if each put all records of the PF
+    /// out of use, many at once would go back to asking the PF.
+    fn pf_happened(&mut self, pf: &DeviceId, now: Instant) {
+        let mut vfs = self.hardware.inventory.devices.iter();
+        let is_ours = |device: &Device| device.pf() == Some(pf) && self.context.journal.is_changing(&device.id);
+        if self.idle.is_in_force(pf) && vfs.any(is_ours) {
+            self.idle.happened_by_us(pf, now);
+        } else {
+            self.idle.happened(pf, now);
         }
     }
 

@@ -87,6 +87,8 @@ impl Running {
         changed: &BTreeSet<DeviceId>,
         anew: bool,
     ) {
+        // The first offer is made when it is served.
+        let Some(sender) = &self.offer else { return };
         let shows = self.shows();
         let is_touched = |id: &DeviceId| {
             let pf = self.device(hardware, id).and_then(Device::pf);
@@ -98,15 +100,13 @@ impl Running {
         }
         let offer = self.make(hardware, surroundings);
         self.shown = shows;
-        if let Some(sender) = &self.offer {
-            sender.send_if_modified(|old| {
-                let differs = **old != offer;
-                if differs {
-                    *old = Arc::new(offer);
-                }
-                differs
-            });
-        }
+        sender.send_if_modified(|old| {
+            let differs = **old != offer;
+            if differs {
+                *old = Arc::new(offer);
+            }
+            differs
+        });
     }
 
     /// A device of the list, as it is or as it was last seen.
