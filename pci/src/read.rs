@@ -53,11 +53,12 @@ pub(crate) struct VfIndices(HashMap<PciAddress, HashMap<PciAddress, u32>>);
 
 impl VfIndices {
     fn of(&mut self, sysfs: &Sysfs, pf: PciAddress, vf: PciAddress) -> Option<u32> {
-        let vfs = self
-            .0
-            .entry(pf)
-            .or_insert_with(|| virtfns(sysfs, pf).map(|(index, vf)| (vf, index)).collect());
-        vfs.get(&vf).copied()
+        self.all(sysfs, pf).get(&vf).copied()
+    }
+
+    fn all(&mut self, sysfs: &Sysfs, pf: PciAddress) -> &HashMap<PciAddress, u32> {
+        let read = || virtfns(sysfs, pf).map(|(index, vf)| (vf, index)).collect();
+        self.0.entry(pf).or_insert_with(read)
     }
 }
 
@@ -190,12 +191,14 @@ fn pci_function(
         Err(error) => return Err(error.into()),
     };
     let num_vfs = sysfs.number(&directory.join("sriov_numvfs"))?;
-    let vfs = virtfns(sysfs, address)
-        .map(|(index, vf)| Vf {
-            index,
-            id: DeviceId::Pci(vf),
+    let known = indices.all(sysfs, address).iter();
+    let mut vfs: Vec<Vf> = known
+        .map(|(vf, index)| Vf {
+            index: *index,
+            id: DeviceId::Pci(*vf),
         })
         .collect();
+    vfs.sort_unstable_by_key(|vf| vf.index);
     Ok(Function::Pf {
         total_vfs,
         num_vfs,

@@ -97,3 +97,23 @@ fn a_vf_that_others_take_to_a_pod_and_back_stays_listed() {
     live.assert_stays(&address, true);
     live.wait_for_idle(&address);
 }
+
+/// Every ADD and DEL is an event of the PF. The daemon sees that it is ours, and the other VFs' records go on counting.
+#[test]
+fn our_own_attachments_leave_the_records_of_other_vfs_in_force() {
+    let (igb, pod) = (Igb::get(), Pod::new("force"));
+    let live = Live::igb(&igb);
+    let address = igb.vf_address(1);
+    live.wait_for_idle(&igb.vf_address(2));
+    let generation = live.plugin.state().join(format!("idle/{}.generation", igb.address));
+    let conf = conf(&address, &json!({"vlan": 31}));
+    let mut in_force = 0;
+    for _ in 0..5 {
+        live.plugin.add(&pod, &conf);
+        in_force += u32::from(generation.exists());
+        live.plugin.del(&pod, &conf);
+        in_force += u32::from(generation.exists());
+    }
+    // A daemon that is behind cannot tell any more whose event it was, and is careful.
+    assert!(in_force >= 6, "in force after {in_force} of 10 calls");
+}
