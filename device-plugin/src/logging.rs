@@ -1,6 +1,12 @@
 //! Logs: on stderr, so that stdout stays for what a command prints.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt, registry};
+
+/// Comes over `--log-level`, as it does in other programs.
+const VARIABLE: &str = "RUST_LOG";
 
 /// How a line of the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -23,20 +29,25 @@ pub struct BadLogLevel {
 
 /// Starts logging; `level` counts where `RUST_LOG` is not set.
 pub fn start(level: &str, format: LogFormat) -> Result<(), BadLogLevel> {
-    let filter = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_unset| level.to_owned());
-    let filter = EnvFilter::try_new(&filter).map_err(|error| BadLogLevel {
-        reason: error.to_string(),
-        filter,
-    })?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter = std::env::var(VARIABLE).unwrap_or_else(|_unset| level.to_owned());
+    // By target and level only: filters by span and field would bring an engine for regular expressions.
+    let targets: Targets = filter
+        .parse()
+        .map_err(|error: tracing_subscriber::filter::ParseError| BadLogLevel {
+            reason: error.to_string(),
+            filter,
+        })?;
+    let log = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         // They would go to a stderr that just failed, and panic.
         .log_internal_errors(false);
     match format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+        LogFormat::Text => registry().with(log.with_target(false).with_filter(targets)).init(),
+        LogFormat::Json => {
+            let log = log.json().flatten_event(true).with_current_span(false);
+            registry().with(log.with_filter(targets)).init();
+        }
     }
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! Every network device of the node.
 
+use std::num::NonZero;
+use std::thread::{self, available_parallelism};
+
 use crate::address::PciAddress;
 use crate::device::{BaseClass, Device, Function};
 use crate::id::{AuxiliaryName, DeviceId, NetdevsimPort};
@@ -27,6 +30,11 @@ pub struct Skipped {
     /// Why.
     pub reason: String,
 }
+
+/// A node with a thousand VFs is read by several threads: what takes time is waiting for the kernel, file by file.
+const MOST_THREADS: usize = 4;
+/// Fewer functions than that are not worth a thread.
+const LEAST_SHARE: usize = 128;
 
 impl Inventory {
     /// Reads all network devices and accelerators on the buses `pci`, `auxiliary` and `netdevsim`.
@@ -81,10 +89,34 @@ impl Inventory {
     }
 
     fn read_pci(&mut self, sysfs: &Sysfs) {
-        let mut indices = VfIndices::default();
-        for name in sysfs.names(&sysfs.path("bus/pci/devices")) {
-            self.read_pci_function(sysfs, &name, &mut indices);
-        }
+        let names = sysfs.names(&sysfs.path("bus/pci/devices"));
+        let threads = available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+        // Neighbours share a PF, whose VFs are listed once for all of them.
+        let shares = names.chunks(names.len().div_ceil(threads).max(LEAST_SHARE));
+        let read = |share: &[String]| {
+            let (mut part, mut indices) = (Self::default(), VfIndices::default());
+            for name in share {
+                part.read_pci_function(sysfs, name, &mut indices);
+            }
+            part
+        };
+        thread::scope(|scope| {
+            let mut shares = shares.into_iter();
+            let own = shares.next();
+            let others: Vec<_> = shares.map(|share| scope.spawn(move || read(share))).collect();
+            self.join(own.map(read).unwrap_or_default());
+            for other in others {
+                match other.join() {
+                    Ok(part) => self.join(part),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
+    }
+
+    fn join(&mut self, part: Self) {
+        self.devices.extend(part.devices);
+        self.skipped.extend(part.skipped);
     }
 
     fn read_pci_function(&mut self, sysfs: &Sysfs, name: &str, indices: &mut VfIndices) {

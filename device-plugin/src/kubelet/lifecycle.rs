@@ -74,6 +74,11 @@ impl Plugin {
         self.offer.clone()
     }
 
+    /// How many streams are open, as long as its present server lives.
+    pub fn streams(&self) -> watch::Receiver<usize> {
+        self.serving.streams()
+    }
+
     /// Keeps the pool registered until `stop`, then ends its streams and removes its socket.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {

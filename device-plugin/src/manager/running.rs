@@ -69,6 +69,7 @@ impl Running {
         let documents = document(
             self.pool.resource.clone(),
             plugin.offer().subscribe(),
+            plugin.streams(),
             surroundings.publisher.clone(),
         );
         self.offer = Some(plugin.offer());
@@ -145,8 +146,15 @@ impl Running {
 }
 
 /// Writes the documents of each offer, one after the other, beside the lists: an Allocate does not wait for it, and sees to
-/// its own.
-async fn document(resource: ResourceName, mut offers: watch::Receiver<Arc<Offer>>, publisher: Publisher) {
+/// its own. The kubelet has its first list before: a thousand files take longer than that should.
+async fn document(
+    resource: ResourceName,
+    mut offers: watch::Receiver<Arc<Offer>>,
+    mut streams: watch::Receiver<usize>,
+    publisher: Publisher,
+) {
+    // The lock on the count is let go at once. A server that ended had its chance.
+    let _ = streams.wait_for(|open| *open > 0).await.is_ok();
     let mut previous: Option<Arc<Offer>> = None;
     loop {
         let offer = Arc::clone(&offers.borrow_and_update());
