@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use hardwire_pci::netlink::{NetlinkError, Socket, Watch};
 use hardwire_pci::{IfName, MacAddr};
 
+use crate::kernel::{LinkChange, change_link};
 use crate::netns::Netns;
 use crate::protocol::Success;
 
@@ -26,6 +27,15 @@ pub enum CarrierBound {
     Expected,
     /// The VF was told to have none.
     Never,
+}
+
+/// What an announcement goes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    /// How long the carrier is waited for.
+    pub(super) carrier: CarrierBound,
+    /// Whether the kernel announces IPv4 addresses: it took `arp_notify`.
+    pub(super) kernel: bool,
 }
 
 impl CarrierBound {
@@ -47,11 +57,11 @@ pub(super) fn announce(
     ifname: &IfName,
     index: u32,
     result: &Success,
-    bound: CarrierBound,
+    bound: Bound,
 ) {
     let not_announced =
         |why: &dyn std::fmt::Display| tracing::info!(ifname = %ifname, "its addresses are not announced: {why}");
-    let late = match carrier(socket, watch, index, bound.duration()) {
+    let late = match carrier(socket, watch, index, bound.carrier.duration()) {
         Ok(Some(carrier)) => carrier == Carrier::Late,
         Ok(None) => return not_announced(&"there is no carrier"),
         Err(error) => return not_announced(&error),
@@ -71,6 +81,18 @@ pub(super) fn announce(
             IpAddr::V4(_) => {}
             IpAddr::V6(address) => v6.push(address),
         }
+    }
+    if v4.is_empty() && v6.is_empty() {
+        return;
+    }
+    // The same address once more is a change of address to the kernel, which announces it (`inetdev_event`, NETDEV_CHANGEADDR,
+    // with `arp_notify`). A packet socket would tell as well, and its close waits for RCU.
+    let again = LinkChange {
+        mac: Some(mac),
+        ..LinkChange::default()
+    };
+    if !v4.is_empty() && bound.kernel && change_link(socket, index, &again).is_ok() {
+        v4.clear();
     }
     if v4.is_empty() && v6.is_empty() {
         return;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hardwire_pci::IfName;
 use hardwire_pci::netlink::{Group, InterfaceAddress, NetlinkError, Socket, Watch};
 
-use super::announce::{CarrierBound, announce};
+use super::announce::{Bound, CarrierBound, announce};
 use crate::kernel::{AddressFlag, LinkChange, Sysctl, SysctlError, add_address, add_route, change_link};
 use crate::netns::Netns;
 use crate::protocol::{CniError, Route, Success, code};
@@ -33,19 +33,20 @@ pub fn configure(
     // Routes through a gateway need a source address that is no longer tentative.
     let settled = family_gateway(result, true).is_some();
     let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("{ifname}: {error}"));
-    let (mut links, addresses) = phases.time(Phase::Addresses, || {
+    let (mut links, addresses, kernel) = phases.time(Phase::Addresses, || {
         let inside = netns.run(|| -> Result<_, CniError> {
-            prepare(ifname, v6).map_err(|error| failed(&error))?;
+            let kernel = prepare(ifname, v6).map_err(|error| failed(&error))?;
             let links = Watch::open(Group::Links).map_err(|error| failed(&error))?;
             let addresses = settled.then(|| Watch::open(Group::Ipv6Addresses)).transpose();
-            Ok((links, addresses.map_err(|error| failed(&error))?))
+            Ok((links, addresses.map_err(|error| failed(&error))?, kernel))
         });
         let watches = inside.map_err(|error| failed(&error))??;
         set_addresses(socket, ifname, index, result)?;
         Ok::<_, CniError>(watches)
     })?;
     phases.time(Phase::Announce, || {
-        announce(netns, socket, &mut links, ifname, index, result, carrier);
+        let bound = Bound { carrier, kernel };
+        announce(netns, socket, &mut links, ifname, index, result, bound);
     });
     phases.time(Phase::Addresses, || {
         if let Some(mut addresses) = addresses {
@@ -128,16 +129,18 @@ fn refused(ifname: &IfName, what: &str, error: &NetlinkError) -> CniError {
     CniError::new(code::REFUSED, format!("{ifname}: the kernel refused {what}: {error}"))
 }
 
-/// What must hold before an address is set and announced. Announcing is a courtesy; IPv6 without its sysctls is not.
-fn prepare(ifname: &IfName, v6: bool) -> Result<(), SysctlError> {
+/// What must hold before an address is set and announced. Announcing is a courtesy; IPv6 without its sysctls is not. Tells
+/// whether the kernel will announce IPv4 addresses.
+fn prepare(ifname: &IfName, v6: bool) -> Result<bool, SysctlError> {
     let name = ifname.as_str();
-    for (family, sysctl) in [("ipv4", "arp_notify"), ("ipv6", "ndisc_notify")] {
-        if let Err(error) = Sysctl::of(family, name, sysctl).write("1") {
-            tracing::debug!(ifname = name, "addresses will not be announced: {error}");
-        }
-    }
+    let [kernel, _v6] = [("ipv4", "arp_notify"), ("ipv6", "ndisc_notify")].map(|(family, sysctl)| {
+        let written = Sysctl::of(family, name, sysctl).write("1");
+        written
+            .inspect_err(|error| tracing::debug!(ifname = name, "the kernel will not announce addresses: {error}"))
+            .is_ok()
+    });
     if !v6 {
-        return Ok(());
+        return Ok(kernel);
     }
     for interface in ["lo", name] {
         let disabled = Sysctl::of("ipv6", interface, "disable_ipv6");
@@ -151,5 +154,5 @@ fn prepare(ifname: &IfName, v6: bool) -> Result<(), SysctlError> {
     if let Err(error) = Sysctl::of("ipv6", name, "optimistic_dad").write("1") {
         tracing::debug!(ifname = name, "this kernel has no optimistic DAD: {error}");
     }
-    Ok(())
+    Ok(kernel)
 }

@@ -7,12 +7,15 @@ use hardwire_cni::idle::IdleRecords;
 use hardwire_pci::DeviceId;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::health::inspect::{Inspected, Verdict};
 
 /// Without an event for so long, a PF and its VFs have settled: network managers and udev's rules have had their turn.
 const SETTLED: Duration = Duration::from_secs(2);
+
+/// For so long after the end of a call its events are heard.
+const AFTERMATH: Duration = Duration::from_millis(50);
 
 /// Whom an adoption is told to.
 pub(super) type Reply = oneshot::Sender<Result<String, String>>;
@@ -44,6 +47,8 @@ struct Watched {
     events: u64,
     last: Instant,
     in_force: bool,
+    /// When a call of ours was last seen to change it.
+    ours: Option<Instant>,
     /// Its VFs have been looked at since it settled.
     is_done: bool,
 }
@@ -79,6 +84,7 @@ impl Idle {
             events: 0,
             last: now,
             in_force: false,
+            ours: None,
             is_done: false,
         });
         watched.events += 1;
@@ -86,6 +92,7 @@ impl Idle {
         watched.is_done = false;
         let was_in_force = std::mem::take(&mut watched.in_force);
         if was_in_force {
+            debug!(%pf, "something happened: the idle records of its VFs do not count until it was looked at");
             self.withdraw(pf);
         }
         self.wanted.insert(pf.clone());
@@ -96,12 +103,21 @@ impl Idle {
         self.pfs.get(pf).is_some_and(|watched| watched.in_force)
     }
 
+    /// Whether a call of ours changed it until a moment ago: its last events are heard when it has ended.
+    pub(super) fn was_ours(&self, pf: &DeviceId, now: Instant) -> bool {
+        let ours = self.pfs.get(pf).and_then(|watched| watched.ours);
+        ours.is_some_and(|ours| now < ours + AFTERMATH)
+    }
+
     /// An event of a PF that a call of ours makes: it changes one VF, whose record nobody goes by meanwhile. The others' go on
-    /// counting; all are looked at again.
-    pub(super) fn happened_by_us(&mut self, pf: &DeviceId, now: Instant) {
+    /// counting; all are looked at again. `still` tells that the call has not ended.
+    pub(super) fn happened_by_us(&mut self, pf: &DeviceId, now: Instant, still: bool) {
         if let Some(watched) = self.pfs.get_mut(pf) {
             watched.events += 1;
             watched.last = now;
+            if still {
+                watched.ours = Some(now);
+            }
             watched.is_done = false;
         }
         self.wanted.insert(pf.clone());

@@ -190,6 +190,7 @@ impl Manager {
             Event::Link(_) | Event::Address(_) | Event::DefaultRoute(_) => Source::Netlink,
             Event::Overrun => Source::Overrun,
         });
+        debug!(?event, "heard");
         let device = match event {
             Event::Overrun => {
                 warn!("events were lost: reading everything again");
@@ -237,8 +238,9 @@ impl Manager {
     fn pf_happened(&mut self, pf: &DeviceId, now: Instant) {
         let mut vfs = self.hardware.inventory.devices.iter();
         let is_ours = |device: &Device| device.pf() == Some(pf) && self.context.journal.is_changing(&device.id);
-        if self.idle.is_in_force(pf) && vfs.any(is_ours) {
-            self.idle.happened_by_us(pf, now);
+        let still = self.idle.is_in_force(pf) && vfs.any(is_ours);
+        if still || self.idle.is_in_force(pf) && self.idle.was_ours(pf, now) {
+            self.idle.happened_by_us(pf, now, still);
         } else {
             self.idle.happened(pf, now);
         }

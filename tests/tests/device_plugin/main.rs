@@ -20,6 +20,7 @@ mod podresources;
 mod preferred;
 mod registration;
 mod reload;
+mod soak;
 
 use std::time::Duration;
 
