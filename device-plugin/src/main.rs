@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     match command(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!("{error:#}");
+            error!("{}", in_words(&error));
             ExitCode::FAILURE
         }
     }
@@ -67,6 +67,17 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
     let ended = runtime.block_on(daemon::run(args));
     runtime.shutdown_timeout(RUNTIME_BOUND);
     Ok(ended?)
+}
+
+/// The error and what caused it, each once: most errors say their cause themselves.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Before there is a log.

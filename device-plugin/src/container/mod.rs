@@ -7,7 +7,7 @@
 //! and the device-info-spec 1.1.0 of the Network Plumbing Working Group.
 //!
 //! - [`surroundings`]: where to read, and what is the same for all devices;
-//! - [`characters`], [`node`], [`info`]: the files of one device, as nodes and as the sections of the variable;
+//! - [`characters`], [`node`], `info`: the files of one device, as nodes and as the sections of the variable;
 //! - [`cdi`], [`device_info`]: the two documents; [`document`]: a file with a content;
 //! - [`publisher`]: documents come with an offer and go with the pool;
 //! - [`args`]: the flags.

@@ -3,13 +3,13 @@
 //! Single-threaded. Whatever blocks (sysfs, netlink, the journal) is done elsewhere, one job of a kind at a time; its result
 //! comes back as one more event. Nothing wakes up without a reason (rule 10): timers run only while something is due.
 //!
-//! - [`running`]: a pool that is being served;
-//! - [`listing`]: which device is in which list, and for how long;
-//! - [`facts`]: what is known of a listed device, and the verdict;
-//! - [`idle`]: what is known of idle states;
-//! - [`jobs`]: what is done elsewhere;
-//! - [`view`]: what others are told;
-//! - [`setup`]: the beginning, and another configuration.
+//! - `running`: a pool that is being served;
+//! - `listing`: which device is in which list, and for how long;
+//! - `facts`: what is known of a listed device, and the verdict;
+//! - `idle`: what is known of idle states;
+//! - `jobs`: what is done elsewhere;
+//! - `view`: what others are told;
+//! - `setup`: the beginning, and another configuration.
 
 mod facts;
 mod idle;

@@ -7,9 +7,9 @@
 //! First comes the NUMA node: that of what must be included, else one that can hold the whole request; then the pool's
 //! [`Placement`]. Only `pairs` may cross nodes when it cannot be had on one: a bond of one port is none.
 //!
-//! - [`chosen`]: devices on their PFs, and how good a choice is;
-//! - [`placement`]: the next device, for each placement;
-//! - [`nodes`]: which NUMA node.
+//! - `chosen`: devices on their PFs, and how good a choice is;
+//! - `placement`: the next device, for each placement;
+//! - `nodes`: which NUMA node.
 
 mod chosen;
 mod nodes;

@@ -1,8 +1,8 @@
 //! The device manager on a node with 1,024 VFs: how soon the kubelet has its list, what it weighs, how fast it allocates,
 //! and what it costs while nothing happens.
 //!
-//! The node is a tree of files ([`tree`]): 8 PFs with 128 VFs each, bound to vfio-pci, so that no interface of the machine has
-//! a part in it. How fast it follows a change is measured in the emulated node ([`events`]). sriov-network-device-plugin runs on the same tree, in the same run ([`process`]).
+//! The node is a tree of files (`tree`): 8 PFs with 128 VFs each, bound to vfio-pci, so that no interface of the machine has
+//! a part in it. How fast it follows a change is measured in the emulated node ([`events`]). sriov-network-device-plugin runs on the same tree, in the same run (`process`).
 
 mod events;
 mod process;
