@@ -9,6 +9,9 @@ use hardwire_pci::netlink::{NetlinkError, Socket};
 use super::VfPort;
 use crate::kernel::{LinkChange, VfAttribute, change_link, set_vf};
 
+/// A VF driver asks its PF through a mailbox that a busy PF does not always answer in time, which looks like a refusal.
+const ATTEMPTS: usize = 3;
+
 impl VfPort<'_> {
     /// Gives the interface `index` of `netns` (the host's where `None`) the address `mac`, while no admin MAC stands in the
     /// way, and then the PF the admin MAC `admin`. The link is down meanwhile.
@@ -25,10 +28,18 @@ impl VfPort<'_> {
             mac: Some(mac),
             ..LinkChange::default()
         };
-        let given = match netns {
+        let mut netns = netns;
+        let mut give = || match &mut netns {
             Some(socket) => change_link(socket, index, &change),
             None => change_link(self.socket, index, &change),
         };
+        let mut given = give();
+        for _ in 1..ATTEMPTS {
+            if given.is_ok() {
+                break;
+            }
+            given = give();
+        }
         // Whatever the interface said, the admin MAC is set again.
         let admin = admin.filter(|admin| *admin != MacAddr::ZERO);
         let set = admin.map_or(Ok(()), |admin| {
