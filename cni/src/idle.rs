@@ -8,7 +8,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use hardwire_pci::DeviceId;
@@ -16,6 +15,7 @@ use hardwire_pci::netlink::VfState;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::OriginalLink;
+use crate::state_file::replace;
 
 /// A free device as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,16 +130,6 @@ pub fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
         .trim_end()
         .to_owned())
-}
-
-/// The daemon is the only writer, so one temporary name per file is enough.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    }
-    let temporary = path.with_extension("tmp");
-    fs::write(&temporary, content)?;
-    fs::rename(&temporary, path)
 }
 
 fn gone(removed: io::Result<()>) -> io::Result<()> {

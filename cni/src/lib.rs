@@ -21,6 +21,7 @@ pub mod protocol;
 pub mod queue;
 pub mod release;
 pub mod report;
+pub mod state_file;
 pub mod verbs;
 
 pub use context::Context;

@@ -21,9 +21,9 @@ const BOUND: Duration = Duration::from_secs(10);
 /// Tickets are short; a longer name is none.
 const NAME_MAX: u64 = 64;
 
-/// A turn; the next one's begins when it is dropped.
+/// The lock, held until it is dropped; who waited longest is next.
 #[derive(Debug)]
-pub struct Turn {
+pub struct FairLock {
     ticket: Option<Ticket>,
 }
 
@@ -34,16 +34,16 @@ struct Ticket {
     _file: File,
 }
 
-impl Turn {
-    /// Waits for the turn of this call; `state` is the state directory.
-    pub fn wait(state: &Path) -> Self {
+impl FairLock {
+    /// Waits until all who came before are done; `state` is the state directory.
+    pub fn acquire(state: &Path) -> Self {
         let ticket = Ticket::draw(&state.join("queue"));
         let ticket = ticket.map_err(|error| tracing::debug!("moving out of turn: {error}"));
         Self { ticket: ticket.ok() }
     }
 }
 
-impl Drop for Turn {
+impl Drop for FairLock {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             // Who comes next removes it where this fails.
@@ -120,7 +120,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..10 {
-                        let turn = Turn::wait(state.path());
+                        let turn = FairLock::acquire(state.path());
                         assert!(turn.ticket.is_some());
                         assert!(moving.try_lock().is_ok(), "two at once");
                         drop(turn);
@@ -135,14 +135,14 @@ mod tests {
     fn who_comes_first_moves_first() {
         let state = tempfile::tempdir().unwrap();
         let order = Mutex::new(Vec::new());
-        let first = Turn::wait(state.path());
+        let first = FairLock::acquire(state.path());
         thread::scope(|scope| {
             for n in 0..5 {
                 let waiting = tickets(state.path());
                 scope.spawn({
                     let (state, order) = (state.path(), &order);
                     move || {
-                        let _turn = Turn::wait(state);
+                        let _turn = FairLock::acquire(state);
                         order.lock().unwrap().push(n);
                     }
                 });
@@ -158,11 +158,11 @@ mod tests {
     #[test]
     fn a_ticket_whose_holder_died_holds_up_nobody() {
         let state = tempfile::tempdir().unwrap();
-        drop(Turn::wait(state.path()));
+        drop(FairLock::acquire(state.path()));
         let queue = state.path().join("queue");
         fs::write(queue.join("1-1"), "").unwrap();
         fs::write(queue.join("tail"), "1-1").unwrap();
-        let turn = Turn::wait(state.path());
+        let turn = FairLock::acquire(state.path());
         assert!(turn.ticket.is_some() && !queue.join("1-1").exists());
     }
 
@@ -170,10 +170,10 @@ mod tests {
     fn without_a_queue_a_call_goes_on() {
         let state = tempfile::tempdir().unwrap();
         fs::write(state.path().join("queue"), "in the way").unwrap();
-        assert!(Turn::wait(state.path()).ticket.is_none());
+        assert!(FairLock::acquire(state.path()).ticket.is_none());
         fs::remove_file(state.path().join("queue")).unwrap();
-        drop(Turn::wait(state.path()));
+        drop(FairLock::acquire(state.path()));
         fs::write(state.path().join("queue/tail"), "../../etc/passwd").unwrap();
-        assert!(Turn::wait(state.path()).ticket.is_some());
+        assert!(FairLock::acquire(state.path()).ticket.is_some());
     }
 }

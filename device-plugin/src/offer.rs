@@ -2,19 +2,13 @@
 //! beforehand, so that Allocate touches nothing on its way (pod admission on a node is serial).
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
-use std::thread::{self, available_parallelism};
 
-use hardwire_pci::Device;
+use hardwire_pci::{Device, in_shares};
 use hardwire_proto::deviceplugin as api;
 
 use crate::config::{Needs, Placement, Pool};
 use crate::container::device_info::device_info;
 use crate::container::{CdiPool, Characters, Document, Node, Surroundings, info};
-
-const MOST_THREADS: usize = 4;
-/// Fewer members than that are not worth a thread.
-const LEAST_SHARE: usize = 128;
 
 /// A pool as the kubelet sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,24 +51,6 @@ pub struct Member<'a> {
     pub needs: Needs,
     /// Whether it may be given out.
     pub healthy: bool,
-}
-
-/// Works on many members with several threads: what takes time is asking sysfs about each.
-fn in_shares<M: Sync, T: Send>(members: &[M], work: impl Fn(&[M]) -> T + Sync) -> Vec<T> {
-    let threads = available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let mut shares = members.chunks(members.len().div_ceil(threads).max(LEAST_SHARE));
-    thread::scope(|scope| {
-        let (own, work) = (shares.next(), &work);
-        let others: Vec<_> = shares.map(|share| scope.spawn(move || work(share))).collect();
-        let mut done: Vec<T> = own.map(work).into_iter().collect();
-        for other in others {
-            match other.join() {
-                Ok(result) => done.push(result),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done
-    })
 }
 
 // === impl Offer ===

@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use hardwire_cni::report::SOCKET;
+use hardwire_cni::report::daemon_listens;
+use hardwire_cni::state_file::replace;
 use hardwire_pci::DeviceId;
 use serde::{Deserialize, Serialize};
 
@@ -58,8 +57,7 @@ impl View {
     /// The view of the daemon that runs on `state`, the state directory; `None` where none runs, or none that is
     /// understood.
     pub fn read(state: &Path) -> Option<Self> {
-        UnixDatagram::unbound().ok()?.connect(state.join(SOCKET)).ok()?;
-        Self::left(state)
+        daemon_listens(state).then(|| Self::left(state))?
     }
 
     /// What the daemon before us thought, whether it lives or not.
@@ -70,15 +68,16 @@ impl View {
 
     /// Writes the view, in one step. The daemon is the only writer.
     pub fn write(&self, state: &Path) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(state)?;
-        let (path, temporary) = (state.join(FILE), state.join("devices.tmp"));
-        fs::write(&temporary, serde_json::to_vec(self)?)?;
-        fs::rename(temporary, path)
+        replace(&state.join(FILE), &serde_json::to_vec(self)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use hardwire_cni::report::SOCKET;
+
     use super::*;
 
     #[test]

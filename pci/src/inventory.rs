@@ -1,13 +1,11 @@
 //! Every network device of the node.
 
-use std::num::NonZero;
-use std::thread::{self, available_parallelism};
-
 use crate::address::PciAddress;
 use crate::device::{BaseClass, Device, Function};
 use crate::id::{AuxiliaryName, DeviceId, NetdevsimPort};
 use crate::identity::Identity;
 use crate::read::{ReadError, VfIndices, netdevsim_ports, read_device, read_identified};
+use crate::shares::in_shares;
 use crate::sysfs::Sysfs;
 
 /// The type of subfunctions in the names of the auxiliary bus (`MLX5_SF_DEV_ID_NAME`, mlx5/core/sf/dev/dev.h).
@@ -30,11 +28,6 @@ pub struct Skipped {
     /// Why.
     pub reason: String,
 }
-
-/// A node with a thousand VFs is read by several threads: what takes time is waiting for the kernel, file by file.
-const MOST_THREADS: usize = 4;
-/// Fewer functions than that are not worth a thread.
-const LEAST_SHARE: usize = 128;
 
 impl Inventory {
     /// Reads all network devices and accelerators on the buses `pci`, `auxiliary` and `netdevsim`.
@@ -90,28 +83,17 @@ impl Inventory {
 
     fn read_pci(&mut self, sysfs: &Sysfs) {
         let names = sysfs.names(&sysfs.path("bus/pci/devices"));
-        let threads = available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
         // Neighbours share a PF, whose VFs are listed once for all of them.
-        let shares = names.chunks(names.len().div_ceil(threads).max(LEAST_SHARE));
-        let read = |share: &[String]| {
+        let parts = in_shares(&names, |share| {
             let (mut part, mut indices) = (Self::default(), VfIndices::default());
             for name in share {
                 part.read_pci_function(sysfs, name, &mut indices);
             }
             part
-        };
-        thread::scope(|scope| {
-            let mut shares = shares.into_iter();
-            let own = shares.next();
-            let others: Vec<_> = shares.map(|share| scope.spawn(move || read(share))).collect();
-            self.join(own.map(read).unwrap_or_default());
-            for other in others {
-                match other.join() {
-                    Ok(part) => self.join(part),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
         });
+        for part in parts {
+            self.join(part);
+        }
     }
 
     fn join(&mut self, part: Self) {

@@ -24,6 +24,7 @@ mod mac;
 pub mod netlink;
 mod node_use;
 mod read;
+mod shares;
 mod sysfs;
 
 pub use address::{BadPciAddress, PciAddress};
@@ -35,4 +36,5 @@ pub use inventory::{Inventory, Skipped};
 pub use mac::{BadMac, MacAddr};
 pub use node_use::{NodeUse, NodeUses, node_use};
 pub use read::{ReadError, read_device};
+pub use shares::in_shares;
 pub use sysfs::{Sysfs, SysfsError};

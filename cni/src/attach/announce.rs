@@ -82,9 +82,6 @@ pub(super) fn announce(
             IpAddr::V6(address) => v6.push(address),
         }
     }
-    if v4.is_empty() && v6.is_empty() {
-        return;
-    }
     // The same address once more is a change of address to the kernel, which announces it (`inetdev_event`, NETDEV_CHANGEADDR,
     // with `arp_notify`). A packet socket would tell as well, and its close waits for RCU.
     let again = LinkChange {

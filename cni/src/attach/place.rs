@@ -14,7 +14,7 @@ use crate::kernel::{LinkChange, change_link};
 use crate::netns::Entered;
 use crate::pf::VfPort;
 use crate::protocol::{CniError, code};
-use crate::queue::Turn;
+use crate::queue::FairLock;
 use crate::report::{Phase, Phases};
 
 /// A device in its pod.
@@ -62,10 +62,10 @@ pub fn place(
     let Some(original) = record.link.clone() else {
         return Ok(Placed { link: None });
     };
-    let turn = phases.time(Phase::Lock, || Turn::wait(&context.state));
+    let queued = phases.time(Phase::Lock, || FairLock::acquire(&context.state));
     let moved = phases.time(Phase::Move, || move_in(record, &original, candidate, conf, host, pod));
     let link = moved?;
-    drop(turn);
+    drop(queued);
     record.target.index = Some(link.index);
     Ok(Placed { link: Some(link) })
 }

@@ -1,12 +1,13 @@
 //! From the configuration's name of a device to the device.
 
+use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
 use hardwire_pci::{
     AuxiliaryName, Device, DeviceId, IfName, MacAddr, Netdev, NetdevsimPort, PciAddress, PortName, ReadError, Sysfs,
     read_attachable,
 };
 
-use super::{Candidate, is_userspace_driver};
+use super::Candidate;
 use crate::config::{DeviceName, Way};
 use crate::protocol::{CniError, code};
 

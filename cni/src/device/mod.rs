@@ -16,9 +16,6 @@ use crate::protocol::{CniError, code};
 pub use locate::id_of_link;
 pub(crate) use locate::{find_by_mac, is_link_of, missing};
 
-/// Drivers that hand a device to user space: it has no interface then, and none is moved.
-const USERSPACE_DRIVERS: [&str; 2] = ["uio_pci_generic", "igb_uio"];
-
 /// A device that may be attached.
 #[derive(Debug)]
 pub struct Candidate {
@@ -104,11 +101,6 @@ fn check_spare(
 fn node_device(device: &Device, netdev: &Netdev, used: &NodeUse) -> CniError {
     let msg = format!("{} ({}) is the node's own: {used}", device.id, netdev.name);
     CniError::new(code::NODE_DEVICE, msg).with_details("\"allowNodeDevice\": true attaches it all the same")
-}
-
-/// Whether a driver hands its devices to user space: vfio-pci and its vendors' variants (`mlx5_vfio_pci`), or a uio one.
-pub fn is_userspace_driver(driver: &str) -> bool {
-    USERSPACE_DRIVERS.contains(&driver) || driver.replace('_', "-").ends_with("vfio-pci")
 }
 
 /// Whether a device is in this machine: on the host, in a pod of ours, or with user space.

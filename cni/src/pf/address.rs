@@ -17,7 +17,7 @@ impl VfPort<'_> {
     /// way, and then the PF the admin MAC `admin`. The link is down meanwhile.
     pub fn give_address(
         &mut self,
-        netns: Option<&mut Socket>,
+        mut netns: Option<&mut Socket>,
         index: u32,
         mac: MacAddr,
         admin: Option<MacAddr>,
@@ -28,7 +28,6 @@ impl VfPort<'_> {
             mac: Some(mac),
             ..LinkChange::default()
         };
-        let mut netns = netns;
         let mut give = || match &mut netns {
             Some(socket) => change_link(socket, index, &change),
             None => change_link(self.socket, index, &change),

@@ -3,19 +3,20 @@
 //! In the pod under its name, in the pod under another one, back on the host because the namespace ended (under the pod's
 //! name, or `devN` where that is taken), in a namespace that nobody can reach, or nowhere.
 
+use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
 use hardwire_pci::{DeviceId, PortName, ReadError, Sysfs, read_attachable};
 
-use super::link::stand_in;
+use super::stand_in::stand_in;
 use super::{ReleaseError, refused};
 use crate::Context;
-use crate::device::{is_link_of, is_userspace_driver};
+use crate::device::is_link_of;
 use crate::journal::{OriginalLink, Record};
 use crate::netns::{Entered, Netns, NetnsError};
 
 /// Where a device is.
 #[derive(Debug)]
-pub enum Whereabouts {
+pub enum Location {
     /// In the namespace of the record.
     Pod {
         /// That namespace.
@@ -34,14 +35,14 @@ pub enum Whereabouts {
 }
 
 /// Looks in the pod first, where an attached device is, then on the host.
-pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Whereabouts, ReleaseError> {
+pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Location, ReleaseError> {
     let Some(original) = &record.link else {
-        return Ok(Whereabouts::Bare);
+        return Ok(Location::Bare);
     };
     if let Some(mut entered) = pod(record)?
         && let Some(link) = in_pod(record, original, &mut entered)?
     {
-        return Ok(Whereabouts::Pod {
+        return Ok(Location::Pod {
             entered,
             link: Box::new(link),
         });
@@ -49,26 +50,22 @@ pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Whe
     let failed = |source| refused(record, "looking for it on the host", source);
     if let DeviceId::Interface(_) = &record.device {
         let found = software_interface(record, original, host).map_err(failed)?;
-        return Ok(found.map_or(Whereabouts::Gone, |link| Whereabouts::Host(Box::new(link))));
+        return Ok(found.map_or(Location::Gone, |link| Location::Host(Box::new(link))));
     }
     let device = match read_attachable(&context.sysfs, &record.device) {
         Ok(device) => device,
         Err(ReadError::Missing(_)) => return Ok(missing(&record.device, &context.sysfs)),
         Err(ReadError::Sysfs(error)) => {
             tracing::warn!(device = %record.device, "cannot be read: {error}");
-            return Ok(Whereabouts::Unreachable);
+            return Ok(Location::Unreachable);
         }
     };
     if let Some(netdev) = device.netdev() {
         let link = host.link_by_index(netdev.index).map_err(failed)?;
-        return Ok(link.map_or(Whereabouts::Unreachable, |link| Whereabouts::Host(Box::new(link))));
+        return Ok(link.map_or(Location::Unreachable, |link| Location::Host(Box::new(link))));
     }
     let bare = device.driver.as_deref().is_none_or(is_userspace_driver);
-    Ok(if bare {
-        Whereabouts::Bare
-    } else {
-        Whereabouts::Unreachable
-    })
+    Ok(if bare { Location::Bare } else { Location::Unreachable })
 }
 
 /// An interface on no bus that is on the host: as it was, under the stand-in that a release gave it, or, for hardware
@@ -135,15 +132,15 @@ fn is_it(record: &Record, original: &OriginalLink, link: &Link) -> bool {
 }
 
 /// A device that sysfs does not show. A netdevsim port shows only where its interface is; it is gone if its VF is.
-fn missing(id: &DeviceId, sysfs: &Sysfs) -> Whereabouts {
+fn missing(id: &DeviceId, sysfs: &Sysfs) -> Location {
     let DeviceId::Netdevsim(port) = id else {
-        return Whereabouts::Gone;
+        return Location::Gone;
     };
     let directory = sysfs.path(format!("bus/netdevsim/devices/netdevsim{}", port.device));
     let num_vfs = sysfs.number::<u32>(&directory.join("sriov_numvfs"));
     match (num_vfs, port.port) {
-        (Ok(num_vfs), PortName::Vf { vf, .. }) if vf >= num_vfs => Whereabouts::Gone,
-        (Ok(_), _) => Whereabouts::Unreachable,
-        (Err(_), _) => Whereabouts::Gone,
+        (Ok(num_vfs), PortName::Vf { vf, .. }) if vf >= num_vfs => Location::Gone,
+        (Ok(_), _) => Location::Unreachable,
+        (Err(_), _) => Location::Gone,
     }
 }

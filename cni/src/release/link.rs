@@ -3,9 +3,10 @@
 use std::os::fd::AsFd;
 
 use hardwire_pci::netlink::{Link, LinkFlags, NetlinkError, Socket};
-use hardwire_pci::{DeviceId, IfName, MacAddr};
+use hardwire_pci::{IfName, MacAddr};
 
-use super::find::{Whereabouts, find};
+use super::find::{Location, find};
+use super::stand_in::stand_in;
 use super::{ReleaseError, refused};
 use crate::Context;
 use crate::journal::{OriginalLink, Record};
@@ -61,7 +62,7 @@ pub(super) fn bring_back(
     }
     if let Err(source) = moved {
         // The move itself may be done: what it left is then put right on the host, part by part.
-        let Whereabouts::Host(link) = find(context, record, host)? else {
+        let Location::Host(link) = find(context, record, host)? else {
             return Err(refused(record, "moving it back to the host", source));
         };
         return restore_on_host(context, record, &link, host);
@@ -261,14 +262,4 @@ fn name_taken(record: &Record, original: &OriginalLink, instead: &IfName) -> Rel
         name: original.name.to_string(),
         instead: instead.to_string(),
     }
-}
-
-/// A name that no other device gets, for one whose own is taken: made of its id, within 15 bytes.
-pub(super) fn stand_in(id: &DeviceId) -> IfName {
-    let text: String = id.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
-    let tail = text.len().saturating_sub(13);
-    let name = format!("hw{}", text.get(tail..).unwrap_or_default());
-    // Letters and digits, at most 15 of them: always a name; the id's own would be refused, not mangled.
-    name.parse()
-        .unwrap_or_else(|_| unreachable!("{name} is a valid interface name"))
 }

@@ -8,6 +8,7 @@ mod find;
 mod idle;
 mod link;
 mod reclaim;
+mod stand_in;
 
 use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::{NetlinkError, Socket};
@@ -17,10 +18,10 @@ use crate::journal::{JournalError, OriginalVf, Record};
 use crate::kernel::{LinkChange, change_link};
 use crate::netns::NetnsError;
 use crate::pf::{PfError, TrunkError, VfPort, pf_of};
-use crate::queue::Turn;
+use crate::queue::FairLock;
 use crate::report::{Phase, Phases};
 
-pub use find::{Whereabouts, find};
+pub use find::{Location, find};
 pub use idle::return_to_idle;
 pub use reclaim::{is_orphaned, reclaim, release_ipam};
 
@@ -93,16 +94,17 @@ pub fn release(
     host: &mut Socket,
     phases: &mut Phases,
 ) -> Result<Outcome, ReleaseError> {
-    let mut whereabouts = find(context, record, host)?;
-    if let Whereabouts::Unreachable = whereabouts {
+    let mut location = find(context, record, host)?;
+    if let Location::Unreachable = location {
         // It may be up, in a namespace that the application made: it keeps the VLAN that isolates it.
         return Ok(Outcome::Unreachable);
     }
-    if let (Whereabouts::Pod { entered, link }, Some(_)) = (&mut whereabouts, &record.vf)
+    if let (Location::Pod { entered, link }, Some(_)) = (&mut location, &record.vf)
         && link.flags.is_up()
     {
         // With the attributes goes the isolation that they make: nothing may leave the pod any more when they do.
-        let down = change_link(&mut entered.socket, link.index, &LinkChange::up(false));
+        let set_down = || change_link(&mut entered.socket, link.index, &LinkChange::up(false));
+        let down = phases.time(Phase::Move, set_down);
         down.map_err(|source| refused(record, "setting it down", source))?;
     }
     // The PF first: while an admin MAC is set, some drivers take no other address (igb), and some take no reset of
@@ -119,15 +121,15 @@ pub fn release(
         source,
     });
     let pf = pf.and(trunk);
-    let link = match whereabouts {
-        Whereabouts::Pod { entered, link } => {
-            let turn = phases.time(Phase::Lock, || Turn::wait(&context.state));
+    let link = match location {
+        Location::Pod { entered, link } => {
+            let queued = phases.time(Phase::Lock, || FairLock::acquire(&context.state));
             let back = phases.time(Phase::Move, || link::bring_back(context, record, entered, &link, host));
-            drop(turn);
+            drop(queued);
             back
         }
-        Whereabouts::Host(link) => link::restore_on_host(context, record, &link, host),
-        Whereabouts::Bare | Whereabouts::Gone | Whereabouts::Unreachable => Ok(()),
+        Location::Host(link) => link::restore_on_host(context, record, &link, host),
+        Location::Bare | Location::Gone | Location::Unreachable => Ok(()),
     };
     pf.and(link)?;
     phases.time(Phase::Journal, || context.journal.remove(&record.device))?;

@@ -10,21 +10,15 @@ use super::*;
 
 fn vf(vendor: &str, driver: &str, index: u32) -> Device {
     Device {
-        id: format!("0000:03:02.{index}").parse().unwrap(),
         vendor: vendor.to_owned(),
         device: "10ca".to_owned(),
         class: 0x02_0000,
         driver: Some(driver.to_owned()),
-        numa_node: None,
-        iommu_group: None,
-        acpi_index: None,
-        rdma: Vec::new(),
-        vdpa: Vec::new(),
-        netdevs: Vec::new(),
         function: Function::Vf {
             pf: Some("0000:03:00.0".parse().unwrap()),
             index: Some(index),
         },
+        ..Device::unknown(format!("0000:03:02.{index}").parse().unwrap())
     }
 }
 

@@ -18,18 +18,14 @@ fn netdev(name: &str, port: Option<&str>) -> Netdev {
 
 fn device(id: &str, netdevs: Vec<Netdev>, function: Function) -> Device {
     Device {
-        id: id.parse().unwrap(),
         vendor: "8086".to_owned(),
         device: "10c9".to_owned(),
         class: 0x02_0000,
         driver: Some("igb".to_owned()),
         numa_node: Some(1),
-        iommu_group: None,
-        acpi_index: None,
-        rdma: Vec::new(),
-        vdpa: Vec::new(),
         netdevs,
         function,
+        ..Device::unknown(id.parse().unwrap())
     }
 }
 

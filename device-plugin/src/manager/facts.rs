@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hardwire_cni::device::is_userspace_driver;
+use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::{Device, DeviceId};
 use tokio::time::Instant;
 use tracing::{info, warn};

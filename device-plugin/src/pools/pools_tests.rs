@@ -8,18 +8,12 @@ use crate::config::{Config, Defaults, Pool};
 
 fn device(id: &str, function: Function) -> Device {
     Device {
-        id: id.parse().unwrap(),
         vendor: "8086".to_owned(),
         device: "10ca".to_owned(),
         class: 0x02_0000,
         driver: Some("igbvf".to_owned()),
-        numa_node: None,
-        iommu_group: None,
-        acpi_index: None,
-        rdma: Vec::new(),
-        vdpa: Vec::new(),
-        netdevs: Vec::new(),
         function,
+        ..Device::unknown(id.parse().unwrap())
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! - [`Vfio`]: group and device files of what a VFIO driver holds;
 //! - [`RdmaClasses`]: what belongs to which RDMA device, read once for all devices of a node;
-//! - [`uio`], [`vhost_vdpa`], [`has_misc`]: the rest.
+//! - [`uio`], [`vhost_vdpa`], [`has_misc`]: the rest;
+//! - [`is_userspace_driver`]: which drivers these are.
 
 mod rdma;
 mod vfio;
@@ -20,6 +21,12 @@ pub use vfio::Vfio;
 /// Drivers that hand a PCI function to user space through UIO. Others have a UIO device too, for a purpose of their own
 /// (bnx2 with cnic).
 const UIO_DRIVERS: [&str; 3] = ["uio", "igb_uio", "uio_pci_generic"];
+
+/// Whether a driver hands its devices to user space, so that they have no interface: vfio-pci and its vendors' variants
+/// (`mlx5_vfio_pci`), or a UIO one.
+pub fn is_userspace_driver(driver: &str) -> bool {
+    UIO_DRIVERS.contains(&driver) || driver.replace('_', "-").ends_with("vfio-pci")
+}
 
 /// `uioN` of a device that a UIO driver holds.
 pub fn uio(sysfs: &Sysfs, device: &Device) -> Option<String> {

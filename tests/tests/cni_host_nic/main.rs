@@ -9,41 +9,24 @@ mod restored;
 
 use std::fs;
 
-use hardwire_tests::node::{Pod, host_links, run, succeeds};
+use hardwire_tests::node::{Pod, Veth, host_links};
 use hardwire_tests::plugin::Plugin;
 use serde_json::{Value, json};
 
 /// A pair of interfaces on the host: one to attach, the other its neighbour. Removed when dropped.
-struct Nic(String);
+struct Nic(Veth);
 
 impl Nic {
     fn new(name: &str) -> Self {
-        run(&[
-            "ip",
-            "link",
-            "add",
-            name,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            &format!("{name}p"),
-        ]);
-        Self(name.to_owned())
+        Self(Veth::new(name))
     }
 
     fn conf(&self, extra: &Value) -> Value {
-        let mut conf = json!({"cniVersion": "1.0.0", "name": "net-a", "type": "hardwire", "device": self.0});
+        let mut conf = json!({"cniVersion": "1.0.0", "name": "net-a", "type": "hardwire", "device": self.0.name()});
         for (key, value) in extra.as_object().expect("an object") {
             conf[key] = value.clone();
         }
         conf
-    }
-}
-
-impl Drop for Nic {
-    fn drop(&mut self) {
-        succeeds(&["ip", "link", "del", &format!("{}p", self.0)]);
     }
 }
 

@@ -126,6 +126,24 @@ fn d22_specs_outlive_the_process_and_follow_the_hardware() {
 }
 
 #[test]
+fn d22_a_group_that_changes_under_the_running_daemon_is_in_the_next_answer() {
+    let with = WithCdi::start(&two_pools());
+    with.allocate("intel.com/dpdk", &["0000:01:10.0"], 1);
+    with.tree.bind_vfio("0000:01:10.0", 9);
+    with.daemon.signal(Signal::HUP);
+    let expected = ["/dev/vfio/9:/dev/vfio/9", "/dev/vfio/vfio:/dev/vfio/vfio"];
+    let deadline = std::time::Instant::now() + SOON;
+    loop {
+        let answer = with.allocate("intel.com/dpdk", &["0000:01:10.0"], 1);
+        let nodes = with.specs().apply(&[answer]).unwrap().nodes;
+        if nodes == expected {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{nodes:?}");
+    }
+}
+
+#[test]
 fn the_spec_of_a_removed_pool_goes_and_others_stay() {
     let mut with = WithCdi::start(&two_pools());
     with.allocate("intel.com/dpdk", &["0000:01:10.0"], 1);

@@ -117,3 +117,22 @@ fn our_own_attachments_leave_the_records_of_other_vfs_in_force() {
     // A daemon that is behind cannot tell any more whose event it was, and is careful.
     assert!(in_force >= 6, "in force after {in_force} of 10 calls");
 }
+
+/// Nobody can tell whether the VF is free, so nothing of it is judged or put right but what a journal record names.
+#[test]
+fn without_podresources_nothing_is_repaired_but_what_the_journal_names() {
+    let (igb, pod) = (Igb::get(), Pod::new("blind"));
+    let live = Live::igb(&igb);
+    let address = igb.vf_address(5);
+    live.wait_for_idle(&address);
+    std::fs::remove_file(live.site.kubelet_dir().join("pod-resources/kubelet.sock")).unwrap();
+    let conf = conf(&address, &json!({"trust": "on"}));
+    live.plugin.add(&pod, &conf);
+    run(&["ip", "link", "set", &igb.name, "vf", "5", "vlan", "55"]);
+    live.plugin.del(&pod, &conf);
+    live.assert_stays(&address, true);
+    let left = igb.vf(5);
+    assert_eq!(left["vlan_list"][0]["vlan"], 55, "{left}");
+    assert_eq!(left["trust"], false, "the record's part");
+    run(&["ip", "link", "set", &igb.name, "vf", "5", "vlan", "0"]);
+}
