@@ -4,7 +4,7 @@
 //! Synchronous, and linked with no C library, so that `hardwire` is one static file. The way of an ADD:
 //! [`protocol`] and [`config`] (text becomes types) → [`device`] (which one, and may it be given away) → [`journal`] (what
 //! was, and whose it is now) → [`pf`] and [`attach`] (one message to the PF, one move) → [`ipam`] → result. [`release`] is
-//! the way back and needs the journal only; [`moving_in`] honours what the replaced plugins left. [`verbs`] has one file for each `CNI_COMMAND`.
+//! the way back and needs the journal only; [`migration`] honours what the replaced plugins left. [`verbs`] has one file for each `CNI_COMMAND`.
 
 pub mod attach;
 pub mod config;
@@ -14,7 +14,7 @@ pub mod idle;
 pub mod ipam;
 pub mod journal;
 pub mod kernel;
-pub mod moving_in;
+pub mod migration;
 pub mod netns;
 pub mod pf;
 pub mod protocol;

@@ -4,6 +4,7 @@
 //! cookie (`SO_NETNS_COOKIE`, Linux 5.14) is never given twice in a boot. Contract: `network_namespaces(7)`, setns(2).
 
 mod cookie;
+mod gone;
 mod reachable;
 
 use std::fs::{File, OpenOptions};
@@ -16,6 +17,7 @@ use hardwire_pci::netlink::{NetlinkError, Socket};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
+pub use gone::is_gone;
 pub use reachable::reachable;
 
 /// What nsfs and the proc file system of `/proc/PID/ns/net` say they are (include/uapi/linux/magic.h).

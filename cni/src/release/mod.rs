@@ -24,6 +24,7 @@ use crate::report::{Phase, Phases};
 pub use find::{Location, find};
 pub use idle::return_to_idle;
 pub use reclaim::{is_orphaned, reclaim, release_ipam};
+pub(crate) use stand_in::stand_in;
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.
 #[derive(Debug, thiserror::Error)]

@@ -1,15 +1,12 @@
 //! Attachments that no DEL came for: GC's, and the daemon's repair.
 
-use std::fs;
-use std::path::Path;
-
 use hardwire_pci::netlink::Socket;
 
 use super::{Outcome, release};
 use crate::Context;
 use crate::ipam;
 use crate::journal::{JournalError, Owner, Record, Step};
-use crate::netns::{Netns, NetnsError};
+use crate::netns::{self, Netns};
 use crate::protocol::{CniError, code};
 use crate::report::Phases;
 
@@ -21,28 +18,10 @@ pub fn is_orphaned(record: &Record) -> bool {
 }
 
 fn is_gone(owner: &Owner) -> bool {
-    let path = &owner.netns_path;
-    match Netns::open(path).and_then(Netns::enter) {
+    match Netns::open(&owner.netns_path).and_then(Netns::enter) {
         Ok(entered) => !owner.netns.is(&entered.identity),
-        Err(NetnsError::Missing(_)) => is_in_sight(Path::new(path), sees_all_processes()),
-        Err(NetnsError::NotANamespace { .. }) => true,
-        Err(NetnsError::Io { .. } | NetnsError::Socket { .. }) => false,
+        Err(_) => netns::is_gone(&owner.netns_path),
     }
-}
-
-/// Whether what is not there is gone, rather than hidden from us: a container has its own /proc and its own mounts.
-fn is_in_sight(path: &Path, sees_all_processes: bool) -> bool {
-    if path.starts_with("/proc") {
-        sees_all_processes
-    } else {
-        path.parent().is_some_and(Path::is_dir)
-    }
-}
-
-/// Whether our /proc has the node's processes. The first PID namespace of a kernel has a fixed inode
-/// (`PROC_PID_INIT_INO` in the kernel's `proc_ns.h`).
-fn sees_all_processes() -> bool {
-    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link == Path::new("pid:[4026531836]"))
 }
 
 /// Asks the IPAM plugin of a record to release its addresses, with what the record holds.
@@ -114,25 +93,5 @@ mod tests {
         owner.netns.cookie = owner.netns.cookie.map(|cookie| cookie + 1);
         owner.netns.inode += 1;
         assert!(is_gone(&owner));
-    }
-
-    #[test]
-    fn a_name_that_is_gone_or_is_no_namespace_any_more_is_gone() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("pod1");
-        let owner = owner(path.to_str().unwrap());
-        assert!(is_gone(&owner));
-        fs::write(&path, "").unwrap();
-        assert!(is_gone(&owner));
-    }
-
-    #[test]
-    fn what_is_out_of_sight_is_not_gone() {
-        let directory = tempfile::tempdir().unwrap();
-        let hidden = directory.path().join("not-mounted-here/pod1");
-        assert!(!is_gone(&owner(hidden.to_str().unwrap())));
-        let process = Path::new("/proc/999999999/ns/net");
-        assert!(is_in_sight(process, true));
-        assert!(!is_in_sight(process, false));
     }
 }

@@ -3,7 +3,7 @@
 use hardwire_pci::{DeviceId, IfName};
 
 /// A name that no other device gets, for one whose own is taken: made of its id, within 15 bytes.
-pub(super) fn stand_in(id: &DeviceId) -> IfName {
+pub(crate) fn stand_in(id: &DeviceId) -> IfName {
     let text: String = id.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
     let tail = text.len().saturating_sub(13);
     let name = format!("hw{}", text.get(tail..).unwrap_or_default());

@@ -14,7 +14,7 @@ use crate::config::{Base, NetConf};
 use crate::device::{Candidate, candidate};
 use crate::ipam::Delegate;
 use crate::journal::{DeviceLock, Ipam, JournalError, Owner, Record, Step, Target};
-use crate::moving_in;
+use crate::migration;
 use crate::netns::{Entered, Netns};
 use crate::protocol::{CniError, Command, Dns, Environment, Interface, SpecVersion, Success, code};
 use crate::release::{Outcome, release};
@@ -60,7 +60,7 @@ pub fn add(
     let lock = lock.map_err(|error| journal(&error))?;
     tracing::Span::current().record("device", tracing::field::display(&id));
     let begun = make_free(context, &id, &owner, &mut host)
-        .and_then(|()| moving_in::check_free(context, &id))
+        .and_then(|()| migration::check_free(context, &id))
         .and_then(|()| candidate(&conf, &context.sysfs, &mut host));
     let candidate = match begun {
         Ok(candidate) => candidate,

@@ -10,7 +10,7 @@ use crate::Context;
 use crate::config::Base;
 use crate::ipam::Delegate;
 use crate::journal::{JournalError, Record, Step};
-use crate::moving_in;
+use crate::migration;
 use crate::netns::Netns;
 use crate::protocol::{CniError, Command, Environment, Folded, code};
 use crate::release::{Outcome, release};
@@ -40,24 +40,24 @@ pub fn del(context: &Context, environment: &Environment, stdin: &[u8], phases: &
     };
     let device = match found {
         Some(record) => detach(context, environment, &record, release_ipam, phases),
-        None => detach_inherited(context, environment, &base, phases),
+        None => detach_foreign(context, environment, &base, phases),
     };
     // The device's own failure leaves more behind than IPAM's.
     device.and(ipam)
 }
 
 /// There is no record of ours: what the replaced plugins left for this container is honoured the same way.
-fn detach_inherited(
+fn detach_foreign(
     context: &Context,
     environment: &Environment,
     base: &Base,
     phases: &mut Phases,
 ) -> Result<(), CniError> {
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
-    let Some(inherited) = moving_in::find(context, environment, base, &mut host)? else {
+    let Some(foreign) = migration::find(context, environment, base, &mut host)? else {
         return Ok(());
     };
-    let record = &inherited.record;
+    let record = &foreign.record;
     tracing::info!(device = %record.device, "releasing what another plugin attached");
     let io = |error: JournalError| CniError::new(code::IO, error);
     phases.device(&record.device);
@@ -70,7 +70,7 @@ fn detach_inherited(
     };
     context.journal.unlock(&record.device, lock).map_err(io)?;
     released.map_err(|error| CniError::new(code::REFUSED, error))?;
-    inherited.forget();
+    foreign.forget();
     Ok(())
 }
 

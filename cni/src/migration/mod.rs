@@ -3,6 +3,7 @@
 //! Users switch by exchanging the binary while pods run. What those plugins left is turned into a record, and released with
 //! the very code that releases ours. Contract: sriov-cni.md 2.5 and 3.3 (formats of v2.10 and v1.9).
 
+mod allocation;
 mod host_device;
 mod sriov_cni;
 
@@ -16,7 +17,7 @@ use crate::protocol::{CniError, Environment};
 
 /// An attachment that another plugin made, as a record of ours.
 #[derive(Debug)]
-pub struct Inherited {
+pub struct ForeignAttachment {
     /// What is to be released.
     pub record: Record,
     /// Files of the other plugin that go with it.
@@ -29,14 +30,15 @@ pub fn find(
     environment: &Environment,
     base: &Base,
     host: &mut Socket,
-) -> Result<Option<Inherited>, CniError> {
+) -> Result<Option<ForeignAttachment>, CniError> {
     if let Some(found) = sriov_cni::find(context, environment, host)? {
         return Ok(Some(found));
     }
-    host_device::find(context, environment, base)
+    let found = host_device::find(context, environment, base, host)?;
+    Ok(found.filter(|found| !allocation::is_allocated(context, &found.record.device)))
 }
 
 /// Refuses a device that sriov-cni gave to a pod that still lives.
 pub fn check_free(context: &Context, id: &DeviceId) -> Result<(), CniError> {
-    sriov_cni::check_free(context, id)
+    allocation::check_free(context, id)
 }

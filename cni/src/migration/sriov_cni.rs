@@ -1,13 +1,18 @@
 //! sriov-cni's cache (`CONTAINER-IFNAME`) and allocation (`pci/ADDRESS`) files.
+//!
+//! A cache stays behind when its DEL failed or never came, and its VF has long been given to another pod. So the cache alone
+//! releases nothing: the allocation, whose content is the path of a namespace, has to be this container's, or the kernel has
+//! to show the VF in this container's namespace.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hardwire_pci::netlink::{Link, Socket, VfLinkState, VfState, VlanProtocol};
 use hardwire_pci::{DeviceId, IfName, read_device};
 use serde::Deserialize;
 
-use super::Inherited;
+use super::ForeignAttachment;
+use super::allocation::{Allocation, Claim};
 use crate::Context;
 use crate::device::is_link_of;
 use crate::journal::{OriginalLink, OriginalVf, Owner, Record, Step, Target};
@@ -20,8 +25,6 @@ struct Cache {
     name: String,
     #[serde(rename = "deviceID")]
     device_id: String,
-    #[serde(rename = "VFID", default)]
-    vf: u32,
     #[serde(rename = "OrigVfState", default)]
     original: OrigVfState,
     #[serde(default)]
@@ -67,7 +70,7 @@ pub(super) fn find(
     context: &Context,
     environment: &Environment,
     host: &mut Socket,
-) -> Result<Option<Inherited>, CniError> {
+) -> Result<Option<ForeignAttachment>, CniError> {
     let (container_id, ifname) = (environment.container_id()?, environment.ifname()?);
     let path = context.sriov_cni.join(format!("{container_id}-{ifname}"));
     let Ok(text) = fs::read_to_string(&path) else {
@@ -84,12 +87,24 @@ pub(super) fn find(
         tracing::warn!("{}: left by sriov-cni, names no device", path.display());
         return Ok(None);
     };
-    let allocation = allocation_file(context, &device);
-    let netns_path = environment
-        .netns
-        .clone()
-        .or_else(|| fs::read_to_string(&allocation).ok())
-        .unwrap_or_default();
+    let allocation = match Allocation::read(context, &device) {
+        Ok(allocation) => allocation,
+        Err(error) => {
+            let msg = format!("{device}: sriov-cni's allocation of it cannot be read: {error}");
+            return Err(CniError::new(code::IO, msg));
+        }
+    };
+    let mut files = vec![path.clone()];
+    match allocation.claim(environment.netns.as_deref(), &device, ifname) {
+        Claim::Allocated => files.push(allocation.file),
+        Claim::Seen => {}
+        Claim::None(why) => {
+            tracing::warn!(device = %device, "sriov-cni's cache {} is stale, the VF is left alone: {why}", path.display());
+            remove(&path);
+            return Ok(None);
+        }
+    }
+    let netns_path = environment.netns.clone().unwrap_or_default();
     let record = Record {
         version: Record::VERSION,
         attempt: format!("sriov-cni-{container_id}-{ifname}"),
@@ -108,10 +123,7 @@ pub(super) fn find(
         ipam: None,
         device,
     };
-    Ok(Some(Inherited {
-        record,
-        files: vec![path, allocation],
-    }))
+    Ok(Some(ForeignAttachment { record, files }))
 }
 
 impl Cache {
@@ -133,9 +145,11 @@ impl Cache {
         })
     }
 
-    /// The VF on its PF; only what the configuration asked for was touched, and the admin MAC.
+    /// The VF on its PF; only what the configuration asked for was touched, and the admin MAC. Which VF of which PF it is, its
+    /// place on the bus says.
     fn vf(&self, context: &Context, device: &DeviceId) -> Option<OriginalVf> {
-        let pf = read_device(&context.sysfs, device).ok()?.pf()?.clone();
+        let device = read_device(&context.sysfs, device).ok()?;
+        let (pf, index) = (device.pf()?.clone(), device.vf_index()?);
         let original = &self.original;
         let state = VfState {
             mac: original.admin_mac.parse().ok(),
@@ -159,7 +173,7 @@ impl Cache {
         };
         Some(OriginalVf {
             pf,
-            index: self.vf,
+            index,
             requested: self.touched(state),
             state,
         })
@@ -218,24 +232,6 @@ fn identity(path: &str) -> NetnsIdentity {
     )
 }
 
-fn allocation_file(context: &Context, device: &DeviceId) -> PathBuf {
-    context.sriov_cni.join("pci").join(device.file_stem())
-}
-
-pub(super) fn check_free(context: &Context, id: &DeviceId) -> Result<(), CniError> {
-    let path = allocation_file(context, id);
-    let Ok(netns) = fs::read_to_string(&path) else {
-        return Ok(());
-    };
-    if Netns::open(netns.trim()).is_ok() {
-        let msg = format!("{id} is attached to another pod by sriov-cni: {}", netns.trim());
-        return Err(CniError::new(code::TRY_AGAIN, msg).with_details(path.display()));
-    }
-    // Its namespace is gone: sriov-cni removes the file at this point too.
-    remove(&path);
-    Ok(())
-}
-
 pub(super) fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path)
         && error.kind() != std::io::ErrorKind::NotFound
@@ -244,7 +240,7 @@ pub(super) fn remove(path: &Path) {
     }
 }
 
-impl Inherited {
+impl ForeignAttachment {
     /// Removes the other plugin's files, after its attachment was released.
     pub fn forget(&self) {
         for file in &self.files {
