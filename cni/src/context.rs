@@ -22,11 +22,13 @@ pub struct Context {
     pub state: PathBuf,
     /// Where sriov-cni keeps its state.
     pub sriov_cni: PathBuf,
+    /// What the node's operator allows.
+    pub plugin_config: PathBuf,
 }
 
 impl Context {
-    /// The node's own: `/sys`, `/run/hardwire` and `/var/lib/cni/sriov`, unless `HARDWIRE_SYSFS_ROOT`,
-    /// `HARDWIRE_STATE_DIR` and `HARDWIRE_SRIOV_CNI_DIR` say otherwise.
+    /// The node's own: `/sys`, `/run/hardwire`, `/var/lib/cni/sriov` and `/etc/hardwire/plugin.json`, unless
+    /// `HARDWIRE_SYSFS_ROOT`, `HARDWIRE_STATE_DIR`, `HARDWIRE_SRIOV_CNI_DIR` and `HARDWIRE_PLUGIN_CONFIG` say otherwise.
     pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let path = |name: &str, default: &str| {
             variable(name)
@@ -40,6 +42,7 @@ impl Context {
             idle: IdleRecords::at(&state),
             state,
             sriov_cni: path("HARDWIRE_SRIOV_CNI_DIR", "/var/lib/cni/sriov"),
+            plugin_config: path("HARDWIRE_PLUGIN_CONFIG", crate::node::CONFIG_PATH),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod journal;
 pub mod kernel;
 pub mod migration;
 pub mod netns;
+pub mod node;
 pub mod pf;
 pub mod protocol;
 pub mod queue;

@@ -34,7 +34,7 @@ pub use id::{AuxiliaryName, BadDeviceId, DeviceId, NetdevsimPort, PortName};
 pub use ifname::{BadIfName, IfName};
 pub use inventory::{Inventory, Skipped};
 pub use mac::{BadMac, MacAddr};
-pub use node_use::{NodeUse, NodeUses, node_use};
+pub use node_use::{NodeUse, NodeUseError, NodeUses, node_use};
 pub use read::{ReadError, read_device};
 pub use shares::in_shares;
 pub use sysfs::{Sysfs, SysfsError};

@@ -1,12 +1,24 @@
 //! Whether the node itself lives on a device: rule 5, "never the node's own NIC".
+//!
+//! Whatever cannot be found out is an error, and never "spare". What stands on an interface is looked for twice, with a
+//! question to the kernel in between: it takes the links of `upper_NAME` away and makes them anew when either interface is
+//! renamed (`netdev_adjacent_rename_links`, net/core/dev.c), under RTNL, for which the question waits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use crate::device::Netdev;
-use crate::netlink::{InterfaceAddress, NetlinkError, Socket};
-use crate::sysfs::Sysfs;
+use crate::ifname::{BadIfName, IfName};
+use crate::netlink::{InterfaceAddress, Link, NetlinkError, Socket};
+use crate::sysfs::{Sysfs, SysfsError};
+
+/// An interface that has another name each time is asked for so often.
+const RENAMES: usize = 5;
+/// How long to ask for the routes of interfaces that are down, where many are to be judged: of the few that can lead through
+/// one (a multipath route with a dead leg), the plugin hears when it asks for that one alone.
+const DOWN_BOUND: Duration = Duration::from_millis(200);
 
 /// What the node uses an interface for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +36,37 @@ pub enum NodeUse {
     Upper(String),
 }
 
+/// Why it is not known whether the node lives on an interface.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeUseError {
+    /// The kernel does not tell.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// sysfs cannot be read.
+    #[error(transparent)]
+    Sysfs(#[from] SysfsError),
+    /// The interface has a name that none can have.
+    #[error(transparent)]
+    Name(#[from] BadIfName),
+    /// The interface left the host's namespace.
+    #[error("{0} went away")]
+    Gone(IfName),
+    /// The interface is renamed all the time.
+    #[error("{0} was renamed {RENAMES} times while it was looked at")]
+    Renamed(IfName),
+}
+
+impl NodeUseError {
+    /// Whether the interface is no longer on the host, so that the node cannot be using it.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Gone(_) => true,
+            Self::Netlink(error) => error.is_missing(),
+            Self::Sysfs(_) | Self::Name(_) | Self::Renamed(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for NodeUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -39,53 +82,129 @@ impl fmt::Display for NodeUse {
 
 /// Why an interface of the host belongs to the node; `None` if it is spare. `socket` and `sysfs` are the host's.
 ///
-/// An upper device is reason enough whatever it carries, so routes and addresses further up need no walk.
-pub fn node_use(socket: &mut Socket, sysfs: &Sysfs, netdev: &Netdev) -> Result<Option<NodeUse>, NetlinkError> {
-    if let Some(upper) = upper(sysfs, netdev) {
-        return Ok(Some(upper));
+/// An upper device is reason enough whatever it carries, so routes and addresses further up need no walk. Uppers in other
+/// namespaces cannot be seen from here.
+pub fn node_use(socket: &mut Socket, sysfs: &Sysfs, netdev: &Netdev) -> Result<Option<NodeUse>, NodeUseError> {
+    if let Some(upper) = upper(socket, sysfs, netdev)? {
+        return Ok(Some(NodeUse::Upper(upper)));
     }
     if let Some(route) = default_route(socket, netdev)? {
         return Ok(Some(route));
     }
-    Ok(address_among(&socket.addresses(Some(netdev.index))?, netdev))
+    Ok(address_among(&socket.all_addresses(Some(netdev.index))?, netdev))
 }
 
 /// What is asked once for all interfaces of a node, where many are to be judged.
 #[derive(Debug, Clone, Default)]
 pub struct NodeUses {
-    /// Interfaces that are up: routes lead through no other (`fib_sync_down_dev`, `rt6_sync_down_dev`).
-    up: HashSet<u32>,
+    /// Interfaces that are down.
+    down: HashSet<u32>,
+    /// Of those that have one.
+    masters: HashMap<u32, String>,
     addresses: Vec<InterfaceAddress>,
+    asking_those_down: Duration,
 }
 
 impl NodeUses {
     /// Asks the host's kernel.
     pub fn read(socket: &mut Socket) -> Result<Self, NetlinkError> {
-        let links = socket.links()?.into_iter();
+        let links = socket.all_links()?;
+        let name = |index: u32| {
+            links
+                .iter()
+                .find(|link| link.index == index)
+                .map(|link| link.name.clone())
+        };
+        let master = |link: &Link| {
+            let index = link.master?;
+            Some((link.index, name(index).unwrap_or_else(|| unnamed(index))))
+        };
+        let is_down = |link: &&Link| !link.flags.is_up();
         Ok(Self {
-            up: links.filter(|link| link.flags.is_up()).map(|link| link.index).collect(),
-            addresses: socket.addresses(None)?,
+            down: links.iter().filter(is_down).map(|link| link.index).collect(),
+            masters: links.iter().filter_map(master).collect(),
+            addresses: socket.all_addresses(None)?,
+            asking_those_down: Duration::ZERO,
         })
     }
 
-    /// As [`node_use`].
-    pub fn of(&self, socket: &mut Socket, sysfs: &Sysfs, netdev: &Netdev) -> Result<Option<NodeUse>, NetlinkError> {
-        if let Some(used) = upper(sysfs, netdev).or_else(|| address_among(&self.addresses, netdev)) {
+    /// As [`node_use`], but for what changes at this very moment: of that, events tell.
+    pub fn of(&mut self, socket: &mut Socket, sysfs: &Sysfs, netdev: &Netdev) -> Result<Option<NodeUse>, NodeUseError> {
+        let upper = match self.masters.get(&netdev.index) {
+            Some(master) => Some(master.clone()),
+            None => match seen(sysfs, &netdev.name, netdev.index)? {
+                Seen::Upper(upper) => Some(upper),
+                Seen::Nothing => None,
+                // Renamed since its device was read.
+                Seen::AnotherName => return node_use(socket, sysfs, netdev),
+            },
+        };
+        let used = upper.map(NodeUse::Upper);
+        if let Some(used) = used.or_else(|| address_among(&self.addresses, netdev)) {
             return Ok(Some(used));
         }
-        if self.up.contains(&netdev.index) {
-            default_route(socket, netdev)
-        } else {
-            Ok(None)
+        if !self.down.contains(&netdev.index) {
+            return Ok(default_route(socket, netdev)?);
         }
+        if self.asking_those_down > DOWN_BOUND {
+            return Ok(None);
+        }
+        let begin = Instant::now();
+        let route = default_route(socket, netdev);
+        self.asking_those_down += begin.elapsed();
+        Ok(route?)
     }
 }
 
+/// What sysfs shows on an interface.
+enum Seen {
+    Upper(String),
+    Nothing,
+    /// Nobody, or another one, has that name.
+    AnotherName,
+}
+
 /// The kernel links each stacked device as `upper_NAME` (`netdev_adjacent_sysfs_add`, net/core/dev.c), Open vSwitch's too.
-fn upper(sysfs: &Sysfs, netdev: &Netdev) -> Option<NodeUse> {
-    let entries = sysfs.names(&sysfs.path("class/net").join(netdev.name.as_str()));
-    let upper = entries.iter().find_map(|name| name.strip_prefix("upper_"))?;
-    Some(NodeUse::Upper(upper.to_owned()))
+fn seen(sysfs: &Sysfs, name: &IfName, index: u32) -> Result<Seen, SysfsError> {
+    match sysfs.interface(name) {
+        Ok((found, entries)) if found == index => {
+            let mut uppers = entries.iter().filter_map(|entry| entry.strip_prefix("upper_"));
+            Ok(uppers
+                .next()
+                .map_or(Seen::Nothing, |upper| Seen::Upper(upper.to_owned())))
+        }
+        Ok(_) => Ok(Seen::AnotherName),
+        Err(error) if error.is_missing() => Ok(Seen::AnotherName),
+        Err(error) => Err(error),
+    }
+}
+
+/// The name of what stands on an interface, in its own namespace.
+fn upper(socket: &mut Socket, sysfs: &Sysfs, netdev: &Netdev) -> Result<Option<String>, NodeUseError> {
+    let mut name = netdev.name.clone();
+    for _attempt in 0..RENAMES {
+        let before = seen(sysfs, &name, netdev.index)?;
+        if let Seen::Upper(upper) = before {
+            return Ok(Some(upper));
+        }
+        let link = socket.link_by_index(netdev.index)?;
+        let link = link.ok_or_else(|| NodeUseError::Gone(name.clone()))?;
+        if let Some(master) = link.master {
+            let named = socket.link_by_index(master)?.map(|master| master.name);
+            return Ok(Some(named.unwrap_or_else(|| unnamed(master))));
+        }
+        name = link.name.parse()?;
+        match seen(sysfs, &name, netdev.index)? {
+            Seen::Upper(upper) => return Ok(Some(upper)),
+            Seen::Nothing if matches!(before, Seen::Nothing) => return Ok(None),
+            Seen::Nothing | Seen::AnotherName => {}
+        }
+    }
+    Err(NodeUseError::Renamed(netdev.name.clone()))
+}
+
+fn unnamed(index: u32) -> String {
+    format!("the interface with index {index}")
 }
 
 fn default_route(socket: &mut Socket, netdev: &Netdev) -> Result<Option<NodeUse>, NetlinkError> {

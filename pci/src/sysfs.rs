@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Dir, Mode, OFlags};
+
+use crate::ifname::IfName;
 
 /// No attribute of sysfs is longer than a page (Documentation/filesystems/sysfs.rst, "Reading/Writing Attribute Data").
 const PAGE: usize = 4096;
@@ -118,15 +121,49 @@ impl Sysfs {
         names.sort_unstable();
         names
     }
+
+    /// The names in the directory of an interface, with the interface's index: both of the same one, whatever is renamed
+    /// meanwhile, since what was opened stays the same interface.
+    pub fn interface(&self, name: &IfName) -> Result<(u32, Vec<String>), SysfsError> {
+        let path = self.path("class/net").join(name.as_str());
+        let failed = |below: &str| {
+            let path = path.join(below);
+            move |errno: rustix::io::Errno| SysfsError::Io {
+                path: path.clone(),
+                source: errno.into(),
+            }
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(&path, flags, Mode::empty()).map_err(failed(""))?;
+        let index = rustix::fs::openat(&directory, "ifindex", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let text = read_open(&index.map_err(failed("ifindex"))?).map_err(|source| SysfsError::Io {
+            path: path.join("ifindex"),
+            source,
+        })?;
+        let index = text.trim_end().parse().map_err(|_not_a_number| SysfsError::Content {
+            path: path.join("ifindex"),
+            text: text.clone(),
+            expected: "a number in range",
+        })?;
+        let mut names = Vec::new();
+        for entry in Dir::new(directory).map_err(failed(""))? {
+            names.push(entry.map_err(failed(""))?.file_name().to_string_lossy().into_owned());
+        }
+        Ok((index, names))
+    }
 }
 
 /// One attribute, in three system calls: an attachment reads many, and a `File` costs it several more for each.
 fn read(file: &Path) -> io::Result<String> {
     let descriptor = rustix::fs::open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    read_open(&descriptor)
+}
+
+fn read_open(descriptor: &OwnedFd) -> io::Result<String> {
     let mut page = [0; PAGE];
     let mut length = 0;
     while length < PAGE {
-        match rustix::io::read(&descriptor, &mut page[length..]) {
+        match rustix::io::read(descriptor, &mut page[length..]) {
             Ok(0) => break,
             // The kernel gives an attribute whole, with its line end; a tree of files may not have one.
             Ok(more) if page[..length + more].ends_with(b"\n") => {

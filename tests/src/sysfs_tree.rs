@@ -155,5 +155,8 @@ impl SysfsTree {
         self.write(&directory.join("address"), "02:00:00:00:00:0a");
         self.write(&directory.join("mtu"), "1500");
         self.write(&directory.join("type"), "1");
+        let class = self.root().join("class/net");
+        fs::create_dir_all(&class).expect("a directory");
+        symlink(&directory, class.join(name)).expect("a link");
     }
 }

@@ -5,6 +5,7 @@
 mod announce;
 mod configure;
 mod device_info;
+mod host_network;
 mod original;
 mod place;
 

@@ -5,10 +5,10 @@ use std::os::fd::AsFd;
 use hardwire_pci::IfName;
 use hardwire_pci::netlink::{Link, LinkFlags, NetlinkError, Socket};
 
-use super::original;
+use super::{host_network, original};
 use crate::Context;
 use crate::config::NetConf;
-use crate::device::{Candidate, is_link_of};
+use crate::device::{Candidate, is_link_of, refuse_beside_its_kin};
 use crate::journal::{OriginalLink, Record};
 use crate::kernel::{LinkChange, change_link};
 use crate::netns::Entered;
@@ -44,8 +44,12 @@ pub fn place(
     let (vf, wanted) = vf.unzip();
     record.vf = vf;
     record.trunk = original::trunk(candidate, conf, sysfs)?;
+    if let (Some(link), Some(used)) = (&candidate.link, &candidate.node_use) {
+        record.host_network = Some(host_network::read(link, used, host)?);
+    }
     let put = phases.time(Phase::Journal, || context.journal.put(record));
     put.map_err(|error| CniError::new(code::IO, error))?;
+    refuse_beside_its_kin(context, &candidate.device)?;
 
     if let (Some(vf), Some(wanted), Some(pf)) = (&record.vf, &wanted, candidate.pf.clone()) {
         let mut port = VfPort {

@@ -75,6 +75,7 @@ fn by_id(field: &str, id: &DeviceId, sysfs: &Sysfs, socket: &mut Socket) -> Resu
         netdev,
         link,
         pf: None,
+        node_use: None,
     })
 }
 
@@ -147,6 +148,7 @@ fn by_interface(field: &str, link: &Link, sysfs: &Sysfs) -> Result<Candidate, Cn
         netdev: Some(netdev),
         link: Some(link.clone()),
         pf: None,
+        node_use: None,
     })
 }
 

@@ -4,17 +4,21 @@
 //! is written or changed.
 
 mod locate;
+mod spare;
+mod vfs;
 
 use hardwire_pci::netlink::{Link, Socket};
-use hardwire_pci::{Device, DeviceId, LinkType, Netdev, NodeUse, Sysfs, node_use, read_device};
+use hardwire_pci::{Device, DeviceId, LinkType, Netdev, NodeUse, read_device};
 
 use crate::Context;
 use crate::config::NetConf;
 use crate::pf::{Pf, pf_of};
-use crate::protocol::{CniError, code};
+use crate::protocol::CniError;
 
 pub use locate::id_of_link;
 pub(crate) use locate::{find_by_mac, is_link_of, missing};
+pub use spare::Operator;
+pub(crate) use vfs::{refuse_beside_its_kin, refuse_with_vfs_in_use, vf_in_use, vfs_of};
 
 /// A device that may be attached.
 #[derive(Debug)]
@@ -27,16 +31,26 @@ pub struct Candidate {
     pub link: Option<Link>,
     /// The PF, for a VF whose PF has an interface here.
     pub pf: Option<Pf>,
+    /// What the node itself uses it for, where NAD and operator give it away all the same.
+    pub node_use: Option<NodeUse>,
 }
 
-/// Finds the device that the configuration names and checks that it may be attached.
-pub fn candidate(conf: &NetConf, sysfs: &Sysfs, socket: &mut Socket) -> Result<Candidate, CniError> {
+/// Finds the device that the configuration names and checks that it may be attached. `operator` is what the node's own file
+/// says.
+pub fn candidate(
+    conf: &NetConf,
+    context: &Context,
+    operator: &Operator,
+    socket: &mut Socket,
+) -> Result<Candidate, CniError> {
+    let sysfs = &context.sysfs;
     let located = locate::locate(&conf.device, sysfs, socket)?;
     let pf = located.device.pf().and_then(|pf| pf_of(pf, sysfs));
-    let candidate = Candidate { pf, ..located };
+    let mut candidate = Candidate { pf, ..located };
     check_fields(conf, &candidate)?;
     if let Some(netdev) = &candidate.netdev {
-        check_spare(conf, &candidate.device, netdev, sysfs, socket)?;
+        let interface = (netdev, candidate.link.as_ref());
+        candidate.node_use = spare::check(conf, &candidate.device, interface, context, operator, socket)?;
     }
     Ok(candidate)
 }
@@ -73,34 +87,6 @@ fn check_fields(conf: &NetConf, candidate: &Candidate) -> Result<(), CniError> {
         return Err(CniError::config(format!("mac: {id} is no Ethernet device")));
     }
     Ok(())
-}
-
-fn check_spare(
-    conf: &NetConf,
-    device: &Device,
-    netdev: &Netdev,
-    sysfs: &Sysfs,
-    socket: &mut Socket,
-) -> Result<(), CniError> {
-    let failed = |error| {
-        CniError::new(
-            code::INTERNAL,
-            format!("asking what the node uses {} for: {error}", netdev.name),
-        )
-    };
-    let Some(used) = node_use(socket, sysfs, netdev).map_err(failed)? else {
-        return Ok(());
-    };
-    if conf.allow_node_device {
-        tracing::warn!(device = %device.id, netdev = %netdev.name, "allowNodeDevice: attaching the node's own: {used}");
-        return Ok(());
-    }
-    Err(node_device(device, netdev, &used))
-}
-
-fn node_device(device: &Device, netdev: &Netdev, used: &NodeUse) -> CniError {
-    let msg = format!("{} ({}) is the node's own: {used}", device.id, netdev.name);
-    CniError::new(code::NODE_DEVICE, msg).with_details("\"allowNodeDevice\": true attaches it all the same")
 }
 
 /// Whether a device is in this machine: on the host, in a pod of ours, or with user space.

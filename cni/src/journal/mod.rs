@@ -10,5 +10,5 @@ mod store;
 
 pub(crate) use lock::lock_within;
 pub use lock::{DeviceLock, LockError};
-pub use record::{Ipam, OriginalLink, OriginalVf, Owner, Record, Step, Target};
+pub use record::{HostNetwork, Ipam, OriginalLink, OriginalVf, Owner, Record, Step, Target};
 pub use store::{Journal, JournalError, Unreadable};

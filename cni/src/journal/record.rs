@@ -1,6 +1,6 @@
 //! What a record holds: enough to put everything back without any other source.
 
-use hardwire_pci::netlink::VfState;
+use hardwire_pci::netlink::{Kept, VfState};
 use hardwire_pci::{DeviceId, IfName, MacAddr};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ pub struct Record {
     pub trunk: Option<OriginalTrunk>,
     /// What IPAM DEL needs; none without IPAM.
     pub ipam: Option<Ipam>,
+    /// What the node had on the interface; none for a device that it does not use.
+    #[serde(default)]
+    pub host_network: Option<HostNetwork>,
 }
 
 impl Record {
@@ -104,6 +107,37 @@ pub struct OriginalLink {
     pub alias: Option<String>,
     /// `ifi_flags`.
     pub flags: u32,
+}
+
+/// What the host loses while the interface is in a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostNetwork {
+    /// Seconds since boot when it was read: lifetimes go on.
+    pub since: u64,
+    /// Addresses, nexthops, routes and rules, in the order in which they are made again.
+    pub kept: Vec<Kept>,
+}
+
+impl HostNetwork {
+    /// What was read at this moment.
+    pub fn now(kept: Vec<Kept>) -> Self {
+        Self {
+            since: since_boot(),
+            kept,
+        }
+    }
+
+    /// Seconds since then.
+    pub fn elapsed(&self) -> u32 {
+        u32::try_from(since_boot().saturating_sub(self.since)).unwrap_or(u32::MAX)
+    }
+}
+
+/// Seconds, those asleep included (proc(5), `/proc/uptime`).
+fn since_boot() -> u64 {
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = uptime.split('.').next().unwrap_or_default();
+    seconds.parse().unwrap_or_default()
 }
 
 /// A VF as its PF showed it.

@@ -84,6 +84,7 @@ pub(super) fn find(
         vf: None,
         trunk: None,
         ipam: None,
+        host_network: None,
         device,
     };
     Ok(Some(ForeignAttachment {

@@ -121,6 +121,7 @@ pub(super) fn find(
         vf: cache.vf(context, &device),
         trunk: None,
         ipam: None,
+        host_network: None,
         device,
     };
     Ok(Some(ForeignAttachment { record, files }))

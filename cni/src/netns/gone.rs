@@ -26,7 +26,7 @@ fn is_in_sight(path: &Path, sees_all_processes: bool) -> bool {
 
 /// Whether our /proc has the node's processes. The first PID namespace of a kernel has a fixed inode
 /// (`PROC_PID_INIT_INO` in the kernel's `proc_ns.h`).
-fn sees_all_processes() -> bool {
+pub fn sees_all_processes() -> bool {
     fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link == Path::new("pid:[4026531836]"))
 }
 

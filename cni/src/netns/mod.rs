@@ -17,7 +17,7 @@ use hardwire_pci::netlink::{NetlinkError, Socket};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
-pub use gone::is_gone;
+pub use gone::{is_gone, sees_all_processes};
 pub use reachable::reachable;
 
 /// What nsfs and the proc file system of `/proc/PID/ns/net` say they are (include/uapi/linux/magic.h).
@@ -135,6 +135,16 @@ impl Netns {
     /// The namespace of this process, which is the host's: only threads of [`Netns::run`] ever leave it.
     pub fn own() -> Result<Self, NetnsError> {
         Self::open(OWN)
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Inode of the namespace file: `net:[INODE]`.
+    pub fn inode(&self) -> u64 {
+        self.inode
     }
 
     /// Whether both are the same namespace. Both are open, so neither inode can be reused.

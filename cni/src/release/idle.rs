@@ -79,5 +79,6 @@ fn as_if_attached(idle: &IdleRecord, vf: Option<OriginalVf>) -> Option<Record> {
         vf,
         trunk: None,
         ipam: None,
+        host_network: None,
     })
 }

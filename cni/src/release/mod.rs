@@ -5,6 +5,7 @@
 //! device's lock.
 
 mod find;
+mod host_network;
 mod idle;
 mod link;
 mod reclaim;
@@ -133,6 +134,7 @@ pub fn release(
         Location::Bare | Location::Gone | Location::Unreachable => Ok(()),
     };
     pf.and(link)?;
+    host_network::restore(context, record, host)?;
     phases.time(Phase::Journal, || context.journal.remove(&record.device))?;
     Ok(Outcome::Done)
 }

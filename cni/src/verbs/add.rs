@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hardwire_pci::netlink::{Socket, VfLinkState};
 use serde_json::Value;
 
-use super::ownership::{id_to_lock, is_ours, make_free, refuse_own_netns};
+use super::ownership::{id_to_lock, is_ours, make_free, refuse_own_netns, refuse_pf_in_use};
 use super::previous::previous;
 use crate::Context;
 use crate::attach::{CarrierBound, configure, place, remove_device_info, write_device_info};
@@ -16,6 +16,7 @@ use crate::ipam::Delegate;
 use crate::journal::{DeviceLock, Ipam, JournalError, Owner, Record, Step, Target};
 use crate::migration;
 use crate::netns::{Entered, Netns};
+use crate::node::NodeConfig;
 use crate::protocol::{CniError, Command, Dns, Environment, Interface, SpecVersion, Success, code};
 use crate::release::{Outcome, release};
 use crate::report::{Phase, Phases};
@@ -35,6 +36,10 @@ pub fn add(
     if version < SpecVersion::V0_3_0 && conf.base.ipam.is_none() {
         let msg = format!("cniVersion: {version} cannot express an attachment without ipam: give 0.3.1 or later");
         return Err(CniError::config(msg));
+    }
+    let operator = NodeConfig::read(&context.plugin_config);
+    if let Err(error) = &operator {
+        tracing::warn!("{error}");
     }
     let previous = previous(&conf)?.unwrap_or_default();
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
@@ -61,7 +66,8 @@ pub fn add(
     tracing::Span::current().record("device", tracing::field::display(&id));
     let begun = make_free(context, &id, &owner, &mut host)
         .and_then(|()| migration::check_free(context, &id))
-        .and_then(|()| candidate(&conf, &context.sysfs, &mut host));
+        .and_then(|()| refuse_pf_in_use(context, &id, &mut host))
+        .and_then(|()| candidate(&conf, context, &operator, &mut host));
     let candidate = match begun {
         Ok(candidate) => candidate,
         Err(error) => return Err(unlocked(context, &id, lock, error)),
@@ -86,6 +92,7 @@ pub fn add(
             args: environment.raw_args.clone(),
             path: environment.path.clone(),
         }),
+        host_network: None,
     };
     let call = Call {
         context,

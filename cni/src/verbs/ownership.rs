@@ -5,8 +5,9 @@ use hardwire_pci::{DeviceId, MacAddr};
 
 use crate::Context;
 use crate::config::{NetConf, Way};
-use crate::device::{find_by_mac, id_of_link, missing};
+use crate::device::{find_by_mac, id_of_link, missing, refuse_with_vfs_in_use, vf_in_use, vfs_of};
 use crate::journal::{Journal, JournalError, Owner, Record};
+use crate::migration;
 use crate::netns::Netns;
 use crate::protocol::{CniError, Environment, code};
 use crate::release::{Outcome, is_orphaned, release, release_ipam};
@@ -88,6 +89,15 @@ pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut
             format!("{id} could not be released: {error}"),
         )),
     }
+}
+
+/// Makes sure that nobody has a VF of the device, which is then a PF in use.
+pub(super) fn refuse_pf_in_use(context: &Context, id: &DeviceId, host: &mut Socket) -> Result<(), CniError> {
+    let vfs = vfs_of(context, id)?;
+    refuse_with_vfs_in_use(id, &vfs, |vf| {
+        let of_another_plugin = migration::check_free(context, vf).err().map(|error| error.to_string());
+        vf_in_use(context, vf, host).or(of_another_plugin)
+    })
 }
 
 fn owned(record: &Record) -> CniError {

@@ -15,6 +15,7 @@ use crate::Context;
 use crate::config::{Base, NetConf};
 use crate::device::is_present;
 use crate::ipam::{Delegate, find};
+use crate::node::NodeConfig;
 use crate::protocol::{CniError, Command, Environment, SpecVersion, code};
 
 /// Checks the state directory, the rights, the device that the configuration itself names, and IPAM.
@@ -39,6 +40,7 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
             )));
         }
     }
+    NodeConfig::read(&context.plugin_config).map_err(|error| unavailable(&error))?;
     if let Some(why) = cut_off(context, &mut host) {
         return Err(CniError::new(code::LIMITED, why));
     }

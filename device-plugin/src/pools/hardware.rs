@@ -227,14 +227,14 @@ impl<'a> Asking<'a> {
                 _ => return None,
             }
         }
-        let found = match &self.uses {
+        let found = match &mut self.uses {
             Some(uses) => uses.of(socket, self.sysfs, netdev),
             None => node_use(socket, self.sysfs, netdev),
         };
         match found {
             Ok(found) => found.map(Claim::Used),
             // It went away since the tree was read.
-            Err(error) if error.is_missing() => None,
+            Err(error) if error.is_gone() => None,
             Err(error) => Some(Claim::Unknown(error.to_string())),
         }
     }

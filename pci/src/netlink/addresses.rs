@@ -16,7 +16,7 @@ const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_TENTATIVE: u32 = 0x40;
-const RT_SCOPE_SITE: u8 = 200;
+const RT_SCOPE_LINK: u8 = 253;
 
 /// One address of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +34,14 @@ pub struct InterfaceAddress {
 }
 
 impl InterfaceAddress {
-    /// Whether the address is seen beyond its link: global or site scope, and not of a link-local range.
+    /// Whether the address may be one that the node lives on: not of a link-local range nor meant for its link only. One of
+    /// host scope is answered for on every interface, so it counts.
     pub fn is_routable(&self) -> bool {
         let link_local = match self.address {
             IpAddr::V4(v4) => v4.is_link_local() || v4.is_loopback(),
             IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_loopback(),
         };
-        self.scope <= RT_SCOPE_SITE && !link_local
+        self.scope != RT_SCOPE_LINK && !link_local
     }
 
     /// Whether duplicate address detection is still running. An optimistic address (RFC 4429) can be used meanwhile.
@@ -57,13 +58,24 @@ impl InterfaceAddress {
 impl Socket {
     /// The addresses of one interface, or of all with `None`.
     pub fn addresses(&mut self, interface: Option<u32>) -> Result<Vec<InterfaceAddress>, NetlinkError> {
-        let mut message = AddressMessage::default();
-        message.header.index = interface.unwrap_or(0);
-        self.dump(&RouteNetlinkMessage::GetAddress(message), |payload| {
-            let address = parse(payload)?;
-            Ok(address.filter(|a| interface.is_none_or(|index| index == a.interface)))
-        })
+        self.dump(&question(interface), |payload| of(interface, payload))
     }
+
+    /// The same, and none is missing.
+    pub fn all_addresses(&mut self, interface: Option<u32>) -> Result<Vec<InterfaceAddress>, NetlinkError> {
+        self.dump_whole(&question(interface), |payload| of(interface, payload))
+    }
+}
+
+fn question(interface: Option<u32>) -> RouteNetlinkMessage {
+    let mut message = AddressMessage::default();
+    message.header.index = interface.unwrap_or(0);
+    RouteNetlinkMessage::GetAddress(message)
+}
+
+fn of(interface: Option<u32>, payload: &[u8]) -> Result<Option<InterfaceAddress>, NetlinkError> {
+    let address = parse(payload)?;
+    Ok(address.filter(|a| interface.is_none_or(|index| index == a.interface)))
 }
 
 fn parse(payload: &[u8]) -> Result<Option<InterfaceAddress>, NetlinkError> {

@@ -25,6 +25,9 @@ pub enum NetlinkError {
     /// The reply makes no sense.
     #[error("netlink reply not understood: {0}")]
     Malformed(String),
+    /// Changes came between the parts of an answer each time, so that something may be missing in it.
+    #[error("netlink: the list changed while it was read, {0} times in a row")]
+    Interrupted(usize),
 }
 
 impl NetlinkError {
@@ -32,7 +35,7 @@ impl NetlinkError {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Refused { errno, .. } => Some(*errno),
-            Self::Socket { .. } | Self::Malformed(_) => None,
+            Self::Socket { .. } | Self::Malformed(_) | Self::Interrupted(_) => None,
         }
     }
 

@@ -107,10 +107,10 @@ pub struct Link {
     pub max_mtu: u32,
     /// Index of the upper device that owns this one (bond, bridge, VRF, OVS).
     pub master: Option<u32>,
-    /// Index of the lower device (VLAN, macvlan), in the namespace that `lower_elsewhere` tells.
+    /// Index of the lower device (VLAN, macvlan), in the namespace that `lower_netns` tells; a pair's other end (veth).
     pub lower: Option<u32>,
-    /// Whether `lower` is in another namespace.
-    pub lower_elsewhere: bool,
+    /// The namespace of `lower`, if it is another one, as this one numbers it ([`Socket::netns_number`]).
+    pub lower_netns: Option<i32>,
     /// `veth`, `vlan`, ... ; none for hardware.
     pub kind: Option<String>,
     /// `IFLA_IFALIAS`.
@@ -129,6 +129,13 @@ impl Link {
     /// The address, where it is a MAC address.
     pub fn mac(&self) -> Option<MacAddr> {
         MacAddr::from_bytes(&self.address)
+    }
+
+    /// Index of the device that this link stands on. The other end of a pair, which the kernel tells the same way, carries
+    /// nothing.
+    pub fn stands_on(&self) -> Option<u32> {
+        let is_pair = matches!(self.kind.as_deref(), Some("veth" | "netkit" | "vxcan"));
+        self.lower.filter(|_| !is_pair)
     }
 }
 
@@ -168,6 +175,13 @@ impl Socket {
             parse(payload).map(Some)
         })
     }
+
+    /// The same, and none is missing.
+    pub fn all_links(&mut self) -> Result<Vec<Link>, NetlinkError> {
+        self.dump_whole(&RouteNetlinkMessage::GetLink(LinkMessage::default()), |payload| {
+            parse(payload).map(Some)
+        })
+    }
 }
 
 /// The flags of one link in a notification, the first if there are several.
@@ -204,7 +218,7 @@ fn parse(payload: &[u8]) -> Result<Link, NetlinkError> {
             IFLA_MAX_MTU => link.max_mtu = u32_at(value, 0)?,
             IFLA_MASTER => link.master = Some(u32_at(value, 0)?),
             IFLA_LINK => link.lower = Some(u32_at(value, 0)?).filter(|index| *index != 0),
-            IFLA_LINK_NETNSID => link.lower_elsewhere = true,
+            IFLA_LINK_NETNSID => link.lower_netns = Some(u32_at(value, 0)?.cast_signed()),
             IFLA_IFALIAS => link.alias = Some(text(value)),
             IFLA_PROMISCUITY => link.promiscuity = u32_at(value, 0)?,
             IFLA_PHYS_PORT_NAME => link.phys_port_name = Some(text(value)),

@@ -8,7 +8,9 @@
 mod addresses;
 mod attributes;
 mod error;
+mod kept;
 mod links;
+mod netns_number;
 mod notices;
 mod routes;
 mod socket;
@@ -17,6 +19,7 @@ mod watch;
 
 pub use addresses::InterfaceAddress;
 pub use error::{NetlinkError, errno_name};
+pub use kept::{Kept, KeptKind};
 pub use links::{Link, LinkFlags};
 pub use notices::{Notice, Notices};
 pub use routes::{DefaultRoute, RouteEntry};

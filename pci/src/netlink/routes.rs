@@ -74,10 +74,16 @@ impl Socket {
             message.header.address_family = family;
             message.attributes.extend(interface.map(RouteAttribute::Oif));
             let read = |payload: &[u8]| Ok(parse(payload, v6)?.filter(|route| wanted(route)));
-            match self.dump(&RouteNetlinkMessage::GetRoute(message), read) {
+            let message = RouteNetlinkMessage::GetRoute(message);
+            let dumped = if interface.is_some() {
+                self.dump_whole(&message, read)
+            } else {
+                self.dump(&message, read)
+            };
+            match dumped {
                 Ok(found) => routes.extend(found),
-                // A kernel without IPv6, or an interface that has no inet device: no route leads through it.
-                Err(error) if error.is_missing() || error.errno() == Some(unsupported_family()) => {}
+                // A kernel without IPv6.
+                Err(error) if v6 && error.errno() == Some(unsupported_family()) => {}
                 Err(error) => return Err(error),
             }
         }

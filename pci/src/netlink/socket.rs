@@ -106,6 +106,12 @@ impl Socket {
         self.replies(End::Acknowledgement, |_| Ok(())).map(|_interrupted| ())
     }
 
+    /// The same for a message that is there as bytes: what the kernel told once, to be told to it again.
+    pub fn change_as_told(&mut self, kind: u16, payload: &[u8], flags: u16) -> Result<(), NetlinkError> {
+        self.send_as_told(kind, payload, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+        self.replies(End::Acknowledgement, |_| Ok(())).map(|_interrupted| ())
+    }
+
     /// Sends a question with one answer and hands its payload (after the netlink header) to `read`.
     pub(super) fn ask<T>(
         &mut self,
@@ -127,21 +133,51 @@ impl Socket {
     pub(super) fn dump<T>(
         &mut self,
         message: &RouteNetlinkMessage,
-        mut read: impl FnMut(&[u8]) -> Result<Option<T>, NetlinkError>,
+        read: impl FnMut(&[u8]) -> Result<Option<T>, NetlinkError>,
     ) -> Result<Vec<T>, NetlinkError> {
+        let ask = |socket: &mut Self| socket.send(message.clone(), NLM_F_REQUEST | NLM_F_DUMP);
+        self.dump_until_whole(ask, read).map(|(found, _whole)| found)
+    }
+
+    /// The same where something missing would be worse than no answer: one that was never undisturbed is an error.
+    pub(super) fn dump_whole<T>(
+        &mut self,
+        message: &RouteNetlinkMessage,
+        read: impl FnMut(&[u8]) -> Result<Option<T>, NetlinkError>,
+    ) -> Result<Vec<T>, NetlinkError> {
+        let ask = |socket: &mut Self| socket.send(message.clone(), NLM_F_REQUEST | NLM_F_DUMP);
+        whole(self.dump_until_whole(ask, read)?)
+    }
+
+    /// The same for a question that is there as bytes.
+    pub(super) fn dump_as_told<T>(
+        &mut self,
+        kind: u16,
+        question: &[u8],
+        read: impl FnMut(&[u8]) -> Result<Option<T>, NetlinkError>,
+    ) -> Result<Vec<T>, NetlinkError> {
+        let ask = |socket: &mut Self| socket.send_as_told(kind, question, NLM_F_REQUEST | NLM_F_DUMP);
+        whole(self.dump_until_whole(ask, read)?)
+    }
+
+    fn dump_until_whole<T>(
+        &mut self,
+        ask: impl Fn(&mut Self) -> Result<(), NetlinkError>,
+        mut read: impl FnMut(&[u8]) -> Result<Option<T>, NetlinkError>,
+    ) -> Result<(Vec<T>, bool), NetlinkError> {
         let mut found = Vec::new();
         for _attempt in 0..DUMP_ATTEMPTS {
             found.clear();
-            self.send(message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
+            ask(self)?;
             let interrupted = self.replies(End::Done, |reply| {
                 found.extend(read(reply.payload)?);
                 Ok(())
             })?;
             if !interrupted {
-                break;
+                return Ok((found, true));
             }
         }
-        Ok(found)
+        Ok((found, false))
     }
 
     fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), NetlinkError> {
@@ -154,8 +190,26 @@ impl Socket {
         // Fresh and zeroed each time: attribute padding is not written by the serializer, and the kernel reads it.
         let mut bytes = vec![0; packet.buffer_len()];
         packet.serialize(&mut bytes);
+        self.send_bytes(&bytes)
+    }
+
+    fn send_as_told(&mut self, kind: u16, payload: &[u8], flags: u16) -> Result<(), NetlinkError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let length = u32::try_from(HEADER + payload.len());
+        let length = length.map_err(|_too_long| NetlinkError::Malformed("a message is too long".to_owned()))?;
+        let mut bytes = length.to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(self.sequence.to_ne_bytes());
+        // The sender's port: the kernel knows it.
+        bytes.extend([0; 4]);
+        bytes.extend(payload);
+        self.send_bytes(&bytes)
+    }
+
+    fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), NetlinkError> {
         self.raw
-            .send(&bytes, 0)
+            .send(bytes, 0)
             .map_err(|source| NetlinkError::Socket { step: "send", source })?;
         Ok(())
     }
@@ -207,6 +261,14 @@ impl Socket {
                 Err(errno) => return Err(failed(errno.into())),
             }
         }
+    }
+}
+
+fn whole<T>((found, is_whole): (Vec<T>, bool)) -> Result<Vec<T>, NetlinkError> {
+    if is_whole {
+        Ok(found)
+    } else {
+        Err(NetlinkError::Interrupted(DUMP_ATTEMPTS))
     }
 }
 

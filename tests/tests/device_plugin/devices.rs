@@ -28,6 +28,7 @@ fn record(device: &str) -> Record {
         vf: None,
         trunk: None,
         ipam: None,
+        host_network: None,
     }
 }
 

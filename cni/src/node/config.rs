@@ -1,0 +1,225 @@
+//! `/etc/hardwire/plugin.json`: what the node's operator allows, where no daemon runs that would say so.
+//!
+//! Believed only where nobody but root can have written it. A key that is not known is an error, as is any other content:
+//! a limit that the operator misspelt must not be none.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use hardwire_pci::{DeviceId, IfName};
+use rustix::fs::{Mode, OFlags};
+use serde::Deserialize;
+
+/// Where the file is.
+pub const DEFAULT: &str = "/etc/hardwire/plugin.json";
+/// Bytes; far more than a node has devices for.
+const LARGEST: u64 = 64 * 1024;
+/// Writable by its group or by everybody.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// What the file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct NodeConfig {
+    /// Devices of the node that a NAD with `allowNodeDevice` may have: ids, or names of interfaces.
+    #[serde(default)]
+    allow_node_devices: Vec<NodeDevice>,
+    /// A directory beside the usual ones in which log files may be.
+    #[serde(default)]
+    log_directory: Option<LogDirectory>,
+}
+
+/// Why the file is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeConfigError {
+    /// The system does not let us read it.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others than root may have written it, or it is no file.
+    #[error("{}: it is not believed: {why}", path.display())]
+    Unsafe {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it, and what would be right.
+        why: String,
+    },
+    /// Its content makes no sense.
+    #[error("{}: {source}", path.display())]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+}
+
+// === impl NodeConfig ===
+
+impl NodeConfig {
+    /// Reads the file; `None` where there is none.
+    pub fn read(path: &Path) -> Result<Option<Self>, NodeConfigError> {
+        let failed = |source: io::Error| NodeConfigError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let distrusted = |why: &str| NodeConfigError::Unsafe {
+            path: path.to_owned(),
+            why: why.to_owned(),
+        };
+        // A FIFO would hold us, and a link may lead to what somebody else wrote.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(rustix::io::Errno::LOOP) => return Err(distrusted("it is a symbolic link: make it a file")),
+            Err(errno) => return Err(failed(errno.into())),
+        };
+        let metadata = file.metadata().map_err(failed)?;
+        let (is_file, mode) = (metadata.is_file(), metadata.mode());
+        if !is_file || metadata.uid() != 0 || mode & OTHERS_WRITE != 0 {
+            let why = format!(
+                "{}, owner {}, mode {:o}: it must be a file of root's that nobody else may write (0, 644)",
+                if is_file { "a file" } else { "no file" },
+                metadata.uid(),
+                mode & 0o7777
+            );
+            return Err(distrusted(&why));
+        }
+        let mut text = Vec::new();
+        file.take(LARGEST + 1).read_to_end(&mut text).map_err(failed)?;
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > LARGEST {
+            return Err(distrusted(&format!("it is larger than {LARGEST} bytes")));
+        }
+        let config = serde_json::from_slice(&text).map_err(|source| NodeConfigError::Content {
+            path: path.to_owned(),
+            source,
+        });
+        config.map(Some)
+    }
+
+    /// Whether the operator names this device, by its id or by one of its interface's names.
+    pub fn allows<'a>(&self, device: &DeviceId, names: impl IntoIterator<Item = &'a str>) -> bool {
+        let names: Vec<&str> = names.into_iter().collect();
+        let mut named = self.allow_node_devices.iter();
+        named.any(|NodeDevice(text)| {
+            text.parse::<DeviceId>().is_ok_and(|id| id == *device) || names.contains(&text.as_str())
+        })
+    }
+
+    /// The directory beside the usual ones in which log files may be: absolute, without `..`.
+    pub fn log_directory(&self) -> Option<&Path> {
+        self.log_directory.as_ref().map(|directory| directory.0.as_path())
+    }
+}
+
+/// A device as an operator names it. Names with dots may look like both kinds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct NodeDevice(String);
+
+impl TryFrom<String> for NodeDevice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let is_device = text.parse::<DeviceId>().is_ok() || text.parse::<IfName>().is_ok();
+        is_device
+            .then(|| Self(text.clone()))
+            .ok_or_else(|| format!("allowNodeDevices: {text:?}: expected an interface name or a full PCI address"))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "PathBuf")]
+struct LogDirectory(PathBuf);
+
+impl TryFrom<PathBuf> for LogDirectory {
+    type Error = String;
+
+    fn try_from(path: PathBuf) -> Result<Self, String> {
+        let is_plain = path.is_absolute()
+            && path
+                .components()
+                .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        is_plain
+            .then(|| Self(path.clone()))
+            .ok_or_else(|| format!("logDirectory: {}: expected an absolute path without ..", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<NodeConfig>, NodeConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("plugin.json");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        NodeConfig::read(&path)
+    }
+
+    #[test]
+    fn devices_are_named_by_address_or_by_interface() {
+        let text = r#"{"allowNodeDevices": ["ens1f0", "0000:3b:00.0"], "logDirectory": "/var/log/mine"}"#;
+        let config = read(text).unwrap().unwrap();
+        assert_eq!(config.log_directory(), Some(Path::new("/var/log/mine")));
+        let device: DeviceId = "0000:3b:00.0".parse().unwrap();
+        let other: DeviceId = "0000:3b:00.1".parse().unwrap();
+        assert!(config.allows(&device, []));
+        assert!(!config.allows(&other, ["ens1f1"]));
+        assert!(config.allows(&other, ["ens1f1", "ens1f0"]));
+        assert!(!NodeConfig::default().allows(&device, ["ens1f0"]));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error_and_not_a_limit_less() {
+        for text in [
+            "",
+            "[]",
+            "null",
+            r#"{"allowNodeDevice": ["ens1f0"]}"#,
+            r#"{"allowNodeDevices": "ens1f0"}"#,
+            r#"{"allowNodeDevices": ["a/b"]}"#,
+            r#"{"allowNodeDevices": [], "allowNodeDevices": ["ens1f0"]}"#,
+            r#"{"logDirectory": "log"}"#,
+            r#"{"logDirectory": "/var/log/../../etc"}"#,
+        ] {
+            assert!(matches!(read(text), Err(NodeConfigError::Content { .. })), "{text}");
+        }
+        let large = format!("{{\"allowNodeDevices\": [{}]}}", " ".repeat(70_000));
+        assert!(matches!(read(&large), Err(NodeConfigError::Unsafe { .. })));
+        assert_eq!(read("{}").unwrap(), Some(NodeConfig::default()));
+    }
+
+    #[test]
+    fn only_a_file_that_nobody_but_root_can_write_is_believed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("plugin.json");
+        assert!(matches!(NodeConfig::read(&path), Ok(None)));
+        fs::write(&path, "{}").unwrap();
+        for mode in [0o664, 0o646, 0o666] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert!(
+                matches!(NodeConfig::read(&path), Err(NodeConfigError::Unsafe { .. })),
+                "{mode:o}"
+            );
+        }
+        let link = directory.path().join("link.json");
+        symlink(&path, &link).unwrap();
+        assert!(matches!(NodeConfig::read(&link), Err(NodeConfigError::Unsafe { .. })));
+        assert!(matches!(
+            NodeConfig::read(directory.path()),
+            Err(NodeConfigError::Unsafe { .. })
+        ));
+    }
+}

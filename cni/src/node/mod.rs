@@ -1,0 +1,12 @@
+//! What is known of the node beside the kernel's answers: what its operator allows, and what the daemon found out.
+//!
+//! For rule 5, never the node's own NIC: a NAD is its author's word only, and what stands on a device in another namespace
+//! cannot be seen from the device.
+
+mod config;
+mod findings;
+mod uppers;
+
+pub use config::{DEFAULT as CONFIG_PATH, NodeConfig, NodeConfigError};
+pub use findings::{Findings, FindingsError};
+pub use uppers::{SearchError, Upper, search};
