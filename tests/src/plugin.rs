@@ -120,6 +120,18 @@ impl Plugin {
         self.directory.path().join("state")
     }
 
+    /// What stands for /etc/hardwire/plugin.json.
+    pub fn operator_file(&self) -> PathBuf {
+        self.directory.path().join("plugin.json")
+    }
+
+    /// Lets the node's operator allow what a NAD may ask for.
+    pub fn operator_says(&self, config: &Value) {
+        let file = self.operator_file();
+        std::fs::write(&file, config.to_string()).expect("a file");
+        std::fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("a mode");
+    }
+
     /// Calls the plugin for `pod` with `CNI_IFNAME` net1.
     pub fn call(&self, command: &str, pod: &Pod, conf: &Value) -> Outcome {
         let variables = [
@@ -139,6 +151,7 @@ impl Plugin {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         process.env("HARDWIRE_STATE_DIR", self.state());
+        process.env("HARDWIRE_PLUGIN_CONFIG", self.operator_file());
         if !command.is_empty() {
             process.env("CNI_COMMAND", command);
         }

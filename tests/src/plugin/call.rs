@@ -40,6 +40,7 @@ impl Plugin {
         };
         call.set("PATH", std::env::var_os("PATH").unwrap_or_default())
             .set("HARDWIRE_STATE_DIR", self.state())
+            .set("HARDWIRE_PLUGIN_CONFIG", self.operator_file())
     }
 }
 

@@ -91,10 +91,17 @@ fn the_nodes_own_nic_is_refused_unless_it_is_named() {
 
     run(&["ip", "address", "add", "192.0.2.9/24", "dev", "hwnode"]);
     refused(&plugin, &pod, &conf, 101, &["hwnode", "192.0.2.9"]);
-    let before = host_link("hwnode");
-    plugin.add(&pod, &nic.conf(&json!({"allowNodeDevice": true})));
+    let before = (host_link("hwnode"), run(&["ip", "address", "show", "dev", "hwnode"]));
+    let lent = nic.conf(&json!({"allowNodeDevice": true}));
+    refused(&plugin, &pod, &lent, 101, &["hwnode", "operator"]);
+    plugin.operator_says(&json!({"allowNodeDevices": ["hwnode"]}));
+    refused(&plugin, &pod, &conf, 101, &["hwnode", "192.0.2.9"]);
+    plugin.add(&pod, &lent);
     plugin.del(&pod, &conf);
-    assert_eq!(host_link("hwnode"), before);
+    assert_eq!(
+        (host_link("hwnode"), run(&["ip", "address", "show", "dev", "hwnode"])),
+        before
+    );
 
     for upper in [&["macvlan"][..], &["vlan", "id", "7"], &["ipvlan"]] {
         if !succeeds(
