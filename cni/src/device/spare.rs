@@ -6,7 +6,7 @@ use hardwire_pci::{Device, Netdev, NodeUse, node_use};
 use crate::Context;
 use crate::config::NetConf;
 use crate::idle::boot_id;
-use crate::netns::sees_all_processes;
+use crate::netns::{Netns, sees_all_processes};
 use crate::node::{Findings, NodeConfig, NodeConfigError, Upper, search};
 use crate::protocol::{CniError, code};
 use crate::report::daemon_listens;
@@ -91,7 +91,10 @@ fn unseen(
     {
         return Ok(Some(used(upper)));
     }
-    Ok(search()?.iter().find(|upper| upper.lower == index).map(used))
+    Ok(search(&Netns::own()?)?
+        .iter()
+        .find(|upper| upper.lower == index)
+        .map(used))
 }
 
 fn is_of_this_boot(findings: &Findings) -> bool {

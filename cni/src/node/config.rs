@@ -58,6 +58,9 @@ pub enum NodeConfigError {
         /// Where and why.
         source: serde_json::Error,
     },
+    /// It is something else than an object.
+    #[error("{}: it is no JSON object", .0.display())]
+    NoObject(PathBuf),
 }
 
 // === impl NodeConfig ===
@@ -96,6 +99,10 @@ impl NodeConfig {
         file.take(LARGEST + 1).read_to_end(&mut text).map_err(failed)?;
         if u64::try_from(text.len()).unwrap_or(u64::MAX) > LARGEST {
             return Err(distrusted(&format!("it is larger than {LARGEST} bytes")));
+        }
+        // serde takes a list for the values of the keys in their order.
+        if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(NodeConfigError::NoObject(path.to_owned()));
         }
         let config = serde_json::from_slice(&text).map_err(|source| NodeConfigError::Content {
             path: path.to_owned(),
@@ -182,11 +189,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_an_error_and_not_a_limit_less() {
+    fn what_is_not_understood_is_an_error() {
         for text in [
-            "",
-            "[]",
-            "null",
+            "{",
             r#"{"allowNodeDevice": ["ens1f0"]}"#,
             r#"{"allowNodeDevices": "ens1f0"}"#,
             r#"{"allowNodeDevices": ["a/b"]}"#,
@@ -195,6 +200,9 @@ mod tests {
             r#"{"logDirectory": "/var/log/../../etc"}"#,
         ] {
             assert!(matches!(read(text), Err(NodeConfigError::Content { .. })), "{text}");
+        }
+        for text in ["", "[]", "null", r#"[["ens1f0"]]"#] {
+            assert!(matches!(read(text), Err(NodeConfigError::NoObject(_))), "{text}");
         }
         let large = format!("{{\"allowNodeDevices\": [{}]}}", " ".repeat(70_000));
         assert!(matches!(read(&large), Err(NodeConfigError::Unsafe { .. })));

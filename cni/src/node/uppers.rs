@@ -29,7 +29,7 @@ pub struct Upper {
 /// Why it is not known what stands on the host's interfaces.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
-    /// Our own namespace cannot be told from others.
+    /// The host's namespace cannot be told from others.
     #[error("looking for what stands on the host's interfaces: {0}")]
     Netns(#[from] NetnsError),
     /// The host's own links cannot be read.
@@ -50,16 +50,16 @@ impl fmt::Display for Upper {
     }
 }
 
-/// Looks into every namespace that can be reached; sorted. One that ends meanwhile has nothing that stands on anything.
-pub fn search() -> Result<Vec<Upper>, SearchError> {
-    let host = Netns::own()?;
+/// Looks into every namespace that can be reached; sorted. `host` is the one whose interfaces are asked about, and the calling
+/// thread's. One that ends meanwhile has nothing that stands on anything.
+pub fn search(host: &Netns) -> Result<Vec<Upper>, SearchError> {
     let mut found = on_the_host(&mut Socket::open()?)?;
     for netns in reachable() {
-        if netns.is_same(&host) {
+        if netns.is_same(host) {
             continue;
         }
         let inode = netns.inode();
-        match elsewhere(netns, &host) {
+        match elsewhere(&netns, host) {
             Ok(uppers) => found.extend(uppers),
             Err(error) => tracing::debug!("net:[{inode}] cannot be looked into: {error}"),
         }
@@ -82,7 +82,7 @@ fn on_the_host(socket: &mut Socket) -> Result<Vec<Upper>, NetlinkError> {
     Ok(upper.collect())
 }
 
-fn elsewhere(netns: Netns, host: &Netns) -> Result<Vec<Upper>, NetnsError> {
+fn elsewhere(netns: &Netns, host: &Netns) -> Result<Vec<Upper>, NetnsError> {
     let (inode, path) = (netns.inode(), netns.path().to_owned());
     let asked = |source| NetnsError::Socket { path, source };
     let mut socket = netns.run(Socket::open)?.map_err(asked.clone())?;

@@ -213,6 +213,12 @@ impl Socket {
         let mut question = vec![0; ADDRESS_HEADER];
         put(&mut question, 4, index);
         let mut kept = self.dump_as_told(22, &question, |message| address(message, index))?;
+        // The kernel puts a new IPv6 address before those of its scope, and the first is the source that it prefers.
+        let v4 = kept
+            .iter()
+            .position(|kept| kept.message.starts_with("0a"))
+            .unwrap_or(kept.len());
+        kept[v4..].reverse();
         let (nexthops, ids) = self.nexthops(index)?;
         kept.extend(nexthops);
         for family in [V4, V6] {

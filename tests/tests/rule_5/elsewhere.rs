@@ -3,11 +3,18 @@
 use std::fs;
 
 use hardwire_cni::idle::boot_id;
-use hardwire_cni::node::{Findings, search};
+use hardwire_cni::netns::Netns;
+use hardwire_cni::node::{Findings, Upper, search};
 use hardwire_tests::node::Pod;
 use serde_json::json;
 
 use super::{Node, ip, on_a_node};
+
+fn searched() -> Vec<Upper> {
+    // The thread's: the process has not left the machine's.
+    let host = Netns::open("/proc/thread-self/ns/net").expect("a namespace");
+    search(&host).expect("a search")
+}
 
 /// What the daemon would leave.
 fn leave(node: &Node, boot: &str) -> Findings {
@@ -15,7 +22,7 @@ fn leave(node: &Node, boot: &str) -> Findings {
         version: Findings::VERSION,
         boot: boot.to_owned(),
         allowed: [].into(),
-        uppers: search().expect("a search"),
+        uppers: searched(),
     };
     findings.write(&node.plugin.state()).expect("a file");
     findings
@@ -30,7 +37,7 @@ fn rule_5_an_upper_device_in_another_namespace_is_found_by_the_search() {
             .parse()
             .expect("n");
         let of_nic0 = || {
-            let found = search().expect("a search").into_iter();
+            let found = searched().into_iter();
             found
                 .filter(|upper| upper.lower == index)
                 .map(|upper| upper.to_string())
