@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use crate::args::DevicesArgs;
 use crate::config::{Config, ConfigError};
-use crate::pools::{Hardware, assign};
+use crate::pools::{Hardware, assign, find_uppers, stood_on};
 
 /// Why there is nothing to print.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,10 @@ pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesErro
     }
     let mut hardware = Hardware::read(&args.node.sysfs());
     hardware.read_details(&args.node.sysfs(), &config.pools);
+    match find_uppers(&args.node.sysfs()) {
+        Ok(uppers) => hardware.stood_on = stood_on(&uppers, &hardware.inventory),
+        Err(error) => tracing::warn!("{error}"),
+    }
     let assignment = assign(&hardware, &config.pools);
     let uses = uses::Uses::read(&args.node.kubelet_dir);
     let report = rows::Report::new(&hardware, &assignment, &config.pools, &uses);

@@ -128,7 +128,7 @@ impl Manager {
         let device = pool.device(&self.seen, id);
         let pf = device.and_then(Device::pf).filter(|pf| pf.pci().is_some());
         let minds = pool.pool.on_carrier_loss == OnCarrierLoss::Unhealthy;
-        let claim = self.seen.claims.get(id);
+        let claim = self.seen.claim(id);
         Facts {
             is_there,
             lost_pf: pf.filter(|pf| inventory.get(pf).is_none()),

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use hardwire_cni::node::Upper;
 use hardwire_pci::{Device, DeviceId, Function, NetdevsimPort, Sysfs};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::Instant;
@@ -14,13 +16,15 @@ use crate::config::OnChange;
 use crate::health::Usage;
 use crate::health::inspect::{Inspected, Subject, Task, inspect};
 use crate::podresources::{Held, PodResourcesError};
-use crate::pools::{Hardware, assign};
+use crate::pools::{Hardware, assign, find_uppers, stood_on};
 
 /// What came of a job.
 #[derive(Debug)]
 pub(super) enum Done {
     /// The hardware was read.
     Read(Arc<Hardware>),
+    /// Other namespaces were looked into, which took so long.
+    Searched(Result<Vec<Upper>, String>, Duration),
     /// The kubelet was asked; VFs are looked at after so many looks at the hardware.
     Asked(Result<Held, PodResourcesError>, u64),
     /// VFs were looked at, each PF's after so many events.
@@ -132,12 +136,30 @@ impl Manager {
         });
     }
 
+    /// Looks for what stands on devices from other namespaces.
+    pub(super) fn look_elsewhere(&mut self) {
+        let sysfs = self.context.sysfs.clone();
+        self.jobs.spawn(async move {
+            let begin = Instant::now();
+            let found = spawn_blocking(move || find_uppers(&sysfs)).await;
+            let found = found
+                .map_err(|error| error.to_string())
+                .and_then(|found| found.map_err(|error| error.to_string()));
+            Done::Searched(found, begin.elapsed())
+        });
+    }
+
     pub(super) fn done(&mut self, done: Done) {
         match done {
             Done::Read(hardware) => {
                 self.is_looking = false;
                 self.looks += 1;
                 self.read(hardware);
+            }
+            Done::Searched(found, took) => {
+                debug!(?found, ?took, "looked into all namespaces");
+                self.search.found(found, took, Instant::now());
+                self.refresh();
             }
             Done::Asked(held, looks) => {
                 self.asked_kubelet(held);
@@ -159,7 +181,7 @@ impl Manager {
         if !failed.is_cancelled() {
             error!("a job failed: {failed}");
         }
-        (self.is_looking, self.is_inspecting) = (false, false);
+        (self.is_looking, self.is_inspecting, self.search.is_running) = (false, false, false);
         self.looks += 1;
     }
 
@@ -211,10 +233,17 @@ impl Manager {
         let listed = self.pools.iter().flat_map(|pool| pool.entries.keys());
         let ids = self.attachments.keys().chain(listed);
         self.seen = with_hidden(&self.context.sysfs, &self.hardware, ids);
+        let claims = stood_on(self.search.uppers.as_deref().unwrap_or_default(), &self.seen.inventory);
+        if self.seen.stood_on != claims {
+            Arc::make_mut(&mut self.seen).stood_on = claims;
+        }
         let pools: Vec<_> = self.pools.iter().map(|running| running.pool.clone()).collect();
         let assignment = assign(&self.seen, &pools);
         self.log_assignment(&self.assignment, &assignment);
         self.assignment = assignment;
+        let state = &self.context.state;
+        self.search
+            .write(state, &self.boot, &self.pools, &self.assignment, &self.seen);
         self.arrange(changed);
     }
 

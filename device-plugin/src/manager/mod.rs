@@ -6,12 +6,14 @@
 //! - `running`: a pool that is being served;
 //! - `listing`: which device is in which list, and for how long;
 //! - `facts`: what is known of a listed device, and the verdict;
+//! - `findings`: what is left for the plugin;
 //! - `idle`: what is known of idle states;
 //! - `jobs`: what is done elsewhere;
 //! - `view`: what others are told;
 //! - `setup`: the beginning, and another configuration.
 
 mod facts;
+mod findings;
 mod idle;
 mod jobs;
 mod listing;
@@ -85,6 +87,7 @@ pub struct Manager {
     podresources: PodResources,
     allocations: Arc<Allocations>,
     idle: Idle,
+    search: findings::Search,
 
     stale: Stale,
     debounce: Debounce,
@@ -139,7 +142,14 @@ impl Manager {
     fn due(&self) -> Option<Instant> {
         let looks = self.debounce.due().filter(|_| !self.is_looking);
         let settles = self.idle.settles().filter(|_| !self.is_inspecting);
-        let times = [looks, self.config_debounce.due(), self.next, self.slow, settles];
+        let times = [
+            looks,
+            self.config_debounce.due(),
+            self.next,
+            self.slow,
+            settles,
+            self.search.due(),
+        ];
         times.into_iter().flatten().min()
     }
 
@@ -154,6 +164,9 @@ impl Manager {
         if !self.is_inspecting {
             self.idle.want_settled(now);
         }
+        if self.search.take(now) {
+            self.look_elsewhere();
+        }
         if self.next.is_some_and(|next| next <= now) {
             self.arrange(&BTreeSet::new());
         }
@@ -161,6 +174,7 @@ impl Manager {
             self.slow = None;
             self.metrics.event(Source::Timer);
             self.idle.want_all();
+            self.search.want(now);
             self.outstanding();
         }
     }
@@ -199,6 +213,7 @@ impl Manager {
                     self.idle.happened(&pf, now);
                 }
                 self.debounce.heard(now);
+                self.search.want(now);
                 return;
             }
             Event::Device { place, change } => {
@@ -214,6 +229,7 @@ impl Manager {
                 };
                 self.stale.places.insert(place);
                 self.debounce.heard(now);
+                self.search.want(now);
                 id.and_then(|id| self.hardware.inventory.get(&id))
             }
             Event::Link(index) => {
@@ -222,6 +238,7 @@ impl Manager {
                 let Some(place) = place else { return };
                 self.stale.places.insert(place);
                 self.debounce.heard(now);
+                self.search.want(now);
                 owner
             }
             Event::Address(index) => return self.use_changed(Some(index), now),

@@ -14,12 +14,13 @@ use hardwire_cni::idle::boot_id;
 use hardwire_pci::DeviceId;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::facts::has_kernel_driver;
 use super::idle::Idle;
 use super::running::Running;
-use super::{Manager, jobs, view};
+use super::{Manager, findings, jobs, view};
 use crate::config::{Config, ConfigError, Defaults};
 use crate::container::Surroundings;
 use crate::control::Adopt;
@@ -30,7 +31,7 @@ use crate::kubelet::socket::BindError;
 use crate::metrics::watchdog::Pulse;
 use crate::metrics::{Metrics, Source};
 use crate::podresources::PodResources;
-use crate::pools::{Assignment, Hardware, Place, Stale};
+use crate::pools::{Assignment, Hardware, Place, Stale, find_uppers};
 use crate::repair::Attachments;
 use crate::view::View;
 
@@ -120,6 +121,7 @@ impl Manager {
             reload: setup.reload,
             pools: config.pools.into_iter().map(Running::new).collect(),
             unserved: false,
+            search: findings::Search::default(),
             idle: Idle::new(setup.context.idle.clone(), jobs::pfs(&hardware)),
             seen: Arc::clone(&hardware),
             hardware,
@@ -143,6 +145,10 @@ impl Manager {
             context: setup.context,
         };
         manager.restore();
+        // Before anything is offered; by the kernel's own tree only.
+        let (begin, found) = (Instant::now(), find_uppers(&manager.context.sysfs));
+        let found = found.map_err(|error| error.to_string());
+        manager.search.found(found, begin.elapsed(), Instant::now());
         manager.refresh();
         let (seen, allocations) = (Arc::clone(&manager.seen), Arc::clone(&manager.allocations));
         for pool in &mut manager.pools {

@@ -67,7 +67,7 @@ fn place(hardware: &Hardware, pools: &[Pool], device: &Device, assignment: &mut 
         return Place::Nowhere(reason);
     }
     let subject = hardware.subject(device);
-    let claim = hardware.claims.get(&device.id);
+    let claim = hardware.claim(&device.id);
     let mut takers = pools.iter().enumerate().filter_map(|(index, pool)| {
         let selector = taker(pool, &subject)?;
         (claim.is_none() || pool.allows(device)).then_some((index, pool, selector))

@@ -21,6 +21,8 @@ pub struct Hardware {
     pub inventory: Inventory,
     /// Those that the node uses itself, or may use: what cannot be found out counts as a use.
     pub claims: BTreeMap<DeviceId, Claim>,
+    /// Those that something in another namespace stands on.
+    pub stood_on: BTreeMap<DeviceId, Claim>,
     /// PFs with VFs that have no carrier.
     pub carrierless: BTreeSet<DeviceId>,
     /// What selectors ask for besides.
@@ -137,6 +139,11 @@ impl Hardware {
                 self.carrierless.insert(device.id.clone());
             }
         }
+    }
+
+    /// Why a device may not be given away.
+    pub fn claim(&self, id: &DeviceId) -> Option<&Claim> {
+        self.claims.get(id).or_else(|| self.stood_on.get(id))
     }
 
     /// The device that an interface of the host belongs to.

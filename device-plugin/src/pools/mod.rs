@@ -8,10 +8,12 @@ mod ddp;
 mod details;
 mod hardware;
 mod reason;
+mod uppers;
 
 pub use assign::{Assignment, Contest, Override, Place, assign};
 pub use hardware::{Claim, Hardware, Stale};
 pub use reason::{Difference, Reason};
+pub use uppers::{find_uppers, stood_on};
 
 #[cfg(test)]
 #[path = "pools_tests.rs"]

@@ -111,6 +111,11 @@ impl Igb {
         wait_until("the VF does not come back", || self.vf_netdev(index).is_some());
     }
 
+    /// Waits until the PF's interface is on the host, where the kernel brings it after the end of its namespace.
+    pub fn wait_for_pf(&self) {
+        wait_until("the PF does not come back", || self.interface().is_some());
+    }
+
     /// A VF as the PF shows it.
     #[track_caller]
     pub fn vf(&self, index: u32) -> Value {

@@ -1,6 +1,6 @@
 //! The node takes a spare NIC into use, and gives it back.
 
-use hardwire_tests::node::{Netdevsim, run};
+use hardwire_tests::node::{Netdevsim, Pod, run};
 
 use super::*;
 
@@ -62,4 +62,72 @@ fn routes_that_lead_elsewhere_change_nothing() {
     }
     live.assert_stays(&id, true);
     assert!(!live.daemon.log().contains("all_used: true"));
+}
+
+/// What stands on it is in a pod, where the device itself does not show it: moved there, or made there.
+#[test]
+fn rule_5_an_upper_device_in_another_namespace_withdraws_a_nic() {
+    let (_device, mut live, id, nic) = spare();
+    let (pod, wants) = (Pod::new("upper"), Pod::new("wants"));
+    let conf = json!({"cniVersion": "1.0.0", "name": "net-a", "type": "hardwire", "device": nic});
+    run(&["ip", "link", "add", "link", &nic, "name", "hwup0", "type", "macvlan"]);
+    run(&["ip", "link", "set", "hwup0", "netns", pod.name()]);
+    live.wait_for_health(&id, false);
+    live.daemon
+        .wait_for_log("unhealthy: hwup0 (macvlan) in network namespace net:[", SOON);
+    live.plugin
+        .call("ADD", &wants, &conf)
+        .failure_naming(101, &[&nic, "hwup0 (macvlan)"]);
+    pod.run(&["ip", "link", "delete", "hwup0"]);
+    live.wait(|devices| devices.iter().any(is_healthy));
+    run(&[
+        "ip",
+        "link",
+        "add",
+        "link",
+        &nic,
+        "name",
+        "hwup1",
+        "netns",
+        pod.name(),
+        "type",
+        "macvlan",
+    ]);
+    live.daemon
+        .wait_for_log("hwup1 (macvlan) in network namespace net:[", SOON);
+    live.plugin
+        .call("ADD", &wants, &conf)
+        .failure_naming(101, &[&nic, "hwup1 (macvlan)"]);
+    // A daemon that was killed leaves what it found: it is looked at anew.
+    live.daemon.signal(rustix::process::Signal::KILL);
+    live.daemon.wait(SOON);
+    live.plugin
+        .call("ADD", &wants, &conf)
+        .failure_naming(101, &[&nic, "hwup1 (macvlan)"]);
+    pod.run(&["ip", "link", "delete", "hwup1"]);
+    live.plugin.add(&wants, &conf);
+    live.plugin.del(&wants, &conf);
+}
+
+#[test]
+fn rule_5_what_a_pool_allows_a_nad_may_ask_for() {
+    let device = Netdevsim::legacy(0);
+    let id = format!("netdevsim{}/{}", device.number, device.pf_port());
+    let (nic, pod) = (device.pf(), Pod::new("lent"));
+    run(&["ip", "link", "set", &nic, "up"]);
+    run(&["ip", "address", "add", "192.0.2.1/24", "dev", &nic]);
+    let pool = json!({"selectors": {"pciAddresses": [id]}, "allowNodeDevices": [nic]});
+    let live = Live::start(&pool, 1);
+    let conf =
+        json!({"cniVersion": "1.0.0", "name": "net-a", "type": "hardwire", "device": nic, "allowNodeDevice": true});
+    let mut without = conf.clone();
+    without["allowNodeDevice"] = json!(false);
+    live.plugin
+        .call("ADD", &pod, &without)
+        .failure_naming(101, &[&nic, "192.0.2.1"]);
+    for _ in 0..2 {
+        live.plugin.add(&pod, &conf);
+        live.plugin.del(&pod, &conf);
+        assert!(run(&["ip", "address", "show", "dev", &nic]).contains("192.0.2.1/24"));
+    }
 }

@@ -1,0 +1,36 @@
+//! What stands on the node's devices and cannot be seen from them: every namespace that can be reached is looked into.
+//!
+//! Takes long on a node with many pods, so it is done beside everything else, and its answer lies over what is read of the
+//! devices themselves.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hardwire_cni::netns::Netns;
+use hardwire_cni::node::{SearchError, Upper, search};
+use hardwire_pci::{DeviceId, Inventory, NodeUse, Sysfs};
+
+use super::hardware::Claim;
+
+/// Looks into all namespaces, if the tree is the kernel's: in another one, indices mean other interfaces, or none.
+pub fn find_uppers(sysfs: &Sysfs) -> Result<Vec<Upper>, SearchError> {
+    if sysfs.path("") == Path::new("/sys") {
+        search(&Netns::own()?)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// The devices that something stands on.
+pub fn stood_on(uppers: &[Upper], inventory: &Inventory) -> BTreeMap<DeviceId, Claim> {
+    let owner = |upper: &Upper| {
+        let mut devices = inventory.devices.iter();
+        let is_its = |device: &&hardwire_pci::Device| device.netdevs.iter().any(|netdev| netdev.index == upper.lower);
+        Some(devices.find(is_its)?.id.clone())
+    };
+    let claims = uppers.iter().filter_map(|upper| {
+        let claim = Claim::Used(NodeUse::Upper(upper.to_string()));
+        Some((owner(upper)?, claim))
+    });
+    claims.collect()
+}
