@@ -1,12 +1,19 @@
 //! Where the program finds the node: the sysfs tree and its own state directory.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hardwire_pci::Sysfs;
 
 use crate::idle::IdleRecords;
 use crate::journal::Journal;
+use crate::leases::Leases;
+
+const STATE: &str = "/run/hardwire";
+const LEASES: &str = "/var/lib/hardwire/leases";
+/// A DEL takes seconds at most, and the runtime sends it within its grace of ending the containers.
+const HOLDER_BOUND: Duration = Duration::from_secs(30);
 
 /// Roots that tests replace. Set by the process environment, which is the runtime's, never by a configuration, which may
 /// be a tenant's.
@@ -24,23 +31,40 @@ pub struct Context {
     pub sriov_cni: PathBuf,
     /// What the node's operator allows.
     pub plugin_config: PathBuf,
+    /// What IPAM may still hold, on disk.
+    pub leases: Leases,
+    /// How long an ADD waits for a holder that is on its way out.
+    pub holder_bound: Duration,
 }
 
 impl Context {
-    /// The node's own: `/sys`, `/run/hardwire`, `/var/lib/cni/sriov` and `/etc/hardwire/plugin.json`, unless
-    /// `HARDWIRE_SYSFS_ROOT`, `HARDWIRE_STATE_DIR`, `HARDWIRE_SRIOV_CNI_DIR` and `HARDWIRE_PLUGIN_CONFIG` say otherwise.
+    /// The node's own: `/sys`, `/run/hardwire`, `/var/lib/hardwire/leases`, `/var/lib/cni/sriov` and
+    /// `/etc/hardwire/plugin.json`, unless `HARDWIRE_SYSFS_ROOT`, `HARDWIRE_STATE_DIR`, `HARDWIRE_LEASES_DIR`,
+    /// `HARDWIRE_SRIOV_CNI_DIR` and `HARDWIRE_PLUGIN_CONFIG` say otherwise. With another state directory and no word on the
+    /// leases, they are in it. `HARDWIRE_HOLDER_WAIT_MS` is how long a holder on its way out is waited for.
     pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let path = |name: &str, default: &str| {
             variable(name)
                 .filter(|value| !value.is_empty())
                 .map_or_else(|| PathBuf::from(default), PathBuf::from)
         };
-        let state = path("HARDWIRE_STATE_DIR", "/run/hardwire");
+        let state = path("HARDWIRE_STATE_DIR", STATE);
+        let leases = if state == Path::new(STATE) {
+            PathBuf::from(LEASES)
+        } else {
+            state.join("leases")
+        };
+        let leases = variable("HARDWIRE_LEASES_DIR")
+            .filter(|value| !value.is_empty())
+            .map_or(leases, PathBuf::from);
+        let bound = variable("HARDWIRE_HOLDER_WAIT_MS").and_then(|ms| ms.to_str()?.parse().ok());
         Self {
             sysfs: Sysfs::at(path("HARDWIRE_SYSFS_ROOT", "/sys")),
             journal: Journal::at(&state),
             idle: IdleRecords::at(&state),
             state,
+            leases: Leases::at(&leases),
+            holder_bound: bound.map_or(HOLDER_BOUND, Duration::from_millis),
             sriov_cni: path("HARDWIRE_SRIOV_CNI_DIR", "/var/lib/cni/sriov"),
             plugin_config: path("HARDWIRE_PLUGIN_CONFIG", crate::node::CONFIG_PATH),
         }

@@ -14,6 +14,7 @@ pub mod idle;
 pub mod ipam;
 pub mod journal;
 pub mod kernel;
+pub mod leases;
 pub mod migration;
 pub mod netns;
 pub mod node;

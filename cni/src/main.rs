@@ -46,7 +46,10 @@ fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
         .map(|base| LogSettings::parse(base.fields()))
         .unwrap_or_default();
     logging::start(&settings);
-    if let Err(error) = read {
+    // A DEL needs its environment and the journal only.
+    if let Err(error) = read
+        && !matches!(environment.command(), Ok(Command::Del))
+    {
         return (
             None,
             Err(CniError::new(code::IO, format!("error reading from stdin: {error}"))),
@@ -67,7 +70,11 @@ fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
     let network = base
         .as_ref()
         .map_or_else(|_| String::new(), |base| base.name.to_string());
-    let outcome = base.and_then(|_valid| dispatch(&environment, &stdin, &network));
+    let outcome = match environment.command() {
+        // By the record, if there is one, whatever is on stdin.
+        Ok(Command::Del) => dispatch(&environment, &stdin, &network),
+        _ => base.and_then(|_valid| dispatch(&environment, &stdin, &network)),
+    };
     if let Err(error) = &outcome {
         tracing::error!(code = error.code, "{error}");
     }

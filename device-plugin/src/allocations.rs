@@ -20,6 +20,7 @@ const UNCONFIRMED: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct Allocations {
     since: Mutex<HashMap<String, Instant>>,
+    news: Mutex<Vec<String>>,
     noted: Notify,
 }
 
@@ -29,13 +30,20 @@ impl Allocations {
     /// The kubelet allocates these devices.
     pub fn note<'a>(&self, ids: impl IntoIterator<Item = &'a str>) {
         let now = Instant::now();
-        self.since().extend(ids.into_iter().map(|id| (id.to_owned(), now)));
+        let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
+        self.since().extend(ids.iter().map(|id| (id.clone(), now)));
+        self.news().extend(ids);
         self.noted.notify_one();
     }
 
     /// Returns after the next [`Self::note`], or at once if there was one since.
     pub async fn noted(&self) {
         self.noted.notified().await;
+    }
+
+    /// What was noted since this was asked last.
+    pub fn take_news(&self) -> Vec<String> {
+        std::mem::take(&mut *self.news())
     }
 
     /// Whether an Allocate of the device is not accounted for.
@@ -53,6 +61,10 @@ impl Allocations {
         let now = Instant::now();
         self.since()
             .retain(|id, since| held.holder(id).is_none() && *since + UNCONFIRMED > now);
+    }
+
+    fn news(&self) -> MutexGuard<'_, Vec<String>> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn since(&self) -> MutexGuard<'_, HashMap<String, Instant>> {

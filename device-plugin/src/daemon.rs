@@ -17,6 +17,7 @@ use tracing::{error, info};
 
 use crate::args::RunArgs;
 use crate::control;
+use crate::leases;
 use crate::manager::{Manager, Setup, StartError};
 use crate::metrics::Metrics;
 use crate::metrics::http::{Endpoints, MetricsBind, MetricsBindError};
@@ -108,6 +109,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     tasks.spawn(reports.run(metrics.clone(), stop.clone()));
     tasks.spawn(manager.run(stop.clone()));
     tasks.spawn(control::serve(listener, ask, stop.clone()));
+    tasks.spawn(leases::run(context.clone(), stop.clone()));
     let grace = Duration::from_secs(args.repair_grace);
     tasks.spawn(repair::run(context, grace, attachments, metrics, stop.clone()));
     let ended = loop {

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use futures_util::future::select_all;
 use hardwire_cni::Context;
-use hardwire_cni::journal::Record;
-use hardwire_cni::release::{is_orphaned, reclaim};
+use hardwire_cni::ipam::ReleasedBy;
+use hardwire_cni::journal::{Ending, Record};
+use hardwire_cni::release::{is_abandoned, is_orphaned, reclaim};
 use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::Socket;
 use tokio::sync::watch;
@@ -138,18 +139,18 @@ impl Orphans {
             self.watch(folder, None);
         }
         let now = Instant::now();
-        self.since.retain(|attempt, _| {
-            records
-                .iter()
-                .any(|(record, orphaned)| *orphaned && record.attempt == *attempt)
-        });
+        // One whose DEL has begun is nobody's failure yet, and nobody's any more if that DEL does not end it.
+        let is_due = |(record, orphaned): &(Record, bool)| *orphaned || record.ending == Some(Ending::Del);
+        let due: Vec<Record> = records.into_iter().filter(is_due).map(|(record, _)| record).collect();
+        self.since
+            .retain(|attempt, _| due.iter().any(|record| record.attempt == *attempt));
         let mut next = now
             + if self.folders.len() > before {
                 Duration::ZERO
             } else {
                 SLOW
             };
-        for (record, _) in records.into_iter().filter(|(_, orphaned)| *orphaned) {
+        for record in due {
             let since = *self.since.entry(record.attempt.clone()).or_insert(now);
             if since + grace > now {
                 next = next.min(since + grace);
@@ -193,7 +194,7 @@ async fn repair(context: Context, record: Record) -> bool {
     let (device, container) = (record.device.clone(), record.owner.container_id.clone());
     info!(%device, %container, "no DEL came: releasing the attachment");
     let done = spawn_blocking(move || match Socket::open() {
-        Ok(mut host) => reclaim(&context, &record, is_orphaned, &mut host)
+        Ok(mut host) => reclaim(&context, &record, is_abandoned, ReleasedBy::Repair, &mut host)
             .iter()
             .map(ToString::to_string)
             .collect(),

@@ -19,6 +19,32 @@ pub struct Base {
 impl Base {
     /// Decodes stdin and validates the name.
     pub fn parse(stdin: &[u8]) -> Result<Self, CniError> {
+        Self::parse_with(stdin, ipam_type)
+    }
+
+    /// The same for a DEL without a record: an `ipam` of which no ADD could make sense has nothing to release.
+    pub fn parse_for_del(stdin: &[u8]) -> Result<Self, CniError> {
+        Self::parse_with(stdin, |fields| {
+            Ok(ipam_type(fields).unwrap_or_else(|error| {
+                tracing::warn!("{error}: IPAM is not asked");
+                None
+            }))
+        })
+    }
+
+    /// Refuses a version that is not spoken, of a configuration of which nothing else need make sense.
+    pub fn refuse_unspoken_version(stdin: &[u8]) -> Result<(), CniError> {
+        let Ok(Value::Object(json)) = serde_json::from_slice(stdin) else {
+            return Ok(());
+        };
+        let version = Folded::new(&json).get("cniVersion").and_then(Value::as_str).map(spoken);
+        version.map_or(Ok(()), |version| version.map(|_spoken| ()))
+    }
+
+    fn parse_with(
+        stdin: &[u8],
+        ipam_type: impl FnOnce(Folded<'_>) -> Result<Option<String>, CniError>,
+    ) -> Result<Self, CniError> {
         let decode = |error: &dyn std::fmt::Display| {
             CniError::new(code::DECODE, format!("error unmarshall network config: {error}"))
         };
@@ -70,9 +96,7 @@ impl Base {
 
     /// The version for ADD and DEL.
     pub fn required_version(&self) -> Result<SpecVersion, CniError> {
-        self.version_text
-            .parse()
-            .map_err(|error| CniError::new(code::INCOMPATIBLE_VERSION, "incompatible CNI versions").with_details(error))
+        spoken(&self.version_text)
     }
 
     /// The version for a verb that older ones do not have.
@@ -105,6 +129,12 @@ impl Base {
     pub fn json(&self) -> &Map<String, Value> {
         &self.json
     }
+}
+
+fn spoken(version: &str) -> Result<SpecVersion, CniError> {
+    version
+        .parse()
+        .map_err(|error| CniError::new(code::INCOMPATIBLE_VERSION, "incompatible CNI versions").with_details(error))
 }
 
 fn ipam_type(fields: Folded<'_>) -> Result<Option<String>, CniError> {

@@ -6,6 +6,8 @@
 mod find;
 mod run;
 
+use std::path::PathBuf;
+
 use crate::journal::{self, Owner};
 use crate::protocol::{CniError, Command, Environment, SpecVersion, Success, code};
 
@@ -21,8 +23,26 @@ pub struct Delegate<'a> {
     pub path: &'a str,
     /// stdin for it.
     pub config: &'a [u8],
-    /// Variables beside our own environment; for a release that no runtime asked for.
+    /// Variables beside our own environment; for a release by a record.
     pub variables: Vec<(&'static str, String)>,
+}
+
+/// An IPAM plugin that was found.
+#[derive(Debug)]
+pub struct Located<'a> {
+    delegate: &'a Delegate<'a>,
+    program: PathBuf,
+}
+
+/// Who releases an attachment's addresses.
+#[derive(Debug, Clone, Copy)]
+pub enum ReleasedBy<'a> {
+    /// The runtime's DEL of this very attachment. It may know that the namespace is gone, and name none.
+    ItsDel(&'a Environment),
+    /// GC, or the next ADD; with its `CNI_PATH`.
+    Another(&'a Environment),
+    /// The daemon.
+    Repair,
 }
 
 impl<'a> Delegate<'a> {
@@ -36,17 +56,33 @@ impl<'a> Delegate<'a> {
         }
     }
 
+    /// Finds the program, before anything is done that would have to be undone without it.
+    pub fn locate(&self) -> Result<Located<'_>, FindError> {
+        Ok(Located {
+            delegate: self,
+            program: find(self.plugin, self.path)?,
+        })
+    }
+
+    /// Calls a verb of which only success or failure counts.
+    pub fn run(&self, command: Command) -> Result<(), CniError> {
+        let located = self.locate().map_err(|error| CniError::new(code::INTERNAL, error))?;
+        located.run(command)
+    }
+}
+
+impl Located<'_> {
     /// Asks for addresses.
     pub fn add(&self, version: SpecVersion) -> Result<Success, CniError> {
         let stdout = self.call(Command::Add)?;
-        let broken = |problem: &dyn std::fmt::Display| {
-            CniError::new(code::INTERNAL, format!("IPAM plugin {}: {problem}", self.plugin))
-        };
+        let plugin = self.delegate.plugin;
+        let broken =
+            |problem: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("IPAM plugin {plugin}: {problem}"));
         let value = serde_json::from_slice(&stdout).map_err(|error| broken(&format!("its result: {error}")))?;
         let result = Success::from_json(&value, version).map_err(|error| broken(&error))?;
         if result.ips.is_empty() {
             return Err(CniError::new(code::INTERNAL, "IPAM plugin returned missing IP config")
-                .with_details(format!("ipam.type {}", self.plugin)));
+                .with_details(format!("ipam.type {plugin}")));
         }
         Ok(result)
     }
@@ -57,31 +93,42 @@ impl<'a> Delegate<'a> {
     }
 
     fn call(&self, command: Command) -> Result<Vec<u8>, CniError> {
-        let program = find(self.plugin, self.path).map_err(|error| CniError::new(code::INTERNAL, error))?;
         Call {
-            program: &program,
+            program: &self.program,
             command,
-            config: self.config,
-            variables: &self.variables,
+            config: self.delegate.config,
+            variables: &self.delegate.variables,
         }
         .run()
     }
 }
 
-/// IPAM DEL for an attachment that no runtime calls for any more, with what its record holds.
-pub fn release(ipam: &journal::Ipam, owner: &Owner) -> Result<(), CniError> {
-    let variables = vec![
-        ("CNI_CONTAINERID", owner.container_id.to_string()),
-        ("CNI_NETNS", owner.netns_path.clone()),
-        ("CNI_IFNAME", owner.ifname.to_string()),
-        ("CNI_ARGS", ipam.args.clone()),
-        ("CNI_PATH", ipam.path.clone()),
-    ];
-    let config = ipam.config.as_bytes();
+/// IPAM DEL with what the attachment's record holds, whatever the caller's configuration says.
+pub fn release(ipam: &journal::Ipam, owner: &Owner, by: ReleasedBy<'_>) -> Result<(), CniError> {
+    let mut variables = vec![("CNI_ARGS", ipam.args.clone())];
+    if !matches!(by, ReleasedBy::ItsDel(_)) {
+        variables.extend([
+            ("CNI_CONTAINERID", owner.container_id.to_string()),
+            ("CNI_NETNS", owner.netns_path.clone()),
+            ("CNI_IFNAME", owner.ifname.to_string()),
+        ]);
+    }
+    // Plugins may have been moved since the ADD.
+    let path = match by {
+        ReleasedBy::ItsDel(caller) | ReleasedBy::Another(caller) if find(&ipam.plugin, &ipam.path).is_err() => {
+            if find(&ipam.plugin, &caller.path).is_ok() {
+                &caller.path
+            } else {
+                &ipam.path
+            }
+        }
+        _ => &ipam.path,
+    };
+    variables.push(("CNI_PATH", path.clone()));
     Delegate {
         plugin: &ipam.plugin,
-        path: &ipam.path,
-        config,
+        path,
+        config: ipam.config.as_bytes(),
         variables,
     }
     .run(Command::Del)

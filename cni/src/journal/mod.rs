@@ -7,8 +7,12 @@
 mod lock;
 mod record;
 mod store;
+mod unreadable;
+mod waiting;
 
 pub(crate) use lock::lock_within;
 pub use lock::{DeviceLock, LockError};
-pub use record::{HostNetwork, Ipam, OriginalLink, OriginalVf, Owner, Record, Step, Target};
-pub use store::{Journal, JournalError, Unreadable};
+pub use record::{Ending, HostNetwork, Ipam, OriginalLink, OriginalVf, Owner, PodName, Record, Step, Target};
+pub use store::{Journal, JournalError};
+pub use unreadable::{Salvaged, Unreadable};
+pub use waiting::{Waiting, Watch};

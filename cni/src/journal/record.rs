@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::netns::NetnsIdentity;
 use crate::pf::OriginalTrunk;
-use crate::protocol::{ContainerId, NetworkName};
+use crate::protocol::{CniArgs, ContainerId, NetworkName};
 
 /// One attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,16 +30,37 @@ pub struct Record {
     /// The VLANs that were added to the VF's trunk; none where none were asked for.
     #[serde(default)]
     pub trunk: Option<OriginalTrunk>,
-    /// What IPAM DEL needs; none without IPAM.
+    /// What IPAM DEL needs; none without IPAM, and none once its addresses are released and the device is not.
     pub ipam: Option<Ipam>,
     /// What the node had on the interface; none for a device that it does not use.
     #[serde(default)]
     pub host_network: Option<HostNetwork>,
+    /// Who said that the owner has ended, while the attachment is still being released; none of one that lives.
+    #[serde(default)]
+    pub ending: Option<Ending>,
+    /// The owner's pod; none where the runtime did not say.
+    #[serde(default)]
+    pub pod: Option<PodName>,
 }
 
 impl Record {
     /// The layout that this program writes.
     pub const VERSION: u32 = 1;
+
+    /// Whether IPAM may hold an address: it is asked from step `moved` on.
+    pub fn may_hold_addresses(&self) -> bool {
+        self.ipam.is_some() && self.step > Step::Begun
+    }
+}
+
+/// Who said that an attachment's owner has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Its DEL, which has begun.
+    Del,
+    /// The kubelet, which gave the device to another pod; the DEL is still to come.
+    GivenAway,
 }
 
 /// Whose attachment it is.
@@ -55,6 +76,31 @@ pub struct Owner {
     pub netns_path: String,
     /// What that namespace is recognised by.
     pub netns: NetnsIdentity,
+}
+
+/// A pod, as the kubelet's podresources names it too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodName {
+    /// `K8S_POD_NAMESPACE` of `CNI_ARGS`.
+    pub namespace: String,
+    /// `K8S_POD_NAME`.
+    pub name: String,
+}
+
+impl PodName {
+    /// The pod that `CNI_ARGS` name, where both names are such as Kubernetes gives (RFC 1123).
+    pub fn of(args: &CniArgs) -> Option<Self> {
+        let name = |key: &str| {
+            let text = args.get(key)?;
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+            let valid = (1..=253).contains(&text.len()) && text.bytes().all(plain);
+            valid.then(|| text.to_owned())
+        };
+        Some(Self {
+            namespace: name("K8S_POD_NAMESPACE")?,
+            name: name("K8S_POD_NAME")?,
+        })
+    }
 }
 
 impl Owner {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use hardwire_pci::{DeviceId, IfName};
 
 use super::lock::{CHANGE_BOUND, DeviceLock, IPAM_BOUND, LockError};
-use super::record::Record;
+use super::record::{Ending, Record};
+use super::unreadable::Unreadable;
 use crate::protocol::ContainerId;
 
 const RECORD: &str = "json";
@@ -34,21 +35,12 @@ pub enum JournalError {
     Unreadable(#[from] Unreadable),
 }
 
-/// A record that makes no sense: torn, empty, or of another version.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("journal: record {} is not understood: {reason}", path.display())]
-pub struct Unreadable {
-    /// Which file.
-    pub path: PathBuf,
-    /// Why.
-    pub reason: String,
-}
-
 /// The directory of records and locks.
 #[derive(Debug, Clone)]
 pub struct Journal {
     records: PathBuf,
     locks: PathBuf,
+    pub(super) waiting: PathBuf,
 }
 
 impl Journal {
@@ -57,6 +49,7 @@ impl Journal {
         Self {
             records: state.join("attachments"),
             locks: state.join("locks"),
+            waiting: state.join("waiting"),
         }
     }
 
@@ -135,7 +128,7 @@ impl Journal {
 
     /// The record of a device.
     pub fn get(&self, device: &DeviceId) -> Result<Option<Record>, JournalError> {
-        read(&self.record_path(device))
+        read(&self.record_path(device), |_bytes| true)
     }
 
     /// Writes a record in one step: a temporary name, then a rename.
@@ -168,6 +161,25 @@ impl Journal {
         renamed
     }
 
+    /// Notes on a record that its owner has ended, under the device's lock; on the record of this attempt only.
+    pub fn mark_ending(&self, seen: &Record, ending: Ending) -> Result<(), JournalError> {
+        let lock = self.lock(&seen.device)?;
+        let record = self.get(&seen.device)?;
+        // A DEL says more than that the device was given away.
+        let news = |record: &Record| {
+            record.ending.is_none() || (record.ending, ending) == (Some(Ending::GivenAway), Ending::Del)
+        };
+        let same = record.filter(|record| record.attempt == seen.attempt && news(record));
+        let marked = same.map_or(Ok(()), |record| {
+            self.put(&Record {
+                ending: Some(ending),
+                ..record
+            })
+        });
+        self.unlock(&seen.device, lock)?;
+        marked
+    }
+
     /// Removes the record of a device; there may be none.
     pub fn remove(&self, device: &DeviceId) -> Result<(), JournalError> {
         let path = self.record_path(device);
@@ -193,6 +205,29 @@ impl Journal {
 
     /// All records, and those that cannot be read.
     pub fn all(&self) -> Result<(Vec<Record>, Vec<Unreadable>), JournalError> {
+        self.those(|_bytes| true)
+    }
+
+    /// The records of one attachment, and those that cannot be read: a runtime that is confused may have attached several
+    /// devices under one name, and its one DEL is for all of them.
+    pub fn of(
+        &self,
+        container_id: &ContainerId,
+        ifname: &IfName,
+    ) -> Result<(Vec<Record>, Vec<Unreadable>), JournalError> {
+        let id = container_id.as_str();
+        // Decoding costs more than reading. What we wrote begins so, and holds the id as it is, which needs no escape.
+        let begins = format!("{{\"version\":{},", Record::VERSION);
+        let concerns = |bytes: &[u8]| {
+            let text = std::str::from_utf8(bytes).unwrap_or_default();
+            !text.starts_with(&begins) || text.contains(id)
+        };
+        let (mut records, unreadable) = self.those(concerns)?;
+        records.retain(|record| record.owner.is(container_id, ifname));
+        Ok((records, unreadable))
+    }
+
+    fn those(&self, concerns: impl Fn(&[u8]) -> bool) -> Result<(Vec<Record>, Vec<Unreadable>), JournalError> {
         let (mut records, mut unreadable) = (Vec::new(), Vec::new());
         let entries = match fs::read_dir(&self.records) {
             Ok(entries) => entries,
@@ -207,7 +242,7 @@ impl Journal {
         };
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
         for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == RECORD)) {
-            match read(&path) {
+            match read(&path, &concerns) {
                 Ok(record) => records.extend(record),
                 Err(JournalError::Unreadable(record)) => unreadable.push(record),
                 Err(error) => return Err(error),
@@ -240,12 +275,12 @@ impl Journal {
         self.locks.join(format!("{}.ipam", device.file_stem()))
     }
 
-    fn record_path(&self, device: &DeviceId) -> PathBuf {
+    pub(super) fn record_path(&self, device: &DeviceId) -> PathBuf {
         self.records.join(format!("{}.{RECORD}", device.file_stem()))
     }
 }
 
-fn create(directory: &Path) -> Result<(), JournalError> {
+pub(super) fn create(directory: &Path) -> Result<(), JournalError> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     created.map_err(|source| JournalError::Io {
         step: "create",
@@ -254,7 +289,8 @@ fn create(directory: &Path) -> Result<(), JournalError> {
     })
 }
 
-fn read(path: &Path) -> Result<Option<Record>, JournalError> {
+/// `None` where there is none, or where `concerns` says so of what is in it.
+fn read(path: &Path, concerns: impl Fn(&[u8]) -> bool) -> Result<Option<Record>, JournalError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -266,10 +302,10 @@ fn read(path: &Path) -> Result<Option<Record>, JournalError> {
             });
         }
     };
-    let unreadable = |reason: String| Unreadable {
-        path: path.to_owned(),
-        reason,
-    };
+    if !concerns(&bytes) {
+        return Ok(None);
+    }
+    let unreadable = |reason: String| Unreadable::new(path, reason, &bytes, Record::VERSION);
     let record: Record = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
     if record.version != Record::VERSION {
         return Err(unreadable(format!(

@@ -50,6 +50,8 @@ fn record(device: &str, container: &str) -> Record {
             args: String::new(),
             path: "/p".into(),
         }),
+        ending: None,
+        pod: None,
     }
 }
 

@@ -122,6 +122,8 @@ pub(super) fn find(
         trunk: None,
         ipam: None,
         host_network: None,
+        ending: None,
+        pod: None,
         device,
     };
     Ok(Some(ForeignAttachment { record, files }))

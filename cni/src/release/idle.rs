@@ -80,5 +80,7 @@ fn as_if_attached(idle: &IdleRecord, vf: Option<OriginalVf>) -> Option<Record> {
         trunk: None,
         ipam: None,
         host_network: None,
+        ending: None,
+        pod: None,
     })
 }

@@ -4,6 +4,7 @@
 //! renamed, the interface renamed, the namespace or the device gone (rule 2 of the architecture). The caller holds the
 //! device's lock.
 
+mod addresses;
 mod find;
 mod host_network;
 mod idle;
@@ -22,9 +23,10 @@ use crate::pf::{PfError, TrunkError, VfPort, pf_of};
 use crate::queue::FairLock;
 use crate::report::{Phase, Phases};
 
+pub use addresses::{release_ipam, release_lease, release_stale_leases};
 pub use find::{Location, find};
 pub use idle::return_to_idle;
-pub use reclaim::{is_orphaned, reclaim, release_ipam};
+pub use reclaim::{is_abandoned, is_orphaned, reclaim};
 pub(crate) use stand_in::stand_in;
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.

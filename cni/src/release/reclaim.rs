@@ -2,10 +2,10 @@
 
 use hardwire_pci::netlink::Socket;
 
-use super::{Outcome, release};
+use super::{Outcome, release, release_ipam};
 use crate::Context;
-use crate::ipam;
-use crate::journal::{JournalError, Owner, Record, Step};
+use crate::ipam::ReleasedBy;
+use crate::journal::{Ending, JournalError, Owner, Record, Step};
 use crate::netns::{self, Netns};
 use crate::protocol::{CniError, code};
 use crate::report::Phases;
@@ -17,24 +17,16 @@ pub fn is_orphaned(record: &Record) -> bool {
     record.step == Step::Released || is_gone(&record.owner)
 }
 
+/// The same, and an attachment whose DEL has begun: nobody else will end it if that DEL was killed. For who comes long after.
+pub fn is_abandoned(record: &Record) -> bool {
+    record.ending == Some(Ending::Del) || is_orphaned(record)
+}
+
 fn is_gone(owner: &Owner) -> bool {
     match Netns::open(&owner.netns_path).and_then(Netns::enter) {
         Ok(entered) => !owner.netns.is(&entered.identity),
         Err(_) => netns::is_gone(&owner.netns_path),
     }
-}
-
-/// Asks the IPAM plugin of a record to release its addresses, with what the record holds.
-pub fn release_ipam(context: &Context, record: &Record) -> Result<(), CniError> {
-    context.journal.wait_for_ipam(&record.device);
-    let released = record
-        .ipam
-        .as_ref()
-        .map_or(Ok(()), |ipam| ipam::release(ipam, &record.owner));
-    released.map_err(|error| CniError {
-        msg: format!("IPAM DEL: {}", error.msg),
-        ..error
-    })
 }
 
 /// Releases addresses and device under the device's lock, if `is_stale` still says so of the record that is there then.
@@ -43,6 +35,7 @@ pub fn reclaim(
     context: &Context,
     seen: &Record,
     is_stale: impl Fn(&Record) -> bool,
+    by: ReleasedBy<'_>,
     host: &mut Socket,
 ) -> Vec<CniError> {
     let device = &seen.device;
@@ -54,7 +47,10 @@ pub fn reclaim(
     let mut errors = Vec::new();
     match context.journal.get(device) {
         Ok(Some(record)) if record.attempt == seen.attempt && is_stale(&record) => {
-            errors.extend(release_ipam(context, &record).err());
+            errors.extend(release_ipam(context, &record, by).err().map(|error| CniError {
+                msg: format!("IPAM DEL: {}", error.msg),
+                ..error
+            }));
             errors.extend(match release(context, &record, host, &mut Phases::begin()) {
                 Ok(Outcome::Done) => None,
                 Ok(Outcome::Unreachable) => {

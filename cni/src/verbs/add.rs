@@ -6,14 +6,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hardwire_pci::netlink::{Socket, VfLinkState};
 use serde_json::Value;
 
-use super::ownership::{id_to_lock, is_ours, make_free, refuse_own_netns, refuse_pf_in_use};
+use super::ownership::{NotFree, id_to_lock, make_free, ours, refuse_own_netns, refuse_pf_in_use};
 use super::previous::previous;
+use super::wait::Patience;
 use crate::Context;
 use crate::attach::{CarrierBound, configure, place, remove_device_info, write_device_info};
 use crate::config::{Base, NetConf};
 use crate::device::{Candidate, candidate};
 use crate::ipam::Delegate;
-use crate::journal::{DeviceLock, Ipam, JournalError, Owner, Record, Step, Target};
+use crate::journal::{DeviceLock, Ending, Ipam, JournalError, Owner, PodName, Record, Step, Target};
 use crate::migration;
 use crate::netns::{Entered, Netns};
 use crate::node::NodeConfig;
@@ -43,34 +44,43 @@ pub fn add(
     }
     let previous = previous(&conf)?.unwrap_or_default();
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
-    let mut pod = enter(environment)?;
-    if name_exists(environment, &mut pod)? {
-        let msg = format!(
-            "interface {} exists in the pod ({})",
-            environment.ifname()?,
-            environment.netns()?
-        );
-        return Err(CniError::new(code::NAME_TAKEN, msg));
-    }
-    let id = id_to_lock(&conf, context, &mut host)?;
+    let mut patience = Patience::begin(context, environment);
+    let (id, pod, lock, candidate) = loop {
+        let mut pod = enter(environment)?;
+        patience.same_netns(&pod.identity)?;
+        if name_exists(environment, &mut pod)? {
+            let msg = format!(
+                "interface {} exists in the pod ({})",
+                environment.ifname()?,
+                environment.netns()?
+            );
+            return Err(CniError::new(code::NAME_TAKEN, msg));
+        }
+        let id = id_to_lock(&conf, context, &mut host)?;
+        phases.device(&id);
+        let lock = phases.time(Phase::Lock, || context.journal.lock(&id));
+        let lock = lock.map_err(|error| journal(&error))?;
+        tracing::Span::current().record("device", tracing::field::display(&id));
+        let begun = make_free(context, environment, &id, &mut host).and_then(|()| {
+            migration::check_free(context, &id)?;
+            refuse_pf_in_use(context, &id, &mut host)?;
+            Ok(candidate(&conf, context, &operator, &mut host)?)
+        });
+        match begun {
+            Ok(candidate) => break (id, pod, lock, candidate),
+            Err(NotFree::Refused(error)) => return Err(unlocked(context, &id, lock, error)),
+            Err(NotFree::Ending(holder)) => {
+                drop(pod);
+                phases.time(Phase::Lock, || patience.wait_for(&holder, &id, lock))?;
+            }
+        }
+    };
     let owner = Owner {
         network: conf.base.name.clone(),
         container_id: environment.container_id()?.clone(),
         ifname: environment.ifname()?.clone(),
         netns_path: environment.netns()?.to_owned(),
         netns: pod.identity,
-    };
-    phases.device(&id);
-    let lock = phases.time(Phase::Lock, || context.journal.lock(&id));
-    let lock = lock.map_err(|error| journal(&error))?;
-    tracing::Span::current().record("device", tracing::field::display(&id));
-    let begun = make_free(context, &id, &owner, &mut host)
-        .and_then(|()| migration::check_free(context, &id))
-        .and_then(|()| refuse_pf_in_use(context, &id, &mut host))
-        .and_then(|()| candidate(&conf, context, &operator, &mut host));
-    let candidate = match begun {
-        Ok(candidate) => candidate,
-        Err(error) => return Err(unlocked(context, &id, lock, error)),
     };
     let record = Record {
         version: Record::VERSION,
@@ -93,7 +103,13 @@ pub fn add(
             path: environment.path.clone(),
         }),
         host_network: None,
+        ending: None,
+        pod: PodName::of(&environment.args),
     };
+    if let Err(error) = patience.claim(&record) {
+        return Err(unlocked(context, &id, lock, error));
+    }
+    drop(patience);
     let call = Call {
         context,
         environment,
@@ -267,15 +283,20 @@ impl Attempt<'_> {
             conf,
             ..
         } = self.call;
+        let delegate = Delegate::of_call(plugin, environment, stdin);
+        let located = delegate
+            .locate()
+            .map_err(|error| CniError::new(code::INTERNAL, error))?;
         self.record.step = Step::Moved;
         let put = self.phases.time(Phase::Journal, || context.journal.put(&self.record));
         put.map_err(|error| journal(&error))?;
+        let kept = self.phases.time(Phase::Journal, || context.leases.keep(&self.record));
+        kept.map_err(|error| CniError::new(code::IO, error))?;
         let asking = context.journal.lock_ipam(&self.record.device);
         let asking = asking.map_err(|error| journal(&error))?;
         drop(self.lock.take());
         self.ipam_asked = true;
-        let ask = || Delegate::of_call(plugin, environment, stdin).add(conf.version);
-        let given = self.phases.time(Phase::Ipam, ask);
+        let given = self.phases.time(Phase::Ipam, || located.add(conf.version));
         let ended = context.journal.unlock_ipam(asking);
         let mut given = given?;
         ended.map_err(|error| journal(&error))?;
@@ -283,10 +304,12 @@ impl Attempt<'_> {
             .phases
             .time(Phase::Lock, || context.journal.lock(&self.record.device));
         self.lock = Some(lock.map_err(|error| journal(&error))?);
-        if !is_ours(&context.journal, &self.record) {
-            let msg = format!("{}: released by a DEL while IPAM was running", self.record.device);
+        let found = ours(&context.journal, &self.record).filter(|found| found.ending != Some(Ending::Del));
+        let Some(found) = found else {
+            let msg = format!("{}: a DEL came while IPAM was running", self.record.device);
             return Err(CniError::new(code::TRY_AGAIN, msg));
-        }
+        };
+        self.record.ending = found.ending;
         for ip in &mut given.ips {
             ip.interface = i64::try_from(interface).ok();
         }
@@ -306,17 +329,23 @@ impl Attempt<'_> {
         if let (true, Some(path)) = (self.device_info_written, &conf.device_info_file) {
             remove_device_info(path);
         }
-        if let (true, Some(plugin)) = (self.ipam_asked, &conf.base.ipam)
-            && let Err(failed) = Delegate::of_call(plugin, environment, stdin).run(Command::Del)
-        {
+        let asked = conf.base.ipam.as_ref().filter(|_| self.ipam_asked);
+        let released = asked.map_or(Ok(()), |plugin| {
+            Delegate::of_call(plugin, environment, stdin).run(Command::Del)
+        });
+        if let Err(failed) = released {
             error = error.and_then_failed("IPAM DEL", &failed);
+        } else if self.record.may_hold_addresses()
+            && let Err(failed) = context.leases.forget(&self.record.attempt)
+        {
+            error = error.and_then_failed("undoing", &failed);
         }
         let device = &self.record.device;
         let lock = match self.lock.map_or_else(|| context.journal.lock(device), Ok) {
             Ok(lock) => lock,
             Err(failed) => return error.and_then_failed("undoing", &failed),
         };
-        if is_ours(&context.journal, &self.record) {
+        if ours(&context.journal, &self.record).is_some() {
             match release(context, &self.record, &mut host, self.phases) {
                 Ok(Outcome::Done) => {}
                 Ok(Outcome::Unreachable) => error = error.and_then_failed("undoing", &"the device cannot be reached"),

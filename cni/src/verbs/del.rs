@@ -1,61 +1,156 @@
 //! DEL: whatever the journal says is undone, any number of times.
 //!
-//! Needs no prevResult, no namespace, no field of the configuration but its name. IPAM is released first (dhcp needs the
-//! interface), and its failure is reported only after the device is back.
+//! Where there is a record, the record decides: which device, which IPAM plugin with which configuration. The call needs no
+//! prevResult, no namespace, and nothing on stdin that can be understood. IPAM is released first (dhcp needs the interface),
+//! and its failure is reported only after the device is back. The call's own configuration counts where there is neither a
+//! record nor a lease: for an attachment that another plugin made, or an older version of this one.
 
 use hardwire_pci::netlink::Socket;
 
+use super::other_version::refuse_unknown;
 use super::ownership::refuse_own_netns;
 use crate::Context;
 use crate::config::Base;
-use crate::ipam::Delegate;
-use crate::journal::{JournalError, Record, Step};
+use crate::ipam::{Delegate, ReleasedBy};
+use crate::journal::{Ending, JournalError, Record, Step};
 use crate::migration;
 use crate::netns::Netns;
-use crate::protocol::{CniError, Command, Environment, Folded, code};
-use crate::release::{Outcome, release};
+use crate::protocol::{CniError, Command, Environment, code};
+use crate::release::{Outcome, release, release_ipam, release_lease};
 use crate::report::{Phase, Phases};
 
 /// Detaches what `CNI_CONTAINERID` has as `CNI_IFNAME`.
 pub fn del(context: &Context, environment: &Environment, stdin: &[u8], phases: &mut Phases) -> Result<(), CniError> {
-    let base = Base::parse(stdin)?;
-    base.required_version()?;
+    let (container_id, ifname) = (environment.container_id()?, environment.ifname()?);
     if let Some(pod) = environment.netns.as_deref().and_then(|path| Netns::open(path).ok()) {
         refuse_own_netns(&pod, environment)?;
     }
-    let found = phases.time(Phase::Journal, || find(context, environment, base.fields()))?;
-    let release_ipam = || {
-        base.ipam.as_deref().map_or(Ok(()), |plugin| {
-            Delegate::of_call(plugin, environment, stdin).run(Command::Del)
-        })
-    };
-    if let Some(record) = &found {
-        phases.device(&record.device);
-        phases.time(Phase::Ipam, || context.journal.wait_for_ipam(&record.device));
+    // Before the records are read: an ADD that waits looks for this after it has written its own.
+    let io = |error: JournalError| CniError::new(code::IO, error);
+    context.journal.withdraw_waiting(container_id, ifname).map_err(io)?;
+    let found = phases.time(Phase::Journal, || context.journal.of(container_id, ifname));
+    let (records, unreadable) = found.map_err(io)?;
+    if records.is_empty() {
+        refuse_unknown(context, environment, &unreadable)?;
+        return without_record(context, environment, stdin, phases);
     }
-    let ipam = if base.ipam.is_some() {
-        phases.time(Phase::Ipam, release_ipam)
-    } else {
-        Ok(())
-    };
-    let device = match found {
-        Some(record) => detach(context, environment, &record, release_ipam, phases),
-        None => detach_foreign(context, environment, &base, phases),
-    };
-    // The device's own failure leaves more behind than IPAM's.
-    device.and(ipam)
+    // No version that is not spoken is answered, whatever else stands there.
+    Base::refuse_unspoken_version(stdin)?;
+    let mut ended = Ok(());
+    for record in records {
+        ended = ended.and(detach(context, environment, record, phases));
+    }
+    ended
 }
 
-/// There is no record of ours: what the replaced plugins left for this container is honoured the same way.
+/// Releases what a record says: addresses, then the device.
+fn detach(context: &Context, environment: &Environment, seen: Record, phases: &mut Phases) -> Result<(), CniError> {
+    let io = |error: JournalError| CniError::new(code::IO, error);
+    let by = ReleasedBy::ItsDel(environment);
+    phases.device(&seen.device);
+    if seen.may_hold_addresses() {
+        // Whoever wants the device meanwhile knows that it will be free.
+        let marked = phases.time(Phase::Journal, || context.journal.mark_ending(&seen, Ending::Del));
+        if let Err(error) = marked {
+            tracing::warn!(device = %seen.device, "not marked as ending: {error}");
+        }
+    }
+    let mut ipam = phases.time(Phase::Ipam, || release_ipam(context, &seen, by));
+    let device = &seen.device;
+    let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
+    let lock = phases.time(Phase::Lock, || context.journal.lock(device)).map_err(io)?;
+    // Read again under the lock: another DEL may have been faster, and the device may be another pod's by now.
+    let record = context.journal.get(device).map_err(io)?;
+    let (container_id, ifname) = (environment.container_id()?, environment.ifname()?);
+    let Some(record) = record.filter(|record| record.owner.is(container_id, ifname)) else {
+        context.journal.unlock(device, lock).map_err(io)?;
+        return ipam;
+    };
+    let went_on = record.attempt != seen.attempt || !seen.may_hold_addresses();
+    if context.journal.is_ipam_asked(device) || went_on && record.may_hold_addresses() {
+        // Its ADD had the lock until now, and asked for addresses after ours were released.
+        ipam = phases.time(Phase::Ipam, || release_ipam(context, &record, by));
+    }
+    let released = match release(context, &record, &mut host, phases) {
+        Ok(Outcome::Done) => Ok(()),
+        Ok(Outcome::Unreachable) => {
+            tracing::warn!(device = %device, "in a namespace that cannot be reached: it is put right when that ends");
+            let left = Record {
+                step: Step::Released,
+                ipam: record.ipam.clone().filter(|_| ipam.is_err()),
+                ..record
+            };
+            context.journal.put(&left).map_err(io)
+        }
+        Err(error) => Err(CniError::new(code::REFUSED, error)),
+    };
+    context.journal.unlock(device, lock).map_err(io)?;
+    // The device's own failure leaves more behind than IPAM's.
+    released.and(ipam)
+}
+
+/// There is no record: what IPAM may still hold is released by its lease, or else by the call's configuration; and what the
+/// replaced plugins left for this container is honoured the same way.
+fn without_record(
+    context: &Context,
+    environment: &Environment,
+    stdin: &[u8],
+    phases: &mut Phases,
+) -> Result<(), CniError> {
+    let leases = context.leases.of(environment.container_id()?, environment.ifname()?);
+    let leases = leases.map_err(|error| CniError::new(code::IO, error))?;
+    let base = match Base::parse_for_del(stdin) {
+        Ok(base) => base,
+        Err(error) if leases.is_empty() => return Err(error),
+        Err(error) => {
+            tracing::warn!("{error}: addresses are released by their lease");
+            Base::refuse_unspoken_version(stdin)?;
+            return release_all(context, environment, &leases, phases);
+        }
+    };
+    base.required_version()?;
+    let mut ipam = release_all(context, environment, &leases, phases);
+    let mut missing = None;
+    if let (true, Some(plugin)) = (leases.is_empty(), base.ipam.as_deref()) {
+        let delegate = Delegate::of_call(plugin, environment, stdin);
+        match delegate.locate() {
+            Ok(located) => ipam = phases.time(Phase::Ipam, || located.run(Command::Del)),
+            Err(error) => missing = Some(error),
+        }
+    }
+    let was_there = detach_foreign(context, environment, &base, phases)?;
+    match missing {
+        // An ADD of ours asks nothing of IPAM before it has a record, and keeps a lease: there is nothing to release.
+        Some(error) if !was_there => tracing::info!("there is no record, and IPAM is not asked: {error}"),
+        Some(error) => ipam = Err(CniError::new(code::INTERNAL, error)),
+        None => {}
+    }
+    ipam
+}
+
+fn release_all(
+    context: &Context,
+    environment: &Environment,
+    leases: &[crate::leases::Lease],
+    phases: &mut Phases,
+) -> Result<(), CniError> {
+    let by = ReleasedBy::ItsDel(environment);
+    let released = leases
+        .iter()
+        .map(|lease| phases.time(Phase::Ipam, || release_lease(context, lease, by)));
+    released.fold(Ok(()), Result::and)
+}
+
+/// Releases what another plugin attached, and tells whether there was something.
 fn detach_foreign(
     context: &Context,
     environment: &Environment,
     base: &Base,
     phases: &mut Phases,
-) -> Result<(), CniError> {
+) -> Result<bool, CniError> {
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
     let Some(foreign) = migration::find(context, environment, base, &mut host)? else {
-        return Ok(());
+        return Ok(false);
     };
     let record = &foreign.record;
     tracing::info!(device = %record.device, "releasing what another plugin attached");
@@ -71,64 +166,5 @@ fn detach_foreign(
     context.journal.unlock(&record.device, lock).map_err(io)?;
     released.map_err(|error| CniError::new(code::REFUSED, error))?;
     foreign.forget();
-    Ok(())
-}
-
-fn find(context: &Context, environment: &Environment, fields: Folded<'_>) -> Result<Option<Record>, CniError> {
-    let runtime = fields
-        .get("runtimeConfig")
-        .and_then(|runtime| runtime.as_object())
-        .map(Folded::new);
-    let ids = [
-        fields.get("deviceID"),
-        runtime.and_then(|r| r.get("deviceID")),
-        fields.get("pciBusID"),
-    ];
-    let hint = ids.into_iter().flatten().find_map(|id| id.as_str()?.parse().ok());
-    let found = context
-        .journal
-        .find(environment.container_id()?, environment.ifname()?, hint.as_ref());
-    found.map_err(|error| CniError::new(code::IO, error))
-}
-
-fn detach(
-    context: &Context,
-    environment: &Environment,
-    record: &Record,
-    release_ipam: impl FnOnce() -> Result<(), CniError>,
-    phases: &mut Phases,
-) -> Result<(), CniError> {
-    let io = |error: JournalError| CniError::new(code::IO, error);
-    let device = &record.device;
-    let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
-    let lock = phases.time(Phase::Lock, || context.journal.lock(device)).map_err(io)?;
-    // Read again under the lock: another DEL may have been faster, and the device may be another pod's by now.
-    let record = context.journal.get(device).map_err(io)?;
-    let (container_id, ifname) = (environment.container_id()?, environment.ifname()?);
-    let record = record.filter(|record| record.owner.is(container_id, ifname));
-    let mut late = Ok(());
-    if record.is_some() && context.journal.is_ipam_asked(device) {
-        // Its ADD had the lock until now, and asked for addresses after ours were released.
-        context.journal.wait_for_ipam(device);
-        late = release_ipam();
-    }
-    let released = match record {
-        None => Ok(()),
-        Some(record) => match release(context, &record, &mut host, phases) {
-            Ok(Outcome::Done) => Ok(()),
-            Ok(Outcome::Unreachable) => {
-                tracing::warn!(device = %device, "in a namespace that cannot be reached: it is put right when that ends");
-                context
-                    .journal
-                    .put(&Record {
-                        step: Step::Released,
-                        ..record
-                    })
-                    .map_err(io)
-            }
-            Err(error) => Err(CniError::new(code::REFUSED, error)),
-        },
-    };
-    context.journal.unlock(device, lock).map_err(io)?;
-    released.and(late)
+    Ok(true)
 }

@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::Context;
 use crate::config::Base;
-use crate::ipam::Delegate;
-use crate::journal::Record;
+use crate::ipam::{Delegate, ReleasedBy};
+use crate::journal::{Owner, Record};
 use crate::protocol::{CniError, Command, ContainerId, Environment, Folded, SpecVersion, code};
-use crate::release::reclaim;
+use crate::release::{reclaim, release_stale_leases};
 
 const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 
@@ -28,17 +28,17 @@ pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<
     for record in unreadable {
         tracing::warn!("{record}");
     }
-    let is_valid = |record: &Record| {
-        valid
-            .iter()
-            .any(|(container, ifname)| record.owner.is(container, ifname))
+    let is_stale = |owner: &Owner| {
+        let is_valid = |(container, ifname): &(ContainerId, IfName)| owner.is(container, ifname);
+        owner.network == base.name && !valid.iter().any(is_valid)
     };
-    let stale = records
-        .into_iter()
-        .filter(|record| record.owner.network == base.name && !is_valid(record));
+    let by = ReleasedBy::Another(environment);
+    let stale = records.into_iter().filter(|record| is_stale(&record.owner));
     let mut errors: Vec<CniError> = stale
-        .filter_map(|record| collect(context, &record, &mut host).err())
+        .filter_map(|record| collect(context, &record, by, &mut host).err())
         .collect();
+    // Of before a boot, and what IPAM would not release at the time.
+    errors.extend(release_stale_leases(context, |lease| is_stale(&lease.owner), by));
     if let Some(plugin) = &base.ipam {
         errors.extend(Delegate::of_call(plugin, environment, stdin).run(Command::Gc).err());
     }
@@ -72,10 +72,10 @@ fn valid_attachments(json: &Map<String, Value>) -> Result<Option<Vec<(ContainerI
         .map(Some)
 }
 
-fn collect(context: &Context, stale: &Record, host: &mut Socket) -> Result<(), CniError> {
+fn collect(context: &Context, stale: &Record, by: ReleasedBy<'_>, host: &mut Socket) -> Result<(), CniError> {
     let owner = &stale.owner;
     tracing::info!(device = %stale.device, container = %owner.container_id, ifname = %owner.ifname, "GC releases");
-    joined(reclaim(context, stale, |_| true, host)).map_err(|error| CniError {
+    joined(reclaim(context, stale, |_| true, by, host)).map_err(|error| CniError {
         msg: format!(
             "container {}, interface {}: {}",
             owner.container_id, owner.ifname, error.msg

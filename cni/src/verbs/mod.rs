@@ -4,10 +4,12 @@ mod add;
 mod check;
 mod del;
 mod gc;
+mod other_version;
 mod ownership;
 mod previous;
 mod status;
 mod version;
+mod wait;
 
 pub use add::add;
 pub use check::check;

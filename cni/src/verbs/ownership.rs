@@ -3,9 +3,11 @@
 use hardwire_pci::netlink::Socket;
 use hardwire_pci::{DeviceId, MacAddr};
 
+use super::other_version::{may_be_in_a_pod, refusal};
 use crate::Context;
 use crate::config::{NetConf, Way};
 use crate::device::{find_by_mac, id_of_link, missing, refuse_with_vfs_in_use, vf_in_use, vfs_of};
+use crate::ipam::ReleasedBy;
 use crate::journal::{Journal, JournalError, Owner, Record};
 use crate::migration;
 use crate::netns::Netns;
@@ -51,13 +53,36 @@ fn id_by_mac(mac: MacAddr, context: &Context, host: &mut Socket) -> Result<Devic
     }
 }
 
+/// Why a device cannot be had.
+#[derive(Debug)]
+pub(super) enum NotFree {
+    /// Its owner has ended, and its release has begun or is about to.
+    Ending(Box<Record>),
+    /// Somebody has it, or it cannot be told.
+    Refused(CniError),
+}
+
+impl From<CniError> for NotFree {
+    fn from(error: CniError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// Makes sure that nobody has the device whose lock is held.
-pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut Socket) -> Result<(), CniError> {
+pub(super) fn make_free(
+    context: &Context,
+    environment: &Environment,
+    id: &DeviceId,
+    host: &mut Socket,
+) -> Result<(), NotFree> {
     let record = match context.journal.get(id) {
         Ok(record) => record,
         Err(JournalError::Unreadable(unreadable)) => {
             // It can only be what an older or newer hardwire, or a hand, left: whether the device is free is then told by
-            // the device itself.
+            // the device itself, if it has an interface.
+            if unreadable.other_version.is_some() && may_be_in_a_pod(&unreadable, context, host) {
+                return Err(refusal(&unreadable).into());
+            }
             tracing::warn!(device = %id, "{unreadable}: it is set aside");
             context
                 .journal
@@ -65,29 +90,30 @@ pub(super) fn make_free(context: &Context, id: &DeviceId, by: &Owner, host: &mut
                 .map_err(|error| CniError::new(code::IO, error))?;
             None
         }
-        Err(error) => return Err(CniError::new(code::IO, error)),
+        Err(error) => return Err(CniError::new(code::IO, error).into()),
     };
     let Some(record) = record else { return Ok(()) };
-    let again = record.owner.is(&by.container_id, &by.ifname);
+    let again = record.owner.is(environment.container_id()?, environment.ifname()?);
     // After its DEL an attachment has no owner, whatever became of the namespace.
     if !again && !is_orphaned(&record) {
-        return Err(owned(&record));
+        return Err(if record.ending.is_some() {
+            NotFree::Ending(Box::new(record))
+        } else {
+            NotFree::Refused(owned(&record))
+        });
     }
     tracing::warn!(
         device = %id, network = %record.owner.network, container = %record.owner.container_id,
         "releasing an attachment that no DEL came for"
     );
-    if let Err(error) = release_ipam(context, &record) {
-        // The one who asks now is another pod, and the address is not its.
-        tracing::warn!(device = %id, "{error}");
+    if let Err(error) = release_ipam(context, &record, ReleasedBy::Another(environment)) {
+        // The one who asks now is another pod, and the address is not its: the lease stays for who releases it.
+        tracing::warn!(device = %id, "IPAM DEL: {error}");
     }
     match release(context, &record, host, &mut Phases::begin()) {
         Ok(Outcome::Done) => Ok(()),
-        Ok(Outcome::Unreachable) => Err(owned(&record)),
-        Err(error) => Err(CniError::new(
-            code::TRY_AGAIN,
-            format!("{id} could not be released: {error}"),
-        )),
+        Ok(Outcome::Unreachable) => Err(owned(&record).into()),
+        Err(error) => Err(CniError::new(code::TRY_AGAIN, format!("{id} could not be released: {error}")).into()),
     }
 }
 
@@ -100,7 +126,7 @@ pub(super) fn refuse_pf_in_use(context: &Context, id: &DeviceId, host: &mut Sock
     })
 }
 
-fn owned(record: &Record) -> CniError {
+pub(super) fn owned(record: &Record) -> CniError {
     let Owner {
         network,
         container_id,
@@ -114,11 +140,10 @@ fn owned(record: &Record) -> CniError {
     CniError::new(code::TRY_AGAIN, msg).with_details(format!("network {network}"))
 }
 
-/// Whether the journal still has this very attempt.
-pub(super) fn is_ours(journal: &Journal, record: &Record) -> bool {
-    journal
-        .get(&record.device)
-        .is_ok_and(|found| found.is_some_and(|found| found.attempt == record.attempt))
+/// The record as the journal has it, if that is still of this very attempt.
+pub(super) fn ours(journal: &Journal, record: &Record) -> Option<Record> {
+    let found = journal.get(&record.device).ok().flatten();
+    found.filter(|found| found.attempt == record.attempt)
 }
 
 /// Refuses a call whose pod would be the host itself, before anything is done.

@@ -47,6 +47,7 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
     let Some(plugin) = conf.base.ipam.as_deref() else {
         return Ok(());
     };
+    context.leases.probe().map_err(|error| unavailable(&error))?;
     find(plugin, &environment.path).map_err(|error| unavailable(&error))?;
     Delegate::of_call(plugin, environment, stdin).run(Command::Status)
 }

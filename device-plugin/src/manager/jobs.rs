@@ -13,6 +13,7 @@ use tracing::{debug, error, warn};
 use super::Manager;
 use super::facts::has_kernel_driver;
 use crate::config::OnChange;
+use crate::given_away;
 use crate::health::Usage;
 use crate::health::inspect::{Inspected, Subject, Task, inspect};
 use crate::podresources::{Held, PodResourcesError};
@@ -251,6 +252,9 @@ impl Manager {
         match held {
             Ok(held) => {
                 self.allocations.account(&held);
+                if !self.attachments.is_empty() {
+                    given_away::held(&self.context, &held);
+                }
                 for pool in &self.pools {
                     let is_held = |id: &&DeviceId| held.holder(&id.to_string()).is_some();
                     let count = pool.entries.keys().filter(is_held).count();

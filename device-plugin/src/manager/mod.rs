@@ -41,6 +41,7 @@ use crate::control::Adopt;
 use crate::debounce::Debounce;
 use crate::directory::Directory;
 use crate::events::{Change, Event, Events, Place};
+use crate::given_away;
 use crate::metrics::watchdog::Pulse;
 use crate::metrics::{Metrics, Source};
 use crate::podresources::{Held, PodResources};
@@ -119,7 +120,7 @@ impl Manager {
                 event = self.events.next() => self.heard(event),
                 Ok(()) = self.attachment_changes.changed() => self.attachments_changed(),
                 () = self.pulse.beat() => {}
-                () = self.allocations.noted() => self.outstanding(),
+                () = self.allocations.noted() => self.allocated(),
                 Some(request) = self.requests.recv() => self.asked(request),
                 () = self.reload.notified() => self.look_again().await,
                 Ok(()) = self.config_changes.changed() => self.config_debounce.heard(Instant::now()),
@@ -303,6 +304,16 @@ impl Manager {
         if self.held.is_none() {
             self.idle.want_all();
         }
+    }
+
+    /// The kubelet allocates devices. One that is attached has lost its owner by that.
+    fn allocated(&mut self) {
+        let mut ids = self.allocations.take_news();
+        ids.retain(|id| id.parse().is_ok_and(|id: DeviceId| self.attachments.contains_key(&id)));
+        if !ids.is_empty() {
+            given_away::allocated(&self.context, ids);
+        }
+        self.outstanding();
     }
 
     /// The slow timer runs while an attachment or an allocation is outstanding.

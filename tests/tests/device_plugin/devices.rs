@@ -29,6 +29,8 @@ fn record(device: &str) -> Record {
         trunk: None,
         ipam: None,
         host_network: None,
+        ending: None,
+        pod: None,
     }
 }
 
