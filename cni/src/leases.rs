@@ -20,6 +20,8 @@ use crate::state_file::replace;
 
 const LEASE: &str = "json";
 const TORN: &str = "unreadable";
+/// What [`replace`] calls a file that is not whole yet.
+const UNFINISHED: &str = "tmp";
 /// Of what nothing releases, so much is kept: the newest.
 const MOST: usize = 1000;
 const MOST_TORN: usize = 16;
@@ -94,15 +96,22 @@ impl Leases {
         replace(&path, &json).map_err(at("write"))
     }
 
-    /// Removes what IPAM has released; it may be gone.
+    /// Removes what IPAM has released; it may be gone, and a killed ADD may not have finished it.
     pub fn forget(&self, attempt: &str) -> Result<(), LeaseError> {
         let path = self.path(attempt)?;
+        let failed = |path: &Path, source| {
+            let path = path.to_owned();
+            let step = "remove";
+            Err(LeaseError { step, path, source })
+        };
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(LeaseError {
-                step: "remove",
-                path,
-                source,
-            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return failed(&path, source),
+            Ok(()) => return Ok(()),
+        }
+        let unfinished = path.with_extension(UNFINISHED);
+        match fs::remove_file(&unfinished) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => failed(&unfinished, source),
             _ => Ok(()),
         }
     }
@@ -152,7 +161,7 @@ impl Leases {
         let mut torn = self.files(TORN)?;
         torn.sort_by_key(|path| written(path));
         let surplus = torn.len().saturating_sub(MOST_TORN);
-        let unfinished = self.files("tmp")?.into_iter();
+        let unfinished = self.files(UNFINISHED)?.into_iter();
         let unfinished = unfinished.filter(|path| written(path).elapsed().is_ok_and(|age| age > ABANDONED));
         for path in torn.drain(..surplus).chain(unfinished) {
             remove(&path);

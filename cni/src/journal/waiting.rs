@@ -47,7 +47,8 @@ impl Journal {
     pub fn withdraw_waiting(&self, container_id: &ContainerId, ifname: &IfName) -> Result<(), JournalError> {
         let path = self.waiting_path(container_id, ifname);
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(JournalError::Io {
+            // Where nothing can be removed, there may be nothing to remove: no reason to keep a device.
+            Err(source) if path.exists() => Err(JournalError::Io {
                 step: "remove",
                 path,
                 source,

@@ -264,13 +264,23 @@ impl Surroundings {
         };
         let base = format!("{}/", self.base);
         let shown = path.strip_prefix(&base).unwrap_or(path);
-        // A ticket of the queue is named after its process and moment, which two runs do not have in common.
-        let shown = match shown.rsplit_once("queue/") {
-            Some((before, ticket)) if ticket.starts_with(|c: char| c.is_ascii_digit()) => {
-                format!("{before}queue/TICKET")
-            }
-            _ => shown.to_owned(),
-        };
-        (kind, shown)
+        (kind, without_moment(shown))
+    }
+}
+
+/// A ticket of the queue and a lease are named after a process and a moment, and who waits after its container, which two
+/// runs do not have in common.
+fn without_moment(path: &str) -> String {
+    let digits = |name: &str| name.starts_with(|c: char| c.is_ascii_digit());
+    match (path.rsplit_once("queue/"), path.rsplit_once("leases/")) {
+        (Some((before, ticket)), _) if digits(ticket) => format!("{before}queue/TICKET"),
+        (_, Some((before, lease))) if digits(lease) => {
+            let (_, extension) = lease.rsplit_once('.').unwrap_or_default();
+            format!("{before}leases/ATTEMPT.{extension}")
+        }
+        _ => match path.rsplit_once("waiting/") {
+            Some((before, _attachment)) => format!("{before}waiting/ATTACHMENT"),
+            None => path.to_owned(),
+        },
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::*;
 
 /// What the daemon, its children and the plugin on the node must see under the same path.
-const SHARED: [&str; 12] = [
+const SHARED: [&str; 13] = [
     "/var/lib/kubelet/device-plugins",
     "/var/lib/kubelet/pod-resources",
     "/run/hardwire",
+    "/var/lib/hardwire",
     "/run/netns",
     "/var/run/netns",
     "/var/run/k8s.cni.cncf.io/devinfo/dp",

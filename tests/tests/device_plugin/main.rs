@@ -11,6 +11,7 @@ mod commands;
 mod configuration;
 mod device_info;
 mod devices;
+mod given_away;
 mod lifecycle;
 mod list;
 mod logs;
