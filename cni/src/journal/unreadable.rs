@@ -21,7 +21,7 @@ pub struct Unreadable {
     /// Its layout, where that is another one than ours.
     pub other_version: Option<u64>,
     /// What else can be read of it; nothing of one that is torn.
-    pub salvaged: Salvaged,
+    pub salvaged: Box<Salvaged>,
 }
 
 /// What every layout has in the same place.
@@ -47,12 +47,12 @@ impl Unreadable {
             path: path.to_owned(),
             reason,
             other_version: version.filter(|version| *version != u64::from(ours)),
-            salvaged: Salvaged {
+            salvaged: Box::new(Salvaged {
                 device: text(&value, "device").and_then(|device| device.parse().ok()),
                 container_id: text(owner, "container_id").and_then(|id| id.parse().ok()),
                 ifname: text(owner, "ifname").and_then(|name| name.parse().ok()),
                 netns_path: text(owner, "netns_path"),
-            },
+            }),
         }
     }
 
@@ -62,7 +62,7 @@ impl Unreadable {
             container_id: id,
             ifname: name,
             ..
-        } = &self.salvaged;
+        } = &*self.salvaged;
         Some(id.as_ref()? == container_id && name.as_ref()? == ifname)
     }
 }

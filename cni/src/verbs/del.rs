@@ -38,24 +38,25 @@ pub fn del(context: &Context, environment: &Environment, stdin: &[u8], phases: &
     Base::refuse_unspoken_version(stdin)?;
     let mut ended = Ok(());
     for record in records {
-        ended = ended.and(detach(context, environment, record, phases));
+        let detached = detach(context, environment, &record, phases);
+        ended = ended.and(detached);
     }
     ended
 }
 
 /// Releases what a record says: addresses, then the device.
-fn detach(context: &Context, environment: &Environment, seen: Record, phases: &mut Phases) -> Result<(), CniError> {
+fn detach(context: &Context, environment: &Environment, seen: &Record, phases: &mut Phases) -> Result<(), CniError> {
     let io = |error: JournalError| CniError::new(code::IO, error);
     let by = ReleasedBy::ItsDel(environment);
     phases.device(&seen.device);
     if seen.may_hold_addresses() {
         // Whoever wants the device meanwhile knows that it will be free.
-        let marked = phases.time(Phase::Journal, || context.journal.mark_ending(&seen, Ending::Del));
+        let marked = phases.time(Phase::Journal, || context.journal.mark_ending(seen, Ending::Del));
         if let Err(error) = marked {
             tracing::warn!(device = %seen.device, "not marked as ending: {error}");
         }
     }
-    let mut ipam = phases.time(Phase::Ipam, || release_ipam(context, &seen, by));
+    let mut ipam = phases.time(Phase::Ipam, || release_ipam(context, seen, by));
     let device = &seen.device;
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
     let lock = phases.time(Phase::Lock, || context.journal.lock(device)).map_err(io)?;

@@ -308,11 +308,7 @@ impl Manager {
 
     /// The kubelet allocates devices. One that is attached has lost its owner by that.
     fn allocated(&mut self) {
-        let mut ids = self.allocations.take_news();
-        ids.retain(|id| id.parse().is_ok_and(|id: DeviceId| self.attachments.contains_key(&id)));
-        if !ids.is_empty() {
-            given_away::allocated(&self.context, ids);
-        }
+        given_away::allocated(&self.context, self.allocations.take_news());
         self.outstanding();
     }
 

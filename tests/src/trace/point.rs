@@ -98,6 +98,7 @@ const HARMLESS: &[i64] = &[
     libc::SYS_getsockname,
     libc::SYS_getsockopt,
     libc::SYS_gettid,
+    libc::SYS_inotify_add_watch,
     libc::SYS_inotify_init1,
     libc::SYS_lseek,
     libc::SYS_lstat,

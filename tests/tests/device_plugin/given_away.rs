@@ -45,7 +45,6 @@ fn an_allocate_of_an_attached_device_says_that_its_owner_has_ended() {
     // Of the same name, as the pods of a StatefulSet are one after the other.
     let record = attached(device, Some(("red", "a")));
     journal.put(&record).unwrap();
-    running.daemon.wait_for_log("event", SOON);
     assert_eq!(ending(&journal, &record), None);
     let mut allocated = running.kubelet.admit("red/a", "main", RESOURCE, 1).unwrap().devices;
     assert_eq!(allocated.pop().as_deref(), Some(device));

@@ -6,6 +6,7 @@
 
 mod nic;
 mod state_directory;
+mod waiting;
 
 use hardwire_tests::matrix::{Matrix, Verb};
 use hardwire_tests::node::isolated;

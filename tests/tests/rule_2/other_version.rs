@@ -12,8 +12,10 @@ fn record(scene: &Scene) -> PathBuf {
     one_file(&scene.plugin.state().join("attachments"), "json")
 }
 
-/// What another version may have done to a record.
-fn layouts() -> Vec<(&'static str, fn(&mut Value))> {
+/// What another version may do to a record, by name.
+type Layout = (&'static str, fn(&mut Value));
+
+fn layouts() -> Vec<Layout> {
     vec![
         ("a newer one", |record| record["version"] = json!(2)),
         ("an older one", |record| record["version"] = json!(0)),
