@@ -7,7 +7,7 @@ use hardwire_pci::{DeviceId, ReadError, read_attachable};
 
 use crate::Context;
 use crate::journal::Unreadable;
-use crate::netns::{Netns, NetnsError};
+use crate::netns::{self, Netns};
 use crate::protocol::{CniError, Environment, code};
 
 /// Refuses a DEL whose attachment has a record that is not understood, while its device may still be in the pod.
@@ -49,11 +49,7 @@ pub(super) fn refusal(record: &Unreadable) -> CniError {
 
 /// Whether the device of a record is somewhere else than on the host, as far as anybody can tell.
 pub(super) fn may_be_in_a_pod(record: &Unreadable, context: &Context, host: &mut Socket) -> bool {
-    let ended = record.salvaged.netns_path.as_deref().is_some_and(|path| {
-        let opened = Netns::open(path);
-        matches!(opened, Err(NetnsError::Missing(_) | NetnsError::NotANamespace { .. }))
-    });
-    if ended {
+    if record.salvaged.netns_path.as_deref().is_some_and(netns::is_gone) {
         return false;
     }
     match device(record) {
