@@ -31,6 +31,7 @@ fn record(attempt: &str, container: &str, ipam: bool) -> Record {
             args: String::new(),
             path: "/p".into(),
         }),
+        host_network: None,
         ending: None,
         pod: None,
     }

@@ -58,6 +58,10 @@ pub struct RunArgs {
     /// How long a device that is gone, or that no pool selects any more, is still listed as unhealthy.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub removal_grace: u64,
+    /// IPAM plugins beside host-local, whereabouts and dhcp that release by the container id alone: they too are asked to
+    /// release what was attached before a boot.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub ipam_by_container_id: Vec<String>,
     /// What containers get.
     #[command(flatten)]
     pub container: ContainerArgs,

@@ -109,7 +109,11 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     tasks.spawn(reports.run(metrics.clone(), stop.clone()));
     tasks.spawn(manager.run(stop.clone()));
     tasks.spawn(control::serve(listener, ask, stop.clone()));
-    tasks.spawn(leases::run(context.clone(), stop.clone()));
+    tasks.spawn(leases::run(
+        context.clone(),
+        args.ipam_by_container_id.clone(),
+        stop.clone(),
+    ));
     let grace = Duration::from_secs(args.repair_grace);
     tasks.spawn(repair::run(context, grace, attachments, metrics, stop.clone()));
     let ended = loop {

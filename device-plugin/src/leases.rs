@@ -18,10 +18,11 @@ use tracing::warn;
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30 * 60);
 
-/// Releases what is owed, until nothing is or it is told to stop.
-pub async fn run(context: Context, stop: CancellationToken) {
+/// Releases what is owed, until nothing is or it is told to stop. `vouched` are IPAM plugins that the operator says release by
+/// the container id.
+pub async fn run(context: Context, vouched: Vec<String>, stop: CancellationToken) {
     let mut pause = FIRST_PAUSE;
-    while !all_released(&context).await {
+    while !all_released(&context, &vouched).await {
         if stop.run_until_cancelled(sleep(pause)).await.is_none() {
             return;
         }
@@ -30,8 +31,8 @@ pub async fn run(context: Context, stop: CancellationToken) {
 }
 
 /// One attempt; `false` if something is still owed that may be had later.
-async fn all_released(context: &Context) -> bool {
-    let context = context.clone();
+async fn all_released(context: &Context, vouched: &[String]) -> bool {
+    let (context, vouched) = (context.clone(), vouched.to_owned());
     let released = spawn_blocking(move || {
         let boot = match boot_id() {
             Ok(boot) => boot,
@@ -41,7 +42,7 @@ async fn all_released(context: &Context) -> bool {
             }
         };
         let is_of_before = |lease: &Lease| lease.boot != boot;
-        let errors = release_stale_leases(&context, is_of_before, ReleasedBy::Repair);
+        let errors = release_stale_leases(&context, &vouched, is_of_before, ReleasedBy::Repair);
         for error in &errors {
             warn!("an address of before the boot is not released yet: {error}");
         }

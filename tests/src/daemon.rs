@@ -157,11 +157,12 @@ impl Site {
         Daemon::spawn(command.env("HARDWIRE_STATE_DIR", state))
     }
 
-    /// Starts it with variables of its own.
-    pub fn start_repairing_in(&self, state: &Path, variables: &[(&str, &Path)]) -> Daemon {
+    /// Starts it with more arguments and with variables.
+    pub fn start_repairing_in(&self, state: &Path, arguments: &[&str], variables: &[(&str, &Path)]) -> Daemon {
         let config = self.config(&serde_json::json!({"resourceList": null}));
         let config = config.to_str().expect("UTF-8");
-        let mut command = self.command(&["run", "--repair-grace", "1", "--config", config], Path::new("/sys"));
+        let run = ["run", "--repair-grace", "1", "--config", config];
+        let mut command = self.command(&[&run, arguments].concat(), Path::new("/sys"));
         command.env("HARDWIRE_STATE_DIR", state).envs(variables.iter().copied());
         Daemon::spawn(&mut command)
     }

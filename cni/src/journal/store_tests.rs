@@ -50,6 +50,7 @@ fn record(device: &str, container: &str) -> Record {
             args: String::new(),
             path: "/p".into(),
         }),
+        host_network: None,
         ending: None,
         pod: None,
     }

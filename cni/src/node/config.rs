@@ -29,6 +29,9 @@ pub struct NodeConfig {
     /// A directory beside the usual ones in which log files may be.
     #[serde(default)]
     log_directory: Option<LogDirectory>,
+    /// IPAM plugins that release what a container id has, and nothing else, beside those that are known to.
+    #[serde(default)]
+    ipam_by_container_id: Vec<String>,
 }
 
 /// Why the file is not believed.
@@ -111,6 +114,11 @@ impl NodeConfig {
         config.map(Some)
     }
 
+    /// `ipam.type`s that the operator vouches for: they release by the container id alone.
+    pub fn ipam_by_container_id(&self) -> &[String] {
+        &self.ipam_by_container_id
+    }
+
     /// Whether the operator names this device, by its id or by one of its interface's names.
     pub fn allows<'a>(&self, device: &DeviceId, names: impl IntoIterator<Item = &'a str>) -> bool {
         let names: Vec<&str> = names.into_iter().collect();
@@ -177,9 +185,11 @@ mod tests {
 
     #[test]
     fn devices_are_named_by_address_or_by_interface() {
-        let text = r#"{"allowNodeDevices": ["ens1f0", "0000:3b:00.0"], "logDirectory": "/var/log/mine"}"#;
+        let text = r#"{"allowNodeDevices": ["ens1f0", "0000:3b:00.0"], "logDirectory": "/var/log/mine",
+                       "ipamByContainerId": ["mine"]}"#;
         let config = read(text).unwrap().unwrap();
         assert_eq!(config.log_directory(), Some(Path::new("/var/log/mine")));
+        assert_eq!(config.ipam_by_container_id(), ["mine"]);
         let device: DeviceId = "0000:3b:00.0".parse().unwrap();
         let other: DeviceId = "0000:3b:00.1".parse().unwrap();
         assert!(config.allows(&device, []));

@@ -46,7 +46,14 @@ pub fn release_lease(context: &Context, lease: &Lease, by: ReleasedBy<'_>) -> Re
 /// Releases those leases that are stale and without a record, and touches no device. Only through IPAM plugins that match
 /// the container id: others may release by the pod's name, and a pod of that name may live again. Goes on past errors and
 /// returns all of them.
-pub fn release_stale_leases(context: &Context, is_stale: impl Fn(&Lease) -> bool, by: ReleasedBy<'_>) -> Vec<CniError> {
+///
+/// `vouched` are plugins that the operator says do so, beside those that are known to.
+pub fn release_stale_leases(
+    context: &Context,
+    vouched: &[String],
+    is_stale: impl Fn(&Lease) -> bool,
+    by: ReleasedBy<'_>,
+) -> Vec<CniError> {
     let leases = match context.leases.all() {
         Ok(leases) => leases,
         Err(error) => return vec![io(error)],
@@ -63,7 +70,8 @@ pub fn release_stale_leases(context: &Context, is_stale: impl Fn(&Lease) -> bool
         if attempts.contains(&lease.attempt) || !is_stale(&lease) {
             continue;
         }
-        if releases_by_container_id(context, &lease.ipam.plugin) {
+        let plugin = lease.ipam.plugin.as_str();
+        if BY_CONTAINER_ID.contains(&plugin) || vouched.iter().any(|listed| listed == plugin) {
             let released = release_lease(context, &lease, by);
             errors.extend(released.err().map(|error| CniError {
                 msg: format!("container {}: IPAM DEL: {}", lease.owner.container_id, error.msg),
@@ -72,16 +80,11 @@ pub fn release_stale_leases(context: &Context, is_stale: impl Fn(&Lease) -> bool
         } else {
             tracing::info!(
                 container = %lease.owner.container_id, ifname = %lease.owner.ifname,
-                "IPAM plugin {} is not known to release by container id: its addresses wait for their DEL", lease.ipam.plugin
+                "IPAM plugin {plugin} is not known to release by container id: its addresses wait for their DEL"
             );
         }
     }
     errors
-}
-
-/// Whether a plugin releases what a container id has, and nothing else.
-pub(crate) fn releases_by_container_id(context: &Context, plugin: &str) -> bool {
-    BY_CONTAINER_ID.contains(&plugin) || context.ipam_by_container_id.iter().any(|listed| listed == plugin)
 }
 
 fn io(error: LeaseError) -> CniError {

@@ -10,6 +10,7 @@ use crate::Context;
 use crate::config::Base;
 use crate::ipam::{Delegate, ReleasedBy};
 use crate::journal::{Owner, Record};
+use crate::node::NodeConfig;
 use crate::protocol::{CniError, Command, ContainerId, Environment, Folded, SpecVersion, code};
 use crate::release::{reclaim, release_stale_leases};
 
@@ -38,7 +39,17 @@ pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<
         .filter_map(|record| collect(context, &record, by, &mut host).err())
         .collect();
     // Of before a boot, and what IPAM would not release at the time.
-    errors.extend(release_stale_leases(context, |lease| is_stale(&lease.owner), by));
+    let operator = NodeConfig::read(&context.plugin_config).unwrap_or_else(|error| {
+        tracing::warn!("{error}");
+        None
+    });
+    let vouched = operator.as_ref().map_or(&[][..], NodeConfig::ipam_by_container_id);
+    errors.extend(release_stale_leases(
+        context,
+        vouched,
+        |lease| is_stale(&lease.owner),
+        by,
+    ));
     if let Some(plugin) = &base.ipam {
         errors.extend(Delegate::of_call(plugin, environment, stdin).run(Command::Gc).err());
     }

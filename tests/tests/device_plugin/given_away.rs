@@ -25,6 +25,7 @@ fn attached(device: &str, pod: Option<(&str, &str)>) -> Record {
         vf: None,
         trunk: None,
         ipam: None,
+        host_network: None,
         ending: None,
         pod: pod.map(|(namespace, name)| PodName {
             namespace: namespace.into(),

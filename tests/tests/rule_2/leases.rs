@@ -1,6 +1,7 @@
 //! What IPAM may still hold outlives a boot, and is released by whoever can tell that nobody has it any more.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,8 +54,13 @@ impl Node {
     }
 
     fn start_daemon(&self) -> Daemon {
+        self.start_daemon_with(&[])
+    }
+
+    fn start_daemon_with(&self, arguments: &[&str]) -> Daemon {
+        let state = self.scene.plugin.state();
         self.site
-            .start_repairing_in(&self.scene.plugin.state(), &[("HARDWIRE_LEASES_DIR", &self.leases())])
+            .start_repairing_in(&state, arguments, &[("HARDWIRE_LEASES_DIR", &self.leases())])
     }
 
     fn gc(&self, valid: &Value) -> Call {
@@ -205,6 +211,33 @@ fn a_plugin_that_may_release_by_the_pods_name_is_asked_only_by_the_containers_ow
             (ipam.commands(), node.kept().len()),
             (vec!["ADD".to_owned(), "DEL".to_owned()], 0)
         );
+    });
+}
+
+#[test]
+fn an_ipam_plugin_that_the_operator_vouches_for_is_asked() {
+    isolated(|| {
+        let mut node = Node::new("vouched");
+        let ipam = node.fake_ipam();
+        node.call("ADD", &json!({"ipam": ipam.conf()})).run().success();
+        node.power_cut();
+        let listed = node.scene.plugin.directory().join("plugin.json");
+        fs::write(&listed, "{\"ipamByContainerId\": [\"addresses\"]}").expect("a file");
+        fs::set_permissions(&listed, Permissions::from_mode(0o644)).expect("a mode");
+        node.gc(&json!([]))
+            .set("HARDWIRE_PLUGIN_CONFIG", listed)
+            .run()
+            .silence();
+        assert_eq!(
+            (ipam.commands(), node.kept().len()),
+            (vec!["ADD".to_owned(), "DEL".to_owned()], 0)
+        );
+
+        node.call("ADD", &json!({"ipam": ipam.conf()})).run().success();
+        node.power_cut();
+        let _daemon = node.start_daemon_with(&["--ipam-by-container-id", "other,addresses"]);
+        super::wait_until("the lease goes", || node.kept().is_empty());
+        assert_eq!(ipam.commands().len(), 4);
     });
 }
 
