@@ -35,13 +35,16 @@ pub struct Context {
     pub leases: Leases,
     /// How long an ADD waits for a holder that is on its way out.
     pub holder_bound: Duration,
+    /// Where Multus reads the device information of attachments.
+    pub device_info: PathBuf,
 }
 
 impl Context {
     /// The node's own: `/sys`, `/run/hardwire`, `/var/lib/hardwire/leases`, `/var/lib/cni/sriov` and
     /// `/etc/hardwire/plugin.json`, unless `HARDWIRE_SYSFS_ROOT`, `HARDWIRE_STATE_DIR`, `HARDWIRE_LEASES_DIR`,
     /// `HARDWIRE_SRIOV_CNI_DIR` and `HARDWIRE_PLUGIN_CONFIG` say otherwise. With another state directory and no word on the
-    /// leases, they are in it. `HARDWIRE_HOLDER_WAIT_MS` is how long a holder on its way out is waited for.
+    /// leases, they are in it. `HARDWIRE_HOLDER_WAIT_MS` is how long a holder on its way out is waited for;
+    /// `HARDWIRE_DEVICE_INFO_DIR` stands for `/var/run/k8s.cni.cncf.io/devinfo/cni`.
     pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let path = |name: &str, default: &str| {
             variable(name)
@@ -67,6 +70,7 @@ impl Context {
             holder_bound: bound.map_or(HOLDER_BOUND, Duration::from_millis),
             sriov_cni: path("HARDWIRE_SRIOV_CNI_DIR", "/var/lib/cni/sriov"),
             plugin_config: path("HARDWIRE_PLUGIN_CONFIG", crate::node::CONFIG_PATH),
+            device_info: path("HARDWIRE_DEVICE_INFO_DIR", "/var/run/k8s.cni.cncf.io/devinfo/cni"),
         }
     }
 }

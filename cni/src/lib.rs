@@ -7,6 +7,7 @@
 //! the way back and needs the journal only; [`migration`] honours what the replaced plugins left. [`verbs`] has one file for each `CNI_COMMAND`.
 
 pub mod attach;
+pub mod beneath;
 pub mod config;
 mod context;
 pub mod device;
@@ -19,6 +20,7 @@ pub mod migration;
 pub mod netns;
 pub mod node;
 pub mod pf;
+pub mod printable;
 pub mod protocol;
 pub mod queue;
 pub mod release;

@@ -1,5 +1,9 @@
 //! Logs: on stderr, so that stdout stays for what a command prints.
+//!
+//! What a tenant wrote reaches the log through pods' objects, the plugin's reports and interfaces that pods named: each line
+//! is spelt out where it leaves, so that none of it looks like a line of its own.
 
+use hardwire_cni::printable::{LineForm, Lines};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -37,8 +41,12 @@ pub fn start(level: &str, format: LogFormat) -> Result<(), BadLogLevel> {
             reason: error.to_string(),
             filter,
         })?;
+    let form = match format {
+        LogFormat::Text => LineForm::Text,
+        LogFormat::Json => LineForm::Json,
+    };
     let log = fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(move || Lines::new(std::io::stderr(), form))
         .with_ansi(false)
         // They would go to a stderr that just failed, and panic.
         .log_internal_errors(false);

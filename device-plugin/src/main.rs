@@ -85,5 +85,6 @@ fn eprintln_or_nothing(error: &dyn std::error::Error) {
     use std::io::Write;
 
     // With stderr closed there is nowhere to complain.
-    let _ = writeln!(io::stderr().lock(), "hardwired: {error}");
+    let text = format!("hardwired: {error}");
+    let _ = writeln!(io::stderr().lock(), "{}", hardwire_cni::printable::printable(&text));
 }

@@ -9,7 +9,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::path::Path;
 
+use hardwire_cni::protocol::{ContainerId, NetworkName};
 use hardwire_cni::report::{Report, SOCKET};
+use hardwire_pci::IfName;
 use tokio::net::UnixDatagram;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -95,6 +97,11 @@ fn read(datagram: &[u8]) -> Result<Report, String> {
             Report::VERSION
         ));
     }
+    // The plugin checks them; what is no name is no report of the plugin's.
+    let named = report.network.parse::<NetworkName>().is_ok() && report.container.parse::<ContainerId>().is_ok();
+    if !named || report.ifname.parse::<IfName>().is_err() {
+        return Err("network, container or ifname is no name".to_owned());
+    }
     Ok(report)
 }
 
@@ -166,11 +173,16 @@ mod tests {
                 network: "n".repeat(2 * LARGEST),
                 ..report("ADD")
             };
+            let forged = Report {
+                container: "c\nlevel=error msg=forged".to_owned(),
+                ..report("ADD")
+            };
             for bad in [
                 b"junk".to_vec(),
                 Vec::new(),
                 serde_json::to_vec(&other_version).unwrap(),
                 serde_json::to_vec(&large).unwrap(),
+                serde_json::to_vec(&forged).unwrap(),
             ] {
                 sender.send_to(&bad, &socket).await.unwrap();
             }
@@ -178,7 +190,7 @@ mod tests {
             let counted = [
                 "hardwired_attachments_total{verb=\"add\",code=\"0\"} 1\n",
                 "hardwired_attachments_total{verb=\"del\",code=\"0\"} 1\n",
-                "hardwired_reports_refused_total 4\n",
+                "hardwired_reports_refused_total 5\n",
             ];
             let all = async {
                 while !counted.iter().all(|line| metrics.text().unwrap().contains(line)) {

@@ -132,6 +132,11 @@ impl Plugin {
         std::fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("a mode");
     }
 
+    /// The directory of device-info files.
+    pub fn device_info(&self) -> PathBuf {
+        self.directory.path().join("devinfo/cni")
+    }
+
     /// Calls the plugin for `pod` with `CNI_IFNAME` net1.
     pub fn call(&self, command: &str, pod: &Pod, conf: &Value) -> Outcome {
         let variables = [
@@ -152,6 +157,8 @@ impl Plugin {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         process.env("HARDWIRE_STATE_DIR", self.state());
         process.env("HARDWIRE_PLUGIN_CONFIG", self.operator_file());
+        process.env("HARDWIRE_LOG_DIR", self.directory());
+        process.env("HARDWIRE_DEVICE_INFO_DIR", self.device_info());
         if !command.is_empty() {
             process.env("CNI_COMMAND", command);
         }

@@ -11,5 +11,5 @@ mod place;
 
 pub use announce::CarrierBound;
 pub use configure::configure;
-pub use device_info::{pci_section, remove_device_info, write_device_info};
+pub use device_info::{DeviceInfoFile, WrittenDeviceInfo, pci_section};
 pub use place::{Placed, place};

@@ -9,6 +9,7 @@ use hardwire_pci::{DeviceId, MacAddr};
 
 use super::base::Base;
 use super::field;
+use crate::beneath::is_plain_name;
 use crate::protocol::{CniError, Folded};
 
 const ID: &str = "a PCI address as in 0000:3b:02.1, or an auxiliary device as in mlx5_core.sf.4";
@@ -114,9 +115,9 @@ fn interface(fields: Folded<'_>) -> Result<Option<String>, CniError> {
     let Some(name) = field::text(fields, "device")? else {
         return Ok(None);
     };
-    // Alternative names are longer than interface names (ALTIFNAMSIZ).
-    let valid = name.len() < 128 && !name.contains(['/', ':', '\0']) && !name.contains(char::is_whitespace);
-    if valid && !matches!(name, "." | "..") {
+    // Alternative names are longer than interface names (ALTIFNAMSIZ). A `%` makes a name a template to the kernel.
+    let valid = name.len() < 128 && !name.contains([':', '%']) && !name.contains(char::is_whitespace);
+    if valid && is_plain_name(name) {
         return Ok(Some(name.to_owned()));
     }
     Err(field::wrong(
@@ -145,15 +146,13 @@ fn kernel_path(fields: Folded<'_>) -> Result<Option<DeviceId>, CniError> {
     let Some(path) = field::text(fields, "kernelpath")? else {
         return Ok(None);
     };
-    let clean = path
+    let whole = path.strip_suffix('/').unwrap_or(path);
+    let clean = whole
         .strip_prefix("/sys/devices/")
-        .filter(|rest| !rest.split('/').any(|part| part == ".."));
+        .filter(|rest| rest.split('/').all(is_plain_name));
     // A virtio NIC's directory is the virtio device's; the device is the PCI function above it.
     let id = clean.and_then(|rest| {
-        let mut parts = rest
-            .trim_end_matches('/')
-            .rsplit('/')
-            .skip_while(|part| part.starts_with("virtio"));
+        let mut parts = rest.rsplit('/').skip_while(|part| part.starts_with("virtio"));
         parts.next()?.parse().ok()
     });
     let right = "absolute, below /sys/devices/, and end in a PCI address or an auxiliary device";

@@ -4,10 +4,15 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
+use crate::printable::excerpt;
 use crate::protocol::{CniError, Folded};
+
+/// As much of a value as an error quotes, bytes.
+const QUOTED: usize = 256;
 
 /// The error for a wrong value.
 pub(super) fn wrong(field: &str, value: impl Display, right: impl Display) -> CniError {
+    let value = excerpt(&value.to_string(), QUOTED);
     CniError::config(format!("{field}: {value} is not valid: it must be {right}"))
 }
 

@@ -1,7 +1,5 @@
 //! `logLevel` and `logFile`, as sriov-cni has them.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
 use crate::protocol::Folded;
@@ -12,8 +10,8 @@ use crate::protocol::Folded;
 pub struct LogSettings {
     /// `logLevel`.
     pub level: LogLevel,
-    /// `logFile`; stderr where absent.
-    pub file: Option<PathBuf>,
+    /// `logFile` as it is spelt; stderr where absent. Whether it may be written is for who opens it to say.
+    pub file: Option<String>,
 }
 
 /// How much is logged.
@@ -42,7 +40,7 @@ impl LogSettings {
         };
         Self {
             level,
-            file: text("logFile").map(PathBuf::from),
+            file: text("logFile").map(str::to_owned),
         }
     }
 }

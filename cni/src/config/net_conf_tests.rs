@@ -210,14 +210,6 @@ fn what_is_not_supported_is_refused_by_name() {
         &json!({"runtimeConfig": {"infinibandGUID": "c2:11:22:33:44:55:66:77"}}),
         &["infinibandGUID", "c2:11"],
     );
-    refused(
-        &json!({"runtimeConfig": {"CNIDeviceInfoFile": "/etc/cni/net.d/x"}}),
-        &["CNIDeviceInfoFile", "/etc/cni"],
-    );
-    refused(
-        &json!({"runtimeConfig": {"CNIDeviceInfoFile": "/run/../etc/x"}}),
-        &["CNIDeviceInfoFile"],
-    );
     refused(&json!({"vlanTrunk": "0-5"}), &["vlanTrunk", "0-5", "1 to 4094"]);
     refused(&json!({"promisc": "on"}), &["promisc", "true or false"]);
     refused(&json!({"max-tx-rate": 5}), &["max-tx-rate", "max_tx_rate"]);

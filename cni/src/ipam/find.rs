@@ -3,6 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::beneath::is_plain_name;
+use crate::printable::excerpt;
+
+/// As much of a name as an error quotes, bytes.
+const QUOTED: usize = 256;
+
 /// Why there is no plugin to run. Texts are libcni's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FindError {
@@ -30,8 +36,8 @@ pub fn find(plugin: &str, path: &str) -> Result<PathBuf, FindError> {
     if plugin.is_empty() {
         return Err(FindError::NoName);
     }
-    if plugin.contains('/') || plugin == "." || plugin == ".." {
-        return Err(FindError::BadName(plugin.to_owned()));
+    if !is_plain_name(plugin) {
+        return Err(FindError::BadName(excerpt(plugin, QUOTED)));
     }
     let directories: Vec<&str> = path.split(':').filter(|directory| !directory.is_empty()).collect();
     if directories.is_empty() {
@@ -68,6 +74,20 @@ mod tests {
     #[test]
     fn names_never_leave_the_directories() {
         assert_eq!(find("../x", "/a").unwrap_err().to_string(), "invalid plugin name: ../x");
+        let long = "x".repeat(256);
+        for bad in [
+            "/bin/sh",
+            "a/b",
+            ".",
+            "..",
+            "a\nb",
+            "a\0b",
+            "\u{1b}[2J",
+            "\u{202e}",
+            &long,
+        ] {
+            assert!(matches!(find(bad, "/a"), Err(FindError::BadName(_))), "{bad:?}");
+        }
         assert_eq!(find("", "/a"), Err(FindError::NoName));
         assert_eq!(find("x", ""), Err(FindError::NoPath));
         let missing = find("nosuch", "/nonexistent-a:/nonexistent-b").unwrap_err();

@@ -1,17 +1,21 @@
 //! Running a plugin and understanding how it ended.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-use std::process::{Child, Command as Process, Output, Stdio};
+use std::process::{Child, Command as Process, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify;
 use serde_json::Value;
 
+use super::exchange::{Said, exchange};
+use crate::printable::excerpt;
 use crate::protocol::{CniError, Command, Folded, code};
 
 /// As often as libcni tries a plugin that is busy, and as long as it waits between.
 const BUSY_ATTEMPTS: u32 = 6;
+/// As much of a plugin's own words as an error quotes, bytes.
+const QUOTED: usize = 1 << 10;
 const BUSY_BOUND: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// One call of a plugin.
@@ -28,7 +32,8 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Runs it to its end and returns its stdout. Its stderr is ours: it is the operator's, not the protocol's.
+    /// Runs it to its end and returns its stdout. Its stderr goes into our log, line by line: it is the operator's, not the
+    /// protocol's.
     pub fn run(&self) -> Result<Vec<u8>, CniError> {
         let failed = |error: &io::Error| {
             CniError::new(
@@ -37,11 +42,19 @@ impl Call<'_> {
             )
         };
         let child = self.spawn_when_written().map_err(|error| failed(&error))?;
-        let output = exchange(child, self.config).map_err(|error| failed(&error))?;
-        if output.status.success() {
-            Ok(output.stdout)
+        let said = exchange(child, self.config).map_err(|error| failed(&error))?;
+        self.log(&said);
+        if said.status.success() {
+            Ok(said.stdout)
         } else {
-            Err(failure(&output))
+            Err(failure(&said))
+        }
+    }
+
+    fn log(&self, said: &Said) {
+        let plugin = self.program.file_name().unwrap_or_default().to_string_lossy();
+        for line in String::from_utf8_lossy(&said.stderr).lines() {
+            tracing::warn!("IPAM plugin {plugin}: {line}");
         }
     }
 
@@ -63,7 +76,7 @@ impl Call<'_> {
         process
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
+            .stderr(Stdio::piped());
         process.spawn()
     }
 }
@@ -78,36 +91,31 @@ fn wait_for_close(program: &Path) -> io::Result<()> {
     }
 }
 
-fn exchange(mut child: Child, config: &[u8]) -> io::Result<Output> {
-    if let Some(mut stdin) = child.stdin.take() {
-        match stdin.write_all(config) {
-            // A plugin that does not read its stdin to the end has its reasons; how it exits tells.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
-            _ => {}
-        }
-    }
-    child.wait_with_output()
-}
-
 /// The plugin's own error, unchanged, where it printed one.
-fn failure(output: &Output) -> CniError {
-    let text = String::from_utf8_lossy(&output.stdout);
+fn failure(said: &Said) -> CniError {
+    let text = String::from_utf8_lossy(&said.stdout);
     if text.trim().is_empty() {
-        // In Go's words, which people search for; the plugin's stderr is on ours.
-        let ended = output
+        // In Go's words, which people search for.
+        let chatter = String::from_utf8_lossy(&said.stderr);
+        if !chatter.trim().is_empty() {
+            let msg = format!("netplugin failed: \"{}\"", excerpt(&chatter, QUOTED));
+            return CniError::new(code::INTERNAL, msg);
+        }
+        let ended = said
             .status
             .code()
-            .map_or_else(|| output.status.to_string(), |code| format!("exit status {code}"));
+            .map_or_else(|| said.status.to_string(), |code| format!("exit status {code}"));
         return CniError::new(
             code::INTERNAL,
             format!("netplugin failed with no error message: {ended}"),
         );
     }
     let garbage = |problem: &dyn std::fmt::Display| {
-        let msg = format!("netplugin failed but error parsing its diagnostic message {text:?}: {problem}");
+        let text = excerpt(&text, QUOTED);
+        let msg = format!("netplugin failed but error parsing its diagnostic message \"{text}\": {problem}");
         CniError::new(code::INTERNAL, msg)
     };
-    let object = match serde_json::from_slice::<Value>(&output.stdout) {
+    let object = match serde_json::from_slice::<Value>(&said.stdout) {
         Ok(Value::Object(object)) => object,
         Ok(_) => return garbage(&"it is no object"),
         Err(error) => return garbage(&error),

@@ -7,6 +7,10 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::version::SpecVersion;
+use crate::printable::excerpt;
+
+/// The longest message, and the longest details, in bytes: they end in a log and an event of the runtime's.
+const LONGEST: usize = 8 << 10;
 
 /// Error codes.
 pub mod code {
@@ -79,12 +83,15 @@ impl CniError {
         Self::new(code::CONFIG, msg)
     }
 
-    /// The object for stdout. `version` is the configuration's where it is known.
+    /// The object for stdout, its texts spelt out: what a tenant wrote stands in them. `version` is the configuration's where
+    /// it is known.
     pub fn to_json(&self, version: Option<SpecVersion>) -> Value {
         let version = version.unwrap_or(SpecVersion::V1_1_0);
-        let mut object = json!({ "cniVersion": version.as_str(), "code": self.code, "msg": self.msg });
+        let mut object = json!({
+            "cniVersion": version.as_str(), "code": self.code, "msg": excerpt(&self.msg, LONGEST),
+        });
         if !self.details.is_empty() {
-            object["details"] = Value::String(self.details.clone());
+            object["details"] = Value::String(excerpt(&self.details, LONGEST));
         }
         object
     }
@@ -92,13 +99,29 @@ impl CniError {
 
 impl fmt::Display for CniError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.msg)?;
+        f.write_str(&excerpt(&self.msg, LONGEST))?;
         if self.details.is_empty() {
             Ok(())
         } else {
-            write!(f, "; {}", self.details)
+            write!(f, "; {}", excerpt(&self.details, LONGEST))
         }
     }
 }
 
 impl std::error::Error for CniError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_9_a_tenants_text_is_spelt_out_and_bounded_in_an_error() {
+        let error = CniError::config("vlan: \"a\nb\"").with_details("\u{1b}[2J\u{85}\u{202e}");
+        let json = error.to_json(None);
+        assert_eq!(json["msg"], "vlan: \"a\\nb\"");
+        assert_eq!(json["details"], "\\u{1b}[2J\\u{85}\\u{202e}");
+        assert_eq!(error.to_string(), "vlan: \"a\\nb\"; \\u{1b}[2J\\u{85}\\u{202e}");
+        let long = CniError::config("x".repeat(1 << 20)).with_details("y".repeat(1 << 20));
+        assert!(long.to_json(None).to_string().len() < 3 * LONGEST);
+    }
+}

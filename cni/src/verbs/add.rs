@@ -10,7 +10,7 @@ use super::ownership::{NotFree, id_to_lock, make_free, ours, refuse_own_netns, r
 use super::previous::previous;
 use super::wait::Patience;
 use crate::Context;
-use crate::attach::{CarrierBound, configure, place, remove_device_info, write_device_info};
+use crate::attach::{CarrierBound, DeviceInfoFile, WrittenDeviceInfo, configure, place};
 use crate::config::{Base, NetConf};
 use crate::device::{Candidate, candidate};
 use crate::ipam::Delegate;
@@ -42,6 +42,9 @@ pub fn add(
     if let Err(error) = &operator {
         tracing::warn!("{error}");
     }
+    let device_info = conf.device_info_file.as_deref();
+    let device_info = device_info.map(|path| DeviceInfoFile::named(path, &context.device_info));
+    let device_info = device_info.transpose()?;
     let previous = previous(&conf)?.unwrap_or_default();
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
     let mut patience = Patience::begin(context, environment);
@@ -116,6 +119,7 @@ pub fn add(
         stdin,
         conf: &conf,
         candidate: &candidate,
+        device_info: device_info.as_ref(),
     };
     Attempt {
         call,
@@ -124,7 +128,7 @@ pub fn add(
         pod,
         lock: Some(lock),
         ipam_asked: false,
-        device_info_written: false,
+        device_info_written: None,
         phases,
     }
     .run(previous, print)
@@ -186,6 +190,7 @@ struct Call<'a> {
     stdin: &'a [u8],
     conf: &'a NetConf,
     candidate: &'a Candidate,
+    device_info: Option<&'a DeviceInfoFile<'a>>,
 }
 
 /// An ADD from the first write of its record on.
@@ -196,7 +201,7 @@ struct Attempt<'a> {
     pod: Entered,
     lock: Option<DeviceLock>,
     ipam_asked: bool,
-    device_info_written: bool,
+    device_info_written: Option<WrittenDeviceInfo>,
     phases: &'a mut Phases,
 }
 
@@ -220,6 +225,7 @@ impl Attempt<'_> {
             environment,
             conf,
             candidate,
+            device_info,
             ..
         } = self.call;
         let placed = place(
@@ -265,8 +271,8 @@ impl Attempt<'_> {
         if conf.dns != Dns::default() {
             result.dns = conf.dns.clone();
         }
-        if let Some(path) = &conf.device_info_file {
-            self.device_info_written = write_device_info(path, candidate, &context.sysfs)?;
+        if let Some(file) = device_info {
+            self.device_info_written = file.write(candidate, &context.sysfs)?;
         }
         self.record.step = Step::Attached;
         let put = self.phases.time(Phase::Journal, || context.journal.put(&self.record));
@@ -326,8 +332,8 @@ impl Attempt<'_> {
             ..
         } = self.call;
         let mut host = self.host;
-        if let (true, Some(path)) = (self.device_info_written, &conf.device_info_file) {
-            remove_device_info(path);
+        if let Some(written) = self.device_info_written {
+            written.remove();
         }
         let asked = conf.base.ipam.as_ref().filter(|_| self.ipam_asked);
         let released = asked.map_or(Ok(()), |plugin| {

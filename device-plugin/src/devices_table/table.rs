@@ -1,6 +1,9 @@
-//! The table: columns as wide as what is in them, a dash for what there is not.
+//! The table: columns as wide as what is in them, a dash for what there is not. Pods name interfaces, so every line is spelt
+//! out.
 
 use std::io::{self, Write};
+
+use hardwire_cni::printable::printable;
 
 use super::rows::{Report, Row};
 
@@ -32,11 +35,13 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
         for row in &rows {
             let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
+            let line = padded.collect::<Vec<_>>().join("  ");
+            writeln!(out, "{}", printable(line.trim_end()))?;
         }
     }
     for skipped in &report.skipped {
-        writeln!(out, "skipped {}: {}", skipped.device, skipped.reason)?;
+        let line = format!("skipped {}: {}", skipped.device, skipped.reason);
+        writeln!(out, "{}", printable(&line))?;
     }
     Ok(())
 }

@@ -41,6 +41,8 @@ impl Plugin {
         call.set("PATH", std::env::var_os("PATH").unwrap_or_default())
             .set("HARDWIRE_STATE_DIR", self.state())
             .set("HARDWIRE_PLUGIN_CONFIG", self.operator_file())
+            .set("HARDWIRE_LOG_DIR", self.directory())
+            .set("HARDWIRE_DEVICE_INFO_DIR", self.device_info())
     }
 }
 

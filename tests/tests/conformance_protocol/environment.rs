@@ -1,5 +1,6 @@
 //! The variables: missing, invalid, unknown (C4 to C12).
 
+use hardwire_cni::printable::printable;
 use hardwire_tests::plugin::Scene;
 use serde_json::json;
 
@@ -69,7 +70,7 @@ fn c08_a_container_id_of_other_characters_is_refused() {
         for id in ["-bad", ".a", "_a", "a/b", "../a", "a b", "a\n", "\u{e9}", "a:b"] {
             for command in ["ADD", "DEL", "CHECK"] {
                 let call = scene.call(command, &json!({})).set("CNI_CONTAINERID", id);
-                assert_eq!(fails(&call, 4, "invalid characters in containerID"), id);
+                assert_eq!(fails(&call, 4, "invalid characters in containerID"), *printable(id));
             }
         }
     });

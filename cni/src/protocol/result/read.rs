@@ -6,6 +6,7 @@ use ipnetwork::IpNetwork;
 use serde_json::{Map, Value};
 
 use super::{Dns, Interface, IpConfig, ResultError, Route, Success};
+use crate::printable::printable;
 use crate::protocol::fold::Folded;
 use crate::protocol::version::SpecVersion;
 
@@ -13,12 +14,21 @@ impl Dns {
     /// Reads the `dns` of a configuration or result.
     pub fn from_json(value: &Value) -> Result<Self, ResultError> {
         let dns = object(value, "dns")?;
-        Ok(Self {
+        let read = Self {
             nameservers: strings(dns, "nameservers")?,
             domain: string(dns, "domain")?,
             search: strings(dns, "search")?,
             options: strings(dns, "options")?,
-        })
+        };
+        // They become lines of a resolv.conf.
+        let lists = [&read.nameservers, &read.search, &read.options];
+        let texts = lists.into_iter().flatten().chain([&read.domain]);
+        for text in texts {
+            if printable(text) != text.as_str() {
+                return Err(field("dns", &format!("{text:?} has characters that cannot be seen")));
+            }
+        }
+        Ok(read)
     }
 }
 
