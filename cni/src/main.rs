@@ -7,7 +7,7 @@ use std::panic;
 use std::process::ExitCode;
 
 use hardwire_cni::Context;
-use hardwire_cni::config::{Base, LogSettings};
+use hardwire_cni::config::{Base, Bounds, LogSettings, too_large};
 use hardwire_cni::protocol::{CniError, Command, Environment, SpecVersion, code};
 use hardwire_cni::report::Phases;
 use hardwire_cni::verbs;
@@ -38,9 +38,13 @@ fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
     if environment.is_version() {
         return (None, Ok(Some(verbs::version())));
     }
+    let bounds = Bounds::of(environment.command().ok());
     let mut stdin = Vec::new();
-    let read = io::stdin().lock().read_to_end(&mut stdin);
-    let base = Base::parse(&stdin);
+    let read = read_stdin(bounds.bytes, &mut stdin);
+    let base = match read {
+        Ok(bytes) if bytes > bounds.bytes => Err(too_large(bytes, bounds)),
+        _ => Base::parse_within(&stdin, bounds),
+    };
     let settings = base
         .as_ref()
         .map(|base| LogSettings::parse(base.fields()))
@@ -70,16 +74,31 @@ fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
     let network = base
         .as_ref()
         .map_or_else(|_| String::new(), |base| base.name.to_string());
-    let outcome = match environment.command() {
-        // By the record, if there is one, whatever is on stdin.
-        Ok(Command::Del) => dispatch(&environment, &stdin, &network),
-        _ => base.and_then(|_valid| dispatch(&environment, &stdin, &network)),
+    let outcome = match (base, environment.command()) {
+        (Err(error), command) if command != Ok(Command::Del) => Err(error),
+        // A DEL goes by the record, if there is one, whatever is on stdin. What was read is dropped before the verb reads it
+        // again: it may be large.
+        (base, _) => {
+            drop(base);
+            dispatch(&environment, &stdin, &network)
+        }
     };
     if let Err(error) = &outcome {
         tracing::error!(code = error.code, "{error}");
     }
     drop(entered);
     (version, outcome)
+}
+
+/// Reads stdin into `stdin`, one byte more than `bound` at most, and tells its size. The rest is read and dropped, so that
+/// the runtime can write all of it, up to a bound too.
+fn read_stdin(bound: usize, stdin: &mut Vec<u8>) -> io::Result<usize> {
+    const LARGEST_REST: u64 = 16 << 20;
+    let kept = u64::try_from(bound).unwrap_or(u64::MAX).saturating_add(1);
+    let mut source = io::stdin().lock();
+    let read = source.by_ref().take(kept).read_to_end(stdin)?;
+    let rest = io::copy(&mut source.take(LARGEST_REST), &mut io::sink())?;
+    Ok(read.saturating_add(usize::try_from(rest).unwrap_or(usize::MAX)))
 }
 
 fn dispatch(environment: &Environment, stdin: &[u8], network: &str) -> Result<Option<Value>, CniError> {

@@ -1,6 +1,8 @@
 //! Interface names as a type.
 //!
-//! Contract: `dev_valid_name` in the kernel's net/core/dev.c: 1 to 15 bytes, not `.` or `..`, no `/`, `:` or white space.
+//! Contract: `dev_valid_name` in the kernel's net/core/dev.c: 1 to 15 bytes, not `.` or `..`, no `/`, `:` or white space. And
+//! `dev_alloc_name`: a name with `%` is a template, of which the kernel makes another name (`eth%d`), so that no interface
+//! ever has one.
 //! Alternative names (`IFLA_ALT_IFNAME`) are longer (127 bytes) and another thing; see [`crate::netlink`].
 
 use std::fmt;
@@ -25,6 +27,9 @@ pub enum BadIfName {
     /// They would be directories in sysfs.
     #[error("interface name {0:?} is . or ..")]
     Dots(String),
+    /// The kernel would make a name of its own of it.
+    #[error("interface name {0:?} contains %, which makes it a template for a name")]
+    Template(String),
     /// The kernel refuses these.
     #[error("interface name {0:?} contains / or : or whitespace characters")]
     Character(String),
@@ -51,6 +56,7 @@ impl FromStr for IfName {
             {
                 Err(BadIfName::Character(text.to_owned()))
             }
+            _ if text.contains('%') => Err(BadIfName::Template(text.to_owned())),
             _ => Ok(Self(text.to_owned())),
         }
     }
@@ -94,6 +100,13 @@ mod tests {
             Err(BadIfName::TooLong(_))
         ));
         assert!(matches!("ééééééééé".parse::<IfName>(), Err(BadIfName::TooLong(_))));
+    }
+
+    #[test]
+    fn rule_9_a_template_is_no_name() {
+        for text in ["eth%d", "%", "%s", "a%%b", "x%"] {
+            assert!(matches!(text.parse::<IfName>(), Err(BadIfName::Template(_))), "{text}");
+        }
     }
 
     #[test]

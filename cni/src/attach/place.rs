@@ -58,7 +58,16 @@ pub fn place(
             vf: vf.index,
         };
         let applied = phases.time(Phase::Pf, || port.apply(wanted, &vf.state));
-        applied.map_err(|error| CniError::new(code::REFUSED, error))?;
+        applied.map_err(|error| {
+            let error = CniError::new(code::REFUSED, error);
+            // What the PF calls it may stand nowhere in the configuration.
+            match conf.spelt("max_tx_rate") {
+                key if error.msg.contains("max_tx_rate") && key != "max_tx_rate" => {
+                    error.with_details(format_args!("max_tx_rate comes from {key}"))
+                }
+                _ => error,
+            }
+        })?;
     }
     if let Some(trunk) = &record.trunk {
         trunk.add(sysfs).map_err(|error| CniError::new(code::REFUSED, error))?;

@@ -8,27 +8,36 @@ use crate::protocol::{CniError, Folded};
 
 const MEGABIT: u64 = 1_000_000;
 
-/// The max tx rate in Mbit/s that the runtime asks for, rounded up.
-pub(super) fn max_tx_rate(fields: Folded<'_>, runtime: Option<Folded<'_>>) -> Result<Option<u32>, CniError> {
+/// A rate that the runtime asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rate {
+    /// Mbit/s, rounded up.
+    pub(super) megabits: u32,
+    /// The key that says it, as the configuration spells it.
+    pub(super) key: String,
+}
+
+/// The max tx rate that the runtime asks for.
+pub(super) fn max_tx_rate(fields: Folded<'_>, runtime: Option<Folded<'_>>) -> Result<Option<Rate>, CniError> {
     let ignored = field::word(fields, "ingress", &[("refuse", false), ("ignore", true)])?.unwrap_or_default();
-    let Some(bandwidth) = runtime
-        .map(|runtime| field::object(runtime, "bandwidth"))
-        .transpose()?
-        .flatten()
-    else {
+    let Some(runtime) = runtime else { return Ok(None) };
+    let spelt = |object: Folded<'_>, key: &str| object.spelling(key).unwrap_or(key).to_owned();
+    let path = format!("{}.{}", spelt(fields, "runtimeConfig"), spelt(runtime, "bandwidth"));
+    let Some(bandwidth) = field::object_of(runtime, "bandwidth", &path)? else {
         return Ok(None);
     };
-    let rate = |key: &str, name: &str| {
+    let name = |key: &str| format!("{path}.{}", spelt(bandwidth, key));
+    let rate = |key: &str| {
         let Some(value) = bandwidth.get(key) else { return Ok(0) };
         value
             .as_u64()
-            .ok_or_else(|| field::wrong(name, value, "a whole number of bit/s"))
+            .ok_or_else(|| field::wrong(&name(key), value, "a whole number of bit/s"))
     };
-    let ingress = rate("ingressRate", "runtimeConfig.bandwidth.ingressRate")?;
+    let ingress = rate("ingressRate")?;
     if ingress > 0 && !ignored {
         return Err(CniError::config(format!(
-            "runtimeConfig.bandwidth.ingressRate: {ingress} cannot be set: a VF has no rate for what it receives \
-             (\"ingress\": \"ignore\" leaves it out)"
+            "{}: {ingress} cannot be set: a VF has no rate for what it receives (\"ingress\": \"ignore\" leaves it out)",
+            name("ingressRate")
         )));
     }
     if ingress > 0 {
@@ -39,17 +48,18 @@ pub(super) fn max_tx_rate(fields: Folded<'_>, runtime: Option<Folded<'_>>) -> Re
             tracing::info!("{key} is not applied: a VF has no bursts");
         }
     }
-    let name = "runtimeConfig.bandwidth.egressRate";
-    let egress = rate("egressRate", name)?;
+    let egress = rate("egressRate")?;
     if egress == 0 {
         return Ok(None);
     }
+    let key = name("egressRate");
     let megabits = u32::try_from(egress.div_ceil(MEGABIT));
-    let megabits = megabits.map_err(|_too_many| field::wrong(name, egress, "at most 4294967295000000 bit/s"))?;
+    let megabits = megabits.map_err(|_too_many| field::wrong(&key, egress, "at most 4294967295000000 bit/s"))?;
     if fields.get("max_tx_rate").is_some() {
+        let other = spelt(fields, "max_tx_rate");
         return Err(CniError::config(format!(
-            "{name}: {egress} is given together with max_tx_rate: give one of them"
+            "{key}: {egress} is given together with {other}: give one of them"
         )));
     }
-    Ok(Some(megabits))
+    Ok(Some(Rate { megabits, key }))
 }

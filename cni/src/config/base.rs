@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::bounds::Bounds;
+use super::document::{Document, DocumentError};
 use crate::protocol::{CniError, Folded, NetworkName, SpecVersion, code};
 
 /// The configuration's frame, and all of it as JSON.
@@ -13,18 +15,23 @@ pub struct Base {
     pub version_text: String,
     /// `ipam.type`; none means a layer 2 attachment.
     pub ipam: Option<String>,
-    json: Map<String, Value>,
+    document: Document,
 }
 
 impl Base {
     /// Decodes stdin and validates the name.
     pub fn parse(stdin: &[u8]) -> Result<Self, CniError> {
-        Self::parse_with(stdin, ipam_type)
+        Self::parse_within(stdin, Bounds::CALL)
+    }
+
+    /// The same within the bounds of a verb.
+    pub fn parse_within(stdin: &[u8], bounds: Bounds) -> Result<Self, CniError> {
+        Self::parse_with(stdin, bounds, ipam_type)
     }
 
     /// The same for a DEL without a record: an `ipam` of which no ADD could make sense has nothing to release.
     pub fn parse_for_del(stdin: &[u8]) -> Result<Self, CniError> {
-        Self::parse_with(stdin, |fields| {
+        Self::parse_with(stdin, Bounds::CALL, |fields| {
             Ok(ipam_type(fields).unwrap_or_else(|error| {
                 tracing::warn!("{error}: IPAM is not asked");
                 None
@@ -34,28 +41,23 @@ impl Base {
 
     /// Refuses a version that is not spoken, of a configuration of which nothing else need make sense.
     pub fn refuse_unspoken_version(stdin: &[u8]) -> Result<(), CniError> {
-        let Ok(Value::Object(json)) = serde_json::from_slice(stdin) else {
+        let Ok(document) = Document::read(stdin, Bounds::CALL) else {
             return Ok(());
         };
-        let version = Folded::new(&json).get("cniVersion").and_then(Value::as_str).map(spoken);
+        let version = Folded::new(&document.fields).get("cniVersion").and_then(Value::as_str).map(spoken);
         version.map_or(Ok(()), |version| version.map(|_spoken| ()))
     }
 
     fn parse_with(
         stdin: &[u8],
+        bounds: Bounds,
         ipam_type: impl FnOnce(Folded<'_>) -> Result<Option<String>, CniError>,
     ) -> Result<Self, CniError> {
-        let decode = |error: &dyn std::fmt::Display| {
-            CniError::new(code::DECODE, format!("error unmarshall network config: {error}"))
+        let decode = |msg: &dyn std::fmt::Display| {
+            CniError::new(code::DECODE, format!("error unmarshall network config: {msg}"))
         };
-        let value: Value = serde_json::from_slice(stdin).map_err(|error| decode(&error))?;
-        let json = match value {
-            Value::Object(json) => json,
-            // Go decodes null into an empty configuration.
-            Value::Null => Map::new(),
-            other => return Err(decode(&format!("{} is no object", kind(&other)))),
-        };
-        let fields = Folded::new(&json);
+        let document = Document::read(stdin, bounds)?;
+        let fields = Folded::new(&document.fields);
         let name = match fields.get("name") {
             None => String::new(),
             Some(Value::String(name)) => name.clone(),
@@ -80,13 +82,13 @@ impl Base {
             name,
             version_text,
             ipam,
-            json,
+            document,
         })
     }
 
     /// The fields.
     pub fn fields(&self) -> Folded<'_> {
-        Folded::new(&self.json)
+        Folded::new(&self.document.fields)
     }
 
     /// The version, where it is one that is spoken.
@@ -125,9 +127,38 @@ impl Base {
         }
     }
 
-    /// A JSON text of the whole configuration with another `cniVersion`-independent field order: for records.
+    /// The fields, with the lists of GC.
     pub fn json(&self) -> &Map<String, Value> {
-        &self.json
+        &self.document.fields
+    }
+
+    /// Takes a field out, unless it is `null`: what is large is held once.
+    pub fn take(&mut self, key: &str) -> Option<Value> {
+        let fields = &mut self.document.fields;
+        let spelt = Folded::new(fields).spelling(key)?.to_owned();
+        fields.remove(&spelt).filter(|value| !value.is_null())
+    }
+
+    /// Short keys that are nobody's we know.
+    pub(super) fn strangers(&self) -> &[String] {
+        &self.document.strangers
+    }
+}
+
+/// The error for a text of so many bytes.
+pub fn too_large(bytes: usize, bounds: Bounds) -> CniError {
+    DocumentError::TooLarge {
+        bytes,
+        bound: bounds.bytes,
+    }
+    .into()
+}
+
+/// Whether a text is beyond a bound of what is read, whatever else it may be: nothing can have been attached by it.
+pub fn is_beyond_bounds(stdin: &[u8]) -> bool {
+    match Document::read(stdin, Bounds::CALL) {
+        Err(error) => !matches!(error, DocumentError::Decode(_)),
+        Ok(_) => false,
     }
 }
 
@@ -149,16 +180,5 @@ fn ipam_type(fields: Folded<'_>) -> Result<Option<String>, CniError> {
         None => Ok(None),
         Some(Value::String(name)) => Ok(Some(name.clone()).filter(|name| !name.is_empty())),
         Some(other) => Err(decode(format!("ipam.type: {other} is no text"))),
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

@@ -67,7 +67,7 @@ impl DeviceName {
         ];
         for (name, source, key) in sources {
             let Some(source) = source else { continue };
-            if let Some(text) = field::text(source, key)? {
+            if let Some(text) = field::text_of(source, key, name)? {
                 let id: Option<DeviceId> = text.parse().ok().filter(|id| !matches!(id, DeviceId::Interface(_)));
                 ids.push((
                     name,

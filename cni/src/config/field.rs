@@ -18,10 +18,15 @@ pub(super) fn wrong(field: &str, value: impl Display, right: impl Display) -> Cn
 
 /// A text field; `None` if absent or empty.
 pub(super) fn text<'a>(fields: Folded<'a>, field: &str) -> Result<Option<&'a str>, CniError> {
+    text_of(fields, field, field)
+}
+
+/// The same of an inner object; `path` is what the whole configuration calls it.
+pub(super) fn text_of<'a>(fields: Folded<'a>, field: &str, path: &str) -> Result<Option<&'a str>, CniError> {
     match fields.get(field) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
-        Some(other) => Err(wrong(field, other, "a text")),
+        Some(other) => Err(wrong(path, other, "a text")),
     }
 }
 
@@ -75,11 +80,16 @@ pub(super) fn word<T: Copy>(fields: Folded<'_>, field: &str, words: &[(&str, T)]
 
 /// An object field; `None` if absent.
 pub(super) fn object<'a>(fields: Folded<'a>, field: &str) -> Result<Option<Folded<'a>>, CniError> {
+    object_of(fields, field, field)
+}
+
+/// The same of an inner object; `path` is what the whole configuration calls it.
+pub(super) fn object_of<'a>(fields: Folded<'a>, field: &str, path: &str) -> Result<Option<Folded<'a>>, CniError> {
     let Some(value) = fields.get(field) else {
         return Ok(None);
     };
     value
         .as_object()
         .map(|object| Some(Folded::new(object)))
-        .ok_or_else(|| wrong(field, value, "an object"))
+        .ok_or_else(|| wrong(path, value, "an object"))
 }

@@ -1,20 +1,25 @@
 //! The network configuration on stdin, as sriov-cni's and host-device's users have it, checked field by field.
 //!
-//! Contract: contract.md 1.2, sriov-cni.md section 1. Keys in any case, `null` is absent, unknown keys are ignored. Two
-//! depths: DEL, GC and STATUS need only [`Base`], which no wrong optional field can spoil; ADD and CHECK read [`NetConf`].
+//! Contract: contract.md 1.2, sriov-cni.md section 1. Keys in any case, `null` is absent, unknown keys are ignored. A
+//! tenant writes it: size, depth and values have a bound before anything else is done with it. Two depths: DEL, GC and STATUS need only [`Base`], which no wrong optional field can spoil; ADD and CHECK read [`NetConf`].
 
 mod bandwidth;
 mod base;
+mod bounds;
 mod device_name;
+mod document;
 mod field;
+mod keys;
 mod log_settings;
 mod near_miss;
 mod net_conf;
 mod vf_settings;
 mod vlan;
 mod vlan_trunk;
+mod without_effect;
 
-pub use base::Base;
+pub use base::{Base, is_beyond_bounds, too_large};
+pub use bounds::Bounds;
 pub use device_name::{DeviceName, Way};
 pub use log_settings::{LogLevel, LogSettings};
 pub use net_conf::NetConf;

@@ -1,50 +1,12 @@
 //! Keys that are almost one of ours: `max-tx-rate`, `spoofcheck`, `vlanId`.
 //!
 //! Go ignores unknown keys, so a slip of the pen meant "no limit" or "no check" and nobody was told. Keys that resemble
-//! nothing are other plugins' and stay ignored.
+//! nothing are other plugins' and stay ignored, and so do those that resemble a key which does nothing to a device.
 
-use crate::protocol::{CniError, Folded};
+use strsim::osa_distance;
 
-/// Every key that means something here, or that CNI, Multus, sriov-cni or host-device put into a configuration.
-const KNOWN: &[&str] = &[
-    "allmulti",
-    "allowNodeDevice",
-    "args",
-    "bandwidth",
-    "capabilities",
-    "cniVersion",
-    "device",
-    "deviceID",
-    "dns",
-    "DPDKMode",
-    "hwaddr",
-    "ingress",
-    "ipam",
-    "kernelpath",
-    "link_state",
-    "logFile",
-    "logLevel",
-    "mac",
-    "Master",
-    "max_tx_rate",
-    "min_tx_rate",
-    "mtu",
-    "name",
-    "OrigVfState",
-    "pciBusID",
-    "prevResult",
-    "promisc",
-    "resourceName",
-    "runtimeConfig",
-    "spoofchk",
-    "trust",
-    "type",
-    "VFID",
-    "vlan",
-    "vlanProto",
-    "vlanQoS",
-    "vlanTrunk",
-];
+use super::keys::{KNOWN, Role, known};
+use crate::protocol::CniError;
 
 /// Other words for a field that are too far from its name to be found by likeness.
 const MEANT: &[(&str, &str)] = &[
@@ -62,41 +24,48 @@ const MEANT: &[(&str, &str)] = &[
 /// Keys that are somebody's and only look like ours.
 const INNOCENT: &[&str] = &["vf", "ips", "pf", "types", "names", "devices"];
 
-pub(super) fn check(fields: Folded<'_>) -> Result<(), CniError> {
-    for key in fields.keys() {
-        if let Some(meant) = meant(key) {
-            return Err(CniError::config(format!(
-                "{key}: unknown field, and almost {meant}: is that what is meant?"
-            )));
+/// Refuses a key that is almost one which does something; one that is almost another is logged.
+pub(super) fn check(strangers: &[String]) -> Result<(), CniError> {
+    for key in strangers {
+        match meant(key) {
+            Some((meant, Role::Acts)) => {
+                let msg = format!("{key}: unknown field, and almost {meant}: is that what is meant?");
+                return Err(CniError::config(msg));
+            }
+            Some((meant, Role::Frame)) => tracing::warn!("{key}: unknown field, and almost {meant}: it is ignored"),
+            None => {}
         }
     }
     Ok(())
 }
 
-fn meant(key: &str) -> Option<&'static str> {
-    if key.starts_with("cni.dev/")
-        || KNOWN
-            .iter()
-            .chain(INNOCENT)
-            .any(|known| known.eq_ignore_ascii_case(key))
-    {
+fn meant(key: &str) -> Option<(&'static str, Role)> {
+    let innocent = || INNOCENT.iter().any(|name| name.eq_ignore_ascii_case(key));
+    if key.starts_with("cni.dev/") || known(key).is_some() || innocent() {
         return None;
     }
+    let role = |meant: &str| KNOWN.iter().find(|(name, _)| *name == meant).copied();
     let plain = plain(key);
     if let Some((_, meant)) = MEANT.iter().find(|(word, _)| *word == plain) {
-        return Some(meant);
+        return role(meant);
     }
-    let distances = KNOWN
-        .iter()
-        .map(|known| (distance(&plain, &self::plain(known)), *known));
-    let (distance, nearest) = distances.min()?;
-    // One slip in a short word makes another word; longer ones stay what they are with two.
-    let allowed = match self::plain(nearest).len() {
-        0..=3 => 0,
-        4..=7 => 1,
-        _ => 2,
-    };
-    (distance <= allowed).then_some(nearest)
+    let near = KNOWN.iter().filter_map(|(name, role)| {
+        let word = self::plain(name);
+        // One slip in a short word makes another word; longer ones stay what they are with two.
+        let allowed = match word.len() {
+            0..=3 => 0,
+            4..=7 => 1,
+            _ => 2,
+        };
+        if word.len().abs_diff(plain.len()) > allowed {
+            return None;
+        }
+        let distance = osa_distance(&plain, &word);
+        (distance <= allowed).then_some((distance, *name, *role))
+    });
+    // What does something comes first where two are as near.
+    let nearest = near.min_by_key(|(distance, name, role)| (*distance, *role == Role::Frame, *name))?;
+    Some((nearest.1, nearest.2))
 }
 
 fn plain(key: &str) -> String {
@@ -104,25 +73,6 @@ fn plain(key: &str) -> String {
         .filter(|c| !matches!(c, '-' | '_' | ' ' | '.'))
         .flat_map(char::to_lowercase)
         .collect()
-}
-
-/// How many insertions, deletions, replacements and swaps of neighbours lie between two words (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -146,11 +96,20 @@ mod tests {
             ("device_id", "deviceID"),
             ("macAddress", "mac"),
         ] {
-            assert_eq!(meant(key), Some(expected), "{key}");
+            assert_eq!(meant(key), Some((expected, Role::Acts)), "{key}");
         }
         for key in [
-            "VLAN",
-            "Spoofchk",
+            "log_level",
+            "masters",
+            "resourceNames",
+            "logfile_",
+            "prev_result",
+            "cni_version",
+            "arg",
+        ] {
+            assert!(matches!(meant(key), Some((_, Role::Frame))), "{key}");
+        }
+        for key in [
             "vf",
             "foo",
             "cni.dev/foo",

@@ -6,7 +6,7 @@ use super::base::Base;
 use super::device_name::DeviceName;
 use super::vf_settings::VfSettings;
 use super::vlan_trunk::VlanTrunk;
-use super::{bandwidth, field, near_miss};
+use super::{bandwidth, field, near_miss, without_effect};
 use crate::beneath::is_plain_name;
 use crate::printable::excerpt;
 use crate::protocol::{CniArgs, CniError, Dns, Folded, SpecVersion};
@@ -34,6 +34,8 @@ pub struct NetConf {
     pub allow_node_device: bool,
     /// `dns`.
     pub dns: Dns,
+    /// The key that says `vf.max_tx_rate`, where it is not that one.
+    rate_key: Option<String>,
     /// The frame.
     pub base: Base,
 }
@@ -42,13 +44,16 @@ impl NetConf {
     /// Reads all fields.
     pub fn parse(base: Base, version: SpecVersion, args: &CniArgs) -> Result<Self, CniError> {
         let fields = base.fields();
-        near_miss::check(fields)?;
+        near_miss::check(base.strangers())?;
         check_ipam_type(&base)?;
         let runtime = field::object(fields, "runtimeConfig")?;
         let mac = mac(fields, runtime, args)?;
-        refuse_infiniband(runtime)?;
+        without_effect::refuse(fields, runtime, args)?;
         let mut vf = VfSettings::parse(fields, mac)?;
-        vf.max_tx_rate = bandwidth::max_tx_rate(fields, runtime)?.or(vf.max_tx_rate);
+        let rate = bandwidth::max_tx_rate(fields, runtime)?;
+        vf.max_tx_rate = rate.as_ref().map(|rate| rate.megabits).or(vf.max_tx_rate);
+        let rate_key = rate.map(|rate| rate.key);
+        vf.check_rates(rate_key.as_deref().unwrap_or("max_tx_rate"))?;
         let dns = fields
             .get("dns")
             .map(Dns::from_json)
@@ -67,8 +72,17 @@ impl NetConf {
             device_info_file: device_info_file(runtime)?,
             allow_node_device: field::boolean(fields, "allowNodeDevice")?.unwrap_or_default(),
             dns,
+            rate_key,
             base,
         })
+    }
+
+    /// What this configuration calls a field: its spelling, or the key that stands for it.
+    pub fn spelt<'a>(&'a self, field: &'a str) -> &'a str {
+        match &self.rate_key {
+            Some(key) if field == "max_tx_rate" => key,
+            _ => self.base.fields().spelling(field).unwrap_or(field),
+        }
     }
 }
 
@@ -86,17 +100,17 @@ fn check_ipam_type(base: &Base) -> Result<(), CniError> {
 /// `runtimeConfig.mac`, then `args.cni.mac`, then `CNI_ARGS`, then `mac` (contract.md 3.1).
 fn mac(fields: Folded<'_>, runtime: Option<Folded<'_>>, args: &CniArgs) -> Result<Option<MacAddr>, CniError> {
     let in_args = field::object(fields, "args")?
-        .map(|args| field::object(args, "cni"))
+        .map(|args| field::object_of(args, "cni", "args.cni"))
         .transpose()?
         .flatten();
     let candidates = [
-        ("runtimeConfig.mac", mac_in(runtime)?),
-        ("args.cni.mac", mac_in(in_args)?),
+        ("runtimeConfig.mac", mac_in(runtime, "runtimeConfig.mac")?),
+        ("args.cni.mac", mac_in(in_args, "args.cni.mac")?),
         (
             "CNI_ARGS MAC",
             args.get("MAC").filter(|mac| !mac.is_empty()).map(str::to_owned),
         ),
-        ("mac", mac_in(Some(fields))?),
+        ("mac", mac_in(Some(fields), "mac")?),
     ];
     let given = candidates.into_iter().find_map(|(name, text)| Some((name, text?)));
     let Some((name, text)) = given else { return Ok(None) };
@@ -108,25 +122,14 @@ fn mac(fields: Folded<'_>, runtime: Option<Folded<'_>>, args: &CniArgs) -> Resul
         .ok_or_else(|| field::wrong(name, format_args!("{text:?}"), right))
 }
 
-fn refuse_infiniband(runtime: Option<Folded<'_>>) -> Result<(), CniError> {
-    let guid = runtime
-        .map(|runtime| field::text(runtime, "infinibandGUID"))
-        .transpose()?
-        .flatten();
-    guid.map_or(Ok(()), |guid| {
-        let msg = format!("runtimeConfig.infinibandGUID: {guid} cannot be set: InfiniBand is not supported");
-        Err(CniError::config(msg))
-    })
-}
-
 fn device_info_file(runtime: Option<Folded<'_>>) -> Result<Option<String>, CniError> {
     let Some(runtime) = runtime else { return Ok(None) };
-    Ok(field::text(runtime, "CNIDeviceInfoFile")?.map(str::to_owned))
+    Ok(field::text_of(runtime, "CNIDeviceInfoFile", "runtimeConfig.CNIDeviceInfoFile")?.map(str::to_owned))
 }
 
-fn mac_in(source: Option<Folded<'_>>) -> Result<Option<String>, CniError> {
+fn mac_in(source: Option<Folded<'_>>, path: &str) -> Result<Option<String>, CniError> {
     let Some(source) = source else { return Ok(None) };
-    Ok(field::text(source, "mac")?.map(str::to_owned))
+    Ok(field::text_of(source, "mac", path)?.map(str::to_owned))
 }
 
 #[cfg(test)]

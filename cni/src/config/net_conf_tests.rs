@@ -205,6 +205,126 @@ fn bandwidth_is_an_egress_rate_and_nothing_else() {
 }
 
 #[test]
+fn an_error_about_a_rate_names_the_key_that_says_it() {
+    let with = |rate: u64| json!({"runtimeConfig": {"bandwidth": {"egressRate": rate}}, "min_tx_rate": 50});
+    refused(
+        &with(10_000_000),
+        &["min_tx_rate: 50", "runtimeConfig.bandwidth.egressRate", "10 Mbit/s"],
+    );
+    assert!(parse(&with(50_000_000)).is_ok());
+    let spelt = json!({"RuntimeConfig": {"Bandwidth": {"EgressRate": "x", "INGRESSRATE": 0}}});
+    refused(&spelt, &["RuntimeConfig.Bandwidth.EgressRate"]);
+    refused(
+        &json!({"runtimeConfig": {"bandwidth": 5}}),
+        &["runtimeConfig.bandwidth: 5"],
+    );
+    let conf = parse(&json!({"RUNTIMECONFIG": {"bandwidth": {"egressRate": 1}}, "VLAN": 5})).unwrap();
+    let named = ["max_tx_rate", "vlan", "trust"].map(|field| conf.spelt(field));
+    assert_eq!(named, ["RUNTIMECONFIG.bandwidth.egressRate", "VLAN", "trust"]);
+    assert_eq!(
+        parse(&json!({"MAX_TX_RATE": 5})).unwrap().spelt("max_tx_rate"),
+        "MAX_TX_RATE"
+    );
+    // Inner fields of a wrong type are named by their whole path.
+    refused(&json!({"runtimeConfig": {"mac": 5}}), &["runtimeConfig.mac: 5"]);
+    refused(&json!({"args": {"cni": {"mac": 5}}}), &["args.cni.mac: 5"]);
+    refused(&json!({"args": {"cni": 5}}), &["args.cni: 5"]);
+    refused(
+        &json!({"runtimeConfig": {"deviceID": 5}}),
+        &["runtimeConfig.deviceID: 5"],
+    );
+}
+
+#[test]
+fn what_cannot_take_effect_is_refused_by_name() {
+    for (field, value) in [
+        ("pkey", json!("0x8001")),
+        ("pkey", json!(1)),
+        ("rdmaIsolation", json!(true)),
+        ("ibKubernetesEnabled", json!(true)),
+        ("guid", json!("c2:11")),
+        ("bandwidth", json!({"egressRate": 1})),
+    ] {
+        refused(&json!({ field: value }), &[field, &value.to_string()]);
+        refused(&json!({ field.to_uppercase(): value }), &[field]);
+    }
+    refused(
+        &json!({"args": {"cni": {"guid": "c2:11"}}}),
+        &["args.cni.guid", "c2:11"],
+    );
+    refused(
+        &json!({"runtimeConfig": {"infinibandGUID": "c2:11"}}),
+        &["runtimeConfig.infinibandGUID", "c2:11"],
+    );
+    let error = parse_with(&json!({}), "IgnoreUnknown=1;GUID=c2:11").unwrap_err();
+    assert!(
+        error.msg.contains("CNI_ARGS GUID") && error.msg.contains("c2:11"),
+        "{error}"
+    );
+    let nothing = json!({"pkey": "", "rdmaIsolation": false, "ibKubernetesEnabled": false, "guid": null, "bandwidth": {},
+                         "args": {"cni": {"guid": ""}}, "runtimeConfig": {"infinibandGUID": "", "ips": ["10.0.0.1/8"]}});
+    assert!(parse(&nothing).is_ok());
+}
+
+#[test]
+fn only_what_is_almost_a_key_that_does_something_is_refused() {
+    for key in [
+        "vlna",
+        "max-tx-rate",
+        "spoofcheck",
+        "runtime_config",
+        "rdma_isolation",
+        "p_key",
+        "promsic",
+    ] {
+        refused(&json!({ key: null }), &[key, "almost"]);
+    }
+    for key in [
+        "log_level",
+        "logfile_",
+        "masters",
+        "resourceNames",
+        "resource_name",
+        "orig_vf_state",
+        "types",
+        "capability",
+    ] {
+        assert!(parse(&json!({ key: "x" })).is_ok(), "{key}");
+    }
+}
+
+#[test]
+fn rule_9_a_device_is_named_by_a_name_and_no_template() {
+    for name in [
+        "eth%d",
+        "%",
+        "a\u{1b}b",
+        "a\u{202e}b",
+        "a/b",
+        "..",
+        "a:b",
+        "a b",
+        &"x".repeat(128),
+    ] {
+        refused(&json!({ "device": name }), &["device", "the name of a host interface"]);
+    }
+    for path in [
+        "/sys/devices/pci0000:00/../0000:3b:02.1",
+        "/sys/devices//0000:3b:02.1",
+        "/sys/devices/./0000:3b:02.1",
+        "/sys/devices/a\n/0000:3b:02.1",
+        "/sys/devices/0000:3b:02.1//",
+        "/sys/devices/\u{1b}/0000:3b:02.1",
+    ] {
+        refused(&json!({ "kernelpath": path }), &["kernelpath"]);
+    }
+    assert!(parse(&json!({"kernelpath": "/sys/devices/pci0000:00/0000:3b:02.1/"})).is_ok());
+    for plugin in ["../static", "/bin/sh", ".", "..", "a\nb", &"x".repeat(256)] {
+        refused(&json!({"ipam": {"type": plugin}}), &["invalid plugin name"]);
+    }
+}
+
+#[test]
 fn what_is_not_supported_is_refused_by_name() {
     refused(
         &json!({"runtimeConfig": {"infinibandGUID": "c2:11:22:33:44:55:66:77"}}),

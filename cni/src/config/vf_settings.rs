@@ -34,7 +34,7 @@ impl VfSettings {
             ("enable", VfLinkState::Enable),
             ("disable", VfLinkState::Disable),
         ];
-        let settings = Self {
+        Ok(Self {
             mac,
             vlan: VlanSettings::parse(fields)?,
             min_tx_rate: field::number(fields, "min_tx_rate", 0, u32::MAX)?,
@@ -42,15 +42,18 @@ impl VfSettings {
             spoofchk: field::word(fields, "spoofchk", &switch)?,
             trust: field::word(fields, "trust", &switch)?,
             link_state: field::word(fields, "link_state", &states)?,
-        };
-        if let (Some(min), Some(max)) = (settings.min_tx_rate, settings.max_tx_rate)
-            && max != 0
-            && min > max
-        {
-            let right = format_args!("at most max_tx_rate, {max}");
-            return Err(field::wrong("min_tx_rate", min, right));
+        })
+    }
+
+    /// Refuses a least rate above the greatest, which `greatest` names.
+    pub(super) fn check_rates(&self, greatest: &str) -> Result<(), CniError> {
+        match (self.min_tx_rate, self.max_tx_rate) {
+            (Some(min), Some(max)) if max != 0 && min > max => {
+                let right = format_args!("at most {greatest}, which is {max} Mbit/s");
+                Err(field::wrong("min_tx_rate", min, right))
+            }
+            _ => Ok(()),
         }
-        Ok(settings)
     }
 
     /// The names of the given fields that only a PF can set, for a device that has none. A MAC can be set anyway.

@@ -64,13 +64,19 @@ fn check_fields(conf: &NetConf, candidate: &Candidate) -> Result<(), CniError> {
             Some(pf) => format!("its PF {pf} has no interface on this host"),
             None => "it is no VF with a PF on this host".to_owned(),
         };
+        let field = conf.spelt(field);
         return Err(CniError::config(format!("{field}: {id} cannot have one: {why}")));
     }
     if candidate.netdev.is_none() {
         let driver = candidate.device.driver.as_deref().unwrap_or("no driver");
-        if conf.mtu.is_some() {
+        let asked = [
+            ("mtu", conf.mtu.is_some()),
+            ("promisc", conf.promisc == Some(true)),
+            ("allmulti", conf.allmulti == Some(true)),
+        ];
+        if let Some((field, _)) = asked.into_iter().find(|(_, asked)| *asked) {
             return Err(CniError::config(format!(
-                "mtu: {id} has no interface (it is bound to {driver})"
+                "{field}: {id} has no interface (it is bound to {driver})"
             )));
         }
         if conf.vf.mac.is_some() && !on_a_pf {

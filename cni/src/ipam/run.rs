@@ -16,6 +16,8 @@ use crate::protocol::{CniError, Command, Folded, code};
 const BUSY_ATTEMPTS: u32 = 6;
 /// As much of a plugin's own words as an error quotes, bytes.
 const QUOTED: usize = 1 << 10;
+/// As many lines of a plugin's stderr as are logged.
+const LOGGED: usize = 64;
 const BUSY_BOUND: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// One call of a plugin.
@@ -53,8 +55,12 @@ impl Call<'_> {
 
     fn log(&self, said: &Said) {
         let plugin = self.program.file_name().unwrap_or_default().to_string_lossy();
-        for line in String::from_utf8_lossy(&said.stderr).lines() {
+        let text = String::from_utf8_lossy(&said.stderr);
+        for line in text.lines().take(LOGGED) {
             tracing::warn!("IPAM plugin {plugin}: {line}");
+        }
+        if text.lines().nth(LOGGED).is_some() {
+            tracing::warn!("IPAM plugin {plugin}: what else it printed on stderr is left out");
         }
     }
 

@@ -3,24 +3,20 @@
 //! Read leniently: thin Multus repeats the runtime's own pairs, and the reference's refusal of unknown keys without
 //! `IgnoreUnknown` helps nobody here (contract.md 3.1 [D]).
 
-/// The pairs of `CNI_ARGS`, `K=V;K2=V2`.
+/// The pairs of `CNI_ARGS`, `K=V;K2=V2`, of which few are ever looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CniArgs(Vec<(String, String)>);
+pub struct CniArgs(String);
 
 impl CniArgs {
-    /// Reads pairs; segments without `=` are passed over.
+    /// Takes pairs; segments without `=` are passed over.
     pub fn parse(text: &str) -> Self {
-        let pairs = text.split(';').filter_map(|pair| pair.split_once('='));
-        Self(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+        Self(text.to_owned())
     }
 
     /// The last value given for a key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(k, _)| k == key)
-            .map(|(_, value)| value.as_str())
+        let mut pairs = self.0.rsplit(';').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 }
 

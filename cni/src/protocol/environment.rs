@@ -9,6 +9,7 @@ use hardwire_pci::{BadIfName, IfName};
 use super::args::CniArgs;
 use super::error::{CniError, code};
 use super::names::ContainerId;
+use crate::printable::printable;
 
 /// `CNI_COMMAND`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +112,8 @@ impl Environment {
         if name.is_empty() && requires(&["ADD", "CHECK", "DEL"]) {
             missing.push("CNI_IFNAME");
         }
-        let ifname = optional(&name, |text| text.parse::<IfName>().map_err(|error| bad_ifname(&error)));
+        let is_text = variable("CNI_IFNAME").is_none_or(|name| name.to_str().is_some());
+        let ifname = optional(&name, |text| requested_ifname(text, is_text));
         let ifname = if requires(&["ADD", "CHECK", "DEL"]) {
             ifname?
         } else {
@@ -127,6 +129,17 @@ impl Environment {
             return Err(CniError::new(code::ENVIRONMENT, msg));
         }
         let raw_args = text("CNI_ARGS");
+        // A DEL goes on: the record has what its ADD was called with.
+        if requires(&["ADD", "CHECK", "STATUS", "GC"]) {
+            let values = [
+                ("CNI_NETNS", netns.as_deref()),
+                ("CNI_PATH", Some(&path)),
+                ("CNI_ARGS", Some(&raw_args)),
+            ];
+            for (name, value) in values {
+                bounded(name, value.unwrap_or_default())?;
+            }
+        }
         let netns_override = text("CNI_NETNS_OVERRIDE");
         Ok(Some(Self {
             args: CniArgs::parse(&raw_args),
@@ -167,6 +180,18 @@ impl Environment {
     }
 }
 
+/// The longest value of a variable, bytes; the kernel's own bound is 128 KiB (`MAX_ARG_STRLEN`).
+const LONGEST: usize = 32 << 10;
+
+fn bounded(name: &str, value: &str) -> Result<(), CniError> {
+    let bytes = value.len();
+    if bytes <= LONGEST {
+        return Ok(());
+    }
+    let msg = format!("{name} has {bytes} bytes, more than the {LONGEST} that are read");
+    Err(CniError::new(code::ENVIRONMENT, msg))
+}
+
 fn optional<T>(text: &str, parse: impl Fn(&str) -> Result<T, CniError>) -> Result<Option<T>, CniError> {
     if text.is_empty() {
         Ok(None)
@@ -179,6 +204,19 @@ fn missing(name: &str) -> CniError {
     CniError::new(code::ENVIRONMENT, format!("required env variables [{name}] missing"))
 }
 
+/// A name that may be given to an interface: the kernel takes bytes that no one could see or tell apart.
+fn requested_ifname(text: &str, is_text: bool) -> Result<IfName, CniError> {
+    let name = text.parse::<IfName>().map_err(|error| bad_ifname(&error))?;
+    if is_text && printable(text) == text {
+        return Ok(name);
+    }
+    let error = CniError::new(
+        code::ENVIRONMENT,
+        "interface name contains characters that cannot be seen",
+    );
+    Err(error.with_details(text))
+}
+
 fn bad_ifname(error: &BadIfName) -> CniError {
     let (msg, details) = match error {
         BadIfName::TooLong(_) => (
@@ -186,6 +224,10 @@ fn bad_ifname(error: &BadIfName) -> CniError {
             "interface name should be less than 16 characters",
         ),
         BadIfName::Dots(_) => ("interface name is . or ..", ""),
+        BadIfName::Template(_) => (
+            "interface name contains %",
+            "the kernel takes it for a template and gives another name",
+        ),
         BadIfName::Character(_) | BadIfName::Empty => ("interface name contains / or : or whitespace characters", ""),
     };
     CniError::new(code::ENVIRONMENT, msg).with_details(details)
@@ -229,5 +271,10 @@ mod tests {
         assert_eq!(named("abcdefghijklmnop"), "interface name is too long");
         assert_eq!(named(".."), "interface name is . or ..");
         assert_eq!(named("a b"), "interface name contains / or : or whitespace characters");
+        assert_eq!(named("eth%d"), "interface name contains %");
+        assert_eq!(
+            named("a\u{1b}b"),
+            "interface name contains characters that cannot be seen"
+        );
     }
 }

@@ -16,17 +16,13 @@ impl<'a> Folded<'a> {
 
     /// The value of a key, unless it is `null`. An exact spelling beats another one.
     pub fn get(self, key: &str) -> Option<&'a Value> {
-        let folded = || {
-            self.0
-                .iter()
-                .find(|(k, _)| k.eq_ignore_ascii_case(key))
-                .map(|(_, value)| value)
-        };
-        self.0.get(key).or_else(folded).filter(|value| !value.is_null())
+        self.0.get(self.spelling(key)?).filter(|value| !value.is_null())
     }
 
-    /// The keys as they are spelt.
-    pub fn keys(self) -> impl Iterator<Item = &'a str> {
-        self.0.keys().map(String::as_str)
+    /// How a key is spelt where it stands. An exact spelling beats another one.
+    pub fn spelling(self, key: &str) -> Option<&'a str> {
+        let folded = || self.0.keys().find(|k| k.eq_ignore_ascii_case(key));
+        let exact = self.0.get_key_value(key).map(|(spelt, _)| spelt);
+        exact.or_else(folded).map(String::as_str)
     }
 }

@@ -7,12 +7,20 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::printable::excerpt;
+
 /// A text that breaks the pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} does not match ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")]
 pub struct BadName(pub String);
 
+/// The longest name, bytes: runtimes give 64 digits, and each name stands in every line of the log.
+const LONGEST: usize = 1 << 10;
+
 fn check(text: &str) -> Result<String, BadName> {
+    if text.len() > LONGEST {
+        return Err(BadName(excerpt(text, 64)));
+    }
     let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
     let rest = text
         .bytes()
@@ -92,6 +100,7 @@ mod tests {
         for text in ["a", "A9", "a_b.c-d", &"x".repeat(300)] {
             assert!(text.parse::<ContainerId>().is_ok(), "{text}");
         }
+        assert!("x".repeat(LONGEST + 1).parse::<ContainerId>().is_err());
         for text in ["", "-bad", ".a", "a/b", "a b", "é", "a\n", "../a", "te%%st"] {
             assert!(text.parse::<NetworkName>().is_err(), "{text:?}");
         }

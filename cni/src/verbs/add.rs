@@ -33,7 +33,7 @@ pub fn add(
 ) -> Result<(), CniError> {
     let base = Base::parse(stdin)?;
     let version = base.required_version()?;
-    let conf = NetConf::parse(base, version, &environment.args)?;
+    let mut conf = NetConf::parse(base, version, &environment.args)?;
     if version < SpecVersion::V0_3_0 && conf.base.ipam.is_none() {
         let msg = format!("cniVersion: {version} cannot express an attachment without ipam: give 0.3.1 or later");
         return Err(CniError::config(msg));
@@ -42,10 +42,10 @@ pub fn add(
     if let Err(error) = &operator {
         tracing::warn!("{error}");
     }
+    let previous = previous(&mut conf)?.unwrap_or_default();
     let device_info = conf.device_info_file.as_deref();
     let device_info = device_info.map(|path| DeviceInfoFile::named(path, &context.device_info));
     let device_info = device_info.transpose()?;
-    let previous = previous(&conf)?.unwrap_or_default();
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
     let mut patience = Patience::begin(context, environment);
     let (id, pod, lock, candidate) = loop {

@@ -18,11 +18,11 @@ use crate::protocol::{CniError, Command, Environment, Interface, SpecVersion, Su
 pub fn check(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
     let base = Base::parse(stdin)?;
     let version = base.version_since(SpecVersion::V0_4_0, "CHECK")?;
-    let conf = NetConf::parse(base, version, &environment.args)?;
+    let mut conf = NetConf::parse(base, version, &environment.args)?;
     if let Some(plugin) = &conf.base.ipam {
         Delegate::of_call(plugin, environment, stdin).run(Command::Check)?;
     }
-    let result = previous(&conf)?;
+    let result = previous(&mut conf)?;
     let result = result.ok_or_else(|| CniError::config("prevResult: CHECK needs the result of the ADD"))?;
     let interface = our_interface(environment, &result)?;
     let record = context

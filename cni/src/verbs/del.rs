@@ -10,7 +10,7 @@ use hardwire_pci::netlink::Socket;
 use super::other_version::refuse_unknown;
 use super::ownership::refuse_own_netns;
 use crate::Context;
-use crate::config::Base;
+use crate::config::{Base, is_beyond_bounds};
 use crate::ipam::{Delegate, ReleasedBy};
 use crate::journal::{Ending, JournalError, Record, Step};
 use crate::migration;
@@ -102,6 +102,11 @@ fn without_record(
     let leases = leases.map_err(|error| CniError::new(code::IO, error))?;
     let base = match Base::parse_for_del(stdin) {
         Ok(base) => base,
+        // What is beyond a bound has attached nothing, and its DEL must come to an end.
+        Err(error) if leases.is_empty() && is_beyond_bounds(stdin) => {
+            tracing::warn!("{error}: there is no record, and nothing is released");
+            return Ok(());
+        }
         Err(error) if leases.is_empty() => return Err(error),
         Err(error) => {
             tracing::warn!("{error}: addresses are released by their lease");

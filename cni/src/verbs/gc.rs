@@ -2,12 +2,14 @@
 //!
 //! Contract: CNI spec 1.1.0 "GC"; libcni writes the list under two keys since a slip in an early text of it (#1101).
 
+use std::collections::HashSet;
+
 use hardwire_pci::IfName;
 use hardwire_pci::netlink::Socket;
 use serde_json::{Map, Value};
 
 use crate::Context;
-use crate::config::Base;
+use crate::config::{Base, Bounds};
 use crate::ipam::{Delegate, ReleasedBy};
 use crate::journal::{Owner, Record};
 use crate::node::NodeConfig;
@@ -18,7 +20,7 @@ const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 
 /// Releases the stale attachments of the network, goes on past errors, and reports them together.
 pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
-    let base = Base::parse(stdin)?;
+    let base = Base::parse_within(stdin, Bounds::GC)?;
     base.version_since(SpecVersion::V1_1_0, "GC")?;
     let Some(valid) = valid_attachments(base.json())? else {
         tracing::info!(network = %base.name, "GC without a list of valid attachments: nothing is released");
@@ -30,8 +32,7 @@ pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<
         tracing::warn!("{record}");
     }
     let is_stale = |owner: &Owner| {
-        let is_valid = |(container, ifname): &(ContainerId, IfName)| owner.is(container, ifname);
-        owner.network == base.name && !valid.iter().any(is_valid)
+        owner.network == base.name && !valid.contains(&(owner.container_id.clone(), owner.ifname.clone()))
     };
     let by = ReleasedBy::Another(environment);
     let stale = records.into_iter().filter(|record| is_stale(&record.owner));
@@ -57,12 +58,12 @@ pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<
 }
 
 /// `None` if neither list is there, which is a caller that knows nothing; an empty list means that nothing is valid.
-fn valid_attachments(json: &Map<String, Value>) -> Result<Option<Vec<(ContainerId, IfName)>>, CniError> {
+fn valid_attachments(json: &Map<String, Value>) -> Result<Option<HashSet<(ContainerId, IfName)>>, CniError> {
     let Some((key, list)) = LISTS.iter().find_map(|key| json.get(*key).map(|list| (key, list))) else {
         return Ok(None);
     };
     if list.is_null() {
-        return Ok(Some(Vec::new()));
+        return Ok(Some(HashSet::new()));
     }
     let wrong = |value: &Value| {
         CniError::config(format!(

@@ -3,9 +3,9 @@
 use crate::config::NetConf;
 use crate::protocol::{CniError, Success, code};
 
-/// Reads prevResult; `None` where there is none. It must be of the configuration's version (CNI spec 1.1.0, section 3).
-pub(super) fn previous(conf: &NetConf) -> Result<Option<Success>, CniError> {
-    let Some(previous) = conf.base.fields().get("prevResult") else {
+/// Takes prevResult out of the configuration and reads it; `None` where there is none. It must be of the configuration's version (CNI spec 1.1.0, section 3).
+pub(super) fn previous(conf: &mut NetConf) -> Result<Option<Success>, CniError> {
+    let Some(previous) = conf.base.take("prevResult") else {
         return Ok(None);
     };
     let version = previous
@@ -19,7 +19,7 @@ pub(super) fn previous(conf: &NetConf) -> Result<Option<Success>, CniError> {
         );
         return Err(CniError::config(msg));
     }
-    let parsed = Success::from_json(previous, conf.version);
+    let parsed = Success::from_json(&previous, conf.version);
     parsed
         .map(Some)
         .map_err(|error| CniError::new(code::DECODE, format!("could not parse prevResult: {error}")))

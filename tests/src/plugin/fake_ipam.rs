@@ -75,6 +75,12 @@ impl FakeIpam {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// Forgets all calls so far.
+    pub fn forget(&self) {
+        // There may have been none.
+        drop(fs::remove_file(self.directory.join("calls")));
+    }
+
     /// The commands of all calls, in order.
     pub fn commands(&self) -> Vec<String> {
         let calls = self.calls();

@@ -1,6 +1,7 @@
 //! A NAD is written by a tenant: what its text must not reach, and how much of it is read.
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
+mod bounds;
 mod device_info;
 mod log_file;
 mod text;

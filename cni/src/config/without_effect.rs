@@ -1,0 +1,61 @@
+//! Fields that other plugins know and that cannot take effect here: refused by name, so that nobody believes in them.
+//!
+//! Contract: ib-sriov-cni's `pkey`, `rdmaIsolation`, `ibKubernetesEnabled` and its three ways to give a GUID
+//! (`runtimeConfig.infinibandGUID`, `args.cni.guid`, `GUID` in `CNI_ARGS`); the bandwidth plugin's section, which a runtime
+//! puts into `runtimeConfig`.
+
+use serde_json::Value;
+
+use crate::printable::excerpt;
+use crate::protocol::{CniArgs, CniError, Folded};
+
+const INFINIBAND: &str = "InfiniBand is not supported";
+
+/// As much of a value as an error quotes, bytes.
+const QUOTED: usize = 256;
+
+pub(super) fn refuse(fields: Folded<'_>, runtime: Option<Folded<'_>>, args: &CniArgs) -> Result<(), CniError> {
+    let inner = |object: Option<Folded<'_>>, key: &str| object.and_then(|object| object.get(key)).cloned();
+    let of = |parent: &'_ Value| parent.as_object().cloned();
+    let in_args = fields.get("args").and_then(of).and_then(|args| {
+        let cni = Folded::new(&args).get("cni").and_then(of)?;
+        Folded::new(&cni).get("guid").cloned()
+    });
+    let infiniband = [
+        ("pkey", inner(Some(fields), "pkey")),
+        ("rdmaIsolation", inner(Some(fields), "rdmaIsolation")),
+        ("ibKubernetesEnabled", inner(Some(fields), "ibKubernetesEnabled")),
+        ("guid", inner(Some(fields), "guid")),
+        ("args.cni.guid", in_args),
+        ("runtimeConfig.infinibandGUID", inner(runtime, "infinibandGUID")),
+        ("CNI_ARGS GUID", args.get("GUID").map(Value::from)),
+    ];
+    for (name, value) in infiniband {
+        if let Some(value) = value.filter(asks_for_something) {
+            let value = excerpt(&value.to_string(), QUOTED);
+            return Err(CniError::config(format!("{name}: {value} cannot be set: {INFINIBAND}")));
+        }
+    }
+    if let Some(value) = inner(Some(fields), "bandwidth").filter(asks_for_something) {
+        let value = excerpt(&value.to_string(), QUOTED);
+        let right = "it takes effect as runtimeConfig.bandwidth, where the runtime puts it, or as max_tx_rate";
+        return Err(CniError::config(format!(
+            "bandwidth: {value} cannot be set here: {right}"
+        )));
+    }
+    if inner(runtime, "ips").is_some_and(|ips| asks_for_something(&ips)) && fields.get("ipam").is_none() {
+        tracing::warn!("runtimeConfig.ips is ignored: without ipam there are no addresses");
+    }
+    Ok(())
+}
+
+/// Whether a value is more than a way of writing nothing.
+fn asks_for_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(object) => !object.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    }
+}
