@@ -1,6 +1,8 @@
 //! VFs of the emulated igb: real PCI functions behind a real driver, with a switch that forwards between them.
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
+use std::time::Instant;
+
 use hardwire_tests::node::{Igb, Pod, host_link, host_links, run};
 use hardwire_tests::plugin::Plugin;
 use serde_json::{Value, json};
@@ -104,6 +106,38 @@ fn rates_are_refused_without_link_and_set_and_restored_with_it() {
     assert_eq!(igb.vf(3)["rate"]["max_tx"], 100);
     plugin.del(&pod, &conf);
     assert_eq!(seen(&igb, 3), before);
+}
+
+#[test]
+fn a_refused_rate_is_named_by_the_key_that_asked_for_it() {
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("ratekey"), Plugin::new());
+    let asked = json!({"runtimeConfig": {"bandwidth": {"egressRate": 100_000_000}}});
+    run(&["ip", "link", "set", &igb.name, "down"]);
+    plugin
+        .call("ADD", &pod, &conf(&igb, 3, &asked))
+        .failure_naming(103, &["runtimeConfig.bandwidth.egressRate", &igb.name]);
+    igb.renew();
+    igb.wait_for_vf(3);
+}
+
+#[test]
+fn ipv6_addresses_wait_for_no_carrier_where_the_pf_is_down() {
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("nodad"), Plugin::new());
+    run(&["ip", "link", "set", &igb.name, "down"]);
+    let time = |addresses: Value| {
+        let ipam = json!({"type": "static", "addresses": addresses});
+        let conf = conf(&igb, 3, &json!({"cniVersion": "1.0.0", "ipam": ipam}));
+        let begun = Instant::now();
+        plugin.add(&pod, &conf);
+        let took = begun.elapsed();
+        plugin.del(&pod, &conf);
+        took
+    };
+    let v4 = time(json!([{"address": "10.83.0.5/24", "gateway": "10.83.0.1"}]));
+    let v6 = time(json!([{"address": "fd83::5/64", "gateway": "fd83::1"}]));
+    assert!(v6 < 10 * v4, "{v6:?} with IPv6, {v4:?} without");
+    igb.renew();
+    igb.wait_for_vf(3);
 }
 
 #[test]

@@ -310,6 +310,30 @@ fn c68_settings_of_a_user_space_vf_are_made_on_the_pf_and_undone() {
 }
 
 #[test]
+fn c68_what_needs_an_interface_is_refused_by_name_for_a_user_space_vf() {
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("c68n"), Plugin::new());
+    for bound in [Igb::bind_vfio, Igb::bind_uio] {
+        let _bound = bound(&igb, 5);
+        let before = (igb.vf(5), host_links());
+        for (field, value) in [
+            ("promisc", json!(true)),
+            ("allmulti", json!(true)),
+            ("mtu", json!(1400)),
+        ] {
+            let conf = conf(&igb, 5, &json!({ field: value }));
+            plugin
+                .call("ADD", &pod, &conf)
+                .failure_naming(7, &[field, &igb.vf_address(5), "no interface"]);
+            assert_eq!((igb.vf(5), host_links()), before, "{field}");
+            assert!(plugin.state_files().is_empty());
+        }
+        let conf = conf(&igb, 5, &json!({"promisc": false, "allmulti": false}));
+        plugin.add(&pod, &conf);
+        plugin.del(&pod, &conf);
+    }
+}
+
+#[test]
 fn c68_a_user_space_vf_is_for_one_pod_only() {
     let (igb, first, second, plugin) = (Igb::get(), Pod::new("c68a"), Pod::new("c68b"), Plugin::new());
     let _bound = igb.bind_vfio(5);

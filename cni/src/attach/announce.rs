@@ -25,7 +25,9 @@ pub enum CarrierBound {
     Unknown,
     /// The PF has its carrier, and the VF follows in a moment.
     Expected,
-    /// The VF was told to have none.
+    /// The PF has none: as long as if nothing told, for both may be on their way.
+    Absent,
+    /// The VF was told to have none, or its PF is down.
     Never,
 }
 
@@ -41,7 +43,7 @@ pub(super) struct Bound {
 impl CarrierBound {
     fn duration(self) -> Duration {
         match self {
-            Self::Unknown => Duration::from_millis(200),
+            Self::Unknown | Self::Absent => Duration::from_millis(200),
             Self::Expected => Duration::from_secs(2),
             Self::Never => Duration::ZERO,
         }

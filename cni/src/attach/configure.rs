@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use hardwire_pci::IfName;
 use hardwire_pci::netlink::{Group, InterfaceAddress, NetlinkError, Socket, Watch};
+use ipnetwork::IpNetwork;
 
 use super::announce::{Bound, CarrierBound, announce};
 use crate::kernel::{AddressFlag, LinkChange, Sysctl, SysctlError, add_address, add_route, change_link};
 use crate::netns::Netns;
-use crate::protocol::{CniError, Route, Success, code};
+use crate::protocol::{CniError, NextHop, Route, Success, code};
 use crate::report::{Phase, Phases};
 
 /// As long as the reference waits.
@@ -31,7 +32,7 @@ pub fn configure(
 ) -> Result<(), CniError> {
     let v6 = result.ips.iter().any(|ip| ip.address.is_ipv6());
     // Routes through a gateway need a source address that is no longer tentative.
-    let settled = family_gateway(result, true).is_some();
+    let settled = result.family_gateway(true).is_some();
     let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("{ifname}: {error}"));
     let (mut links, addresses, kernel) = phases.time(Phase::Addresses, || {
         let inside = netns.run(|| -> Result<_, CniError> {
@@ -50,7 +51,7 @@ pub fn configure(
     });
     phases.time(Phase::Addresses, || {
         if let Some(mut addresses) = addresses {
-            settle(socket, ifname, index, &mut addresses)?;
+            settle(socket, ifname, index, carrier, &mut addresses)?;
         }
         set_routes(socket, ifname, index, result)
     })
@@ -65,24 +66,61 @@ fn set_addresses(socket: &mut Socket, ifname: &IfName, index: u32, result: &Succ
 }
 
 fn set_routes(socket: &mut Socket, ifname: &IfName, index: u32, result: &Success) -> Result<(), CniError> {
-    let mut done: Vec<&Route> = Vec::new();
+    let mut done = Vec::new();
     for route in &result.routes {
+        let gateway = match route.next_hop() {
+            NextHop::OnLink => None,
+            NextHop::Gateway(gateway) => Some(gateway),
+            NextHop::OfFamily => result.family_gateway(route.dst.is_ipv6()),
+        };
         // Exactly the same route twice is a slip of an IPAM configuration and changes nothing.
-        if done.contains(&route) {
+        let kept = as_kept(route, gateway);
+        if done.contains(&kept) {
             continue;
         }
-        let gateway = route.gw.or_else(|| family_gateway(result, route.dst.is_ipv6()));
         let added = add_route(socket, index, route, gateway);
         added.map_err(|error| refused(ifname, &format!("route {}{}", route.dst, via(gateway)), &error))?;
-        done.push(route);
+        done.push(kept);
     }
     Ok(())
 }
 
-/// Waits for the end of duplicate address detection, which the kernel reports with each address that it changes.
-fn settle(socket: &mut Socket, ifname: &IfName, index: u32, watch: &mut Watch) -> Result<(), CniError> {
-    let deadline = Instant::now() + DAD_BOUND;
+/// A route as the kernel keeps it: without the host's bits, and with its own words for what is not said (table 254 is main,
+/// metric 1024 is IPv6's for routes of users).
+fn as_kept(route: &Route, gateway: Option<IpAddr>) -> Route {
+    const MAIN: u32 = 254;
+    const IPV6_METRIC: u32 = 1024;
+    let network = IpNetwork::new(route.dst.network(), route.dst.prefix());
+    Route {
+        dst: network.unwrap_or(route.dst),
+        gw: gateway,
+        table: Some(route.table.filter(|table| *table != 0).unwrap_or(MAIN)),
+        scope: Some(route.scope.unwrap_or_default()),
+        priority: match route.priority {
+            0 if route.dst.is_ipv6() => IPV6_METRIC,
+            priority => priority,
+        },
+        ..route.clone()
+    }
+}
+
+/// Waits for the end of duplicate address detection, which the kernel reports with each address that it changes. It begins
+/// with the carrier, so there is none to wait for where no carrier comes.
+fn settle(
+    socket: &mut Socket,
+    ifname: &IfName,
+    index: u32,
+    carrier: CarrierBound,
+    watch: &mut Watch,
+) -> Result<(), CniError> {
+    let mut deadline = Instant::now() + DAD_BOUND;
     let failed = |error| CniError::new(code::INTERNAL, format!("{ifname}: waiting for its addresses: {error}"));
+    if matches!(carrier, CarrierBound::Never | CarrierBound::Absent) {
+        let link = socket.link_by_index(index).map_err(failed)?;
+        if link.is_some_and(|link| !link.flags.is_running()) {
+            deadline = Instant::now();
+        }
+    }
     loop {
         let addresses = socket.addresses(Some(index)).map_err(failed)?;
         if let Some(duplicate) = addresses.iter().find(|address| address.is_duplicate()) {
@@ -115,14 +153,6 @@ fn settle(socket: &mut Socket, ifname: &IfName, index: u32, watch: &mut Watch) -
 
 fn via(gateway: Option<IpAddr>) -> String {
     gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default()
-}
-
-fn family_gateway(result: &Success, v6: bool) -> Option<IpAddr> {
-    result
-        .ips
-        .iter()
-        .filter(|ip| ip.address.is_ipv6() == v6)
-        .find_map(|ip| ip.gateway)
 }
 
 fn refused(ifname: &IfName, what: &str, error: &NetlinkError) -> CniError {

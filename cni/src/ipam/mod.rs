@@ -81,6 +81,7 @@ impl Located<'_> {
             |problem: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("IPAM plugin {plugin}: {problem}"));
         let value = serde_json::from_slice(&stdout).map_err(|error| broken(&format!("its result: {error}")))?;
         let result = Success::from_json(&value, version).map_err(|error| broken(&error))?;
+        result.check_families().map_err(|error| broken(&error))?;
         if result.ips.is_empty() {
             return Err(CniError::new(code::INTERNAL, "IPAM plugin returned missing IP config")
                 .with_details(format!("ipam.type {plugin}")));

@@ -16,5 +16,5 @@ pub use environment::{Command, Environment};
 pub use error::{CniError, code};
 pub use fold::Folded;
 pub use names::{BadName, ContainerId, NetworkName};
-pub use result::{Dns, Interface, IpConfig, ResultError, Route, Success};
+pub use result::{Dns, Interface, IpConfig, NextHop, ResultError, Route, Success};
 pub use version::{SUPPORTED, SpecVersion, UnknownVersion};

@@ -165,15 +165,12 @@ fn carrier_bound(conf: &NetConf, candidate: &Candidate, host: &mut Socket) -> Ca
     match (conf.vf.link_state, &candidate.pf) {
         (Some(VfLinkState::Disable), _) => CarrierBound::Never,
         (Some(VfLinkState::Enable), Some(_)) => CarrierBound::Expected,
-        (_, Some(pf)) => {
-            let link = host.link_by_index(pf.index).ok().flatten();
-            let running = link.is_some_and(|link| link.flags.is_running());
-            if running {
-                CarrierBound::Expected
-            } else {
-                CarrierBound::Unknown
-            }
-        }
+        (_, Some(pf)) => match host.link_by_index(pf.index).ok().flatten() {
+            Some(link) if link.flags.is_running() => CarrierBound::Expected,
+            Some(link) if link.flags.is_up() => CarrierBound::Absent,
+            Some(_) => CarrierBound::Never,
+            None => CarrierBound::Unknown,
+        },
         (_, None) => CarrierBound::Unknown,
     }
 }

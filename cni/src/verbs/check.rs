@@ -12,7 +12,7 @@ use crate::ipam::Delegate;
 use crate::journal::Record;
 use crate::netns::Netns;
 use crate::pf::{VfPort, pf_of};
-use crate::protocol::{CniError, Command, Environment, Interface, SpecVersion, Success, code};
+use crate::protocol::{CniError, Command, Environment, Interface, NextHop, SpecVersion, Success, code};
 
 /// Compares the pod, and the VF on its PF, with prevResult and the record.
 pub fn check(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
@@ -98,7 +98,13 @@ fn check_routes(pod: &mut Socket, result: &Success) -> Result<(), CniError> {
         let there = routes.iter().any(|found| {
             let same = found.prefix_len == route.dst.prefix() && found.destination == Some(route.dst.network());
             let same = same || default && found.prefix_len == 0 && found.v6 == route.dst.is_ipv6();
-            same && (default || route.gw.is_none() || found.gateway == route.gw)
+            let through = match route.next_hop() {
+                // What ADD took for it, or a plugin after it.
+                NextHop::OfFamily => true,
+                NextHop::OnLink => found.gateway.is_none(),
+                NextHop::Gateway(gateway) => found.gateway == Some(gateway),
+            };
+            same && (default || through)
         });
         if !there {
             let via = route.gw.map(|gw| format!(" via {gw}")).unwrap_or_default();

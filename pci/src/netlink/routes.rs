@@ -9,7 +9,7 @@ use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::addresses::ip;
-use super::attributes::{after_header, attributes, u32_at};
+use super::attributes::{after_header, attributes, u16_at, u32_at};
 use super::error::NetlinkError;
 use super::socket::Socket;
 
@@ -17,8 +17,11 @@ use super::socket::Socket;
 const HEADER: usize = 12;
 const RTA_DST: u16 = 1;
 const RTA_GATEWAY: u16 = 5;
+const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
 const RTN_UNICAST: u8 = 1;
+
+const FAMILIES: [(AddressFamily, bool); 2] = [(AddressFamily::Inet, false), (AddressFamily::Inet6, true)];
 
 /// A route of any table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +52,7 @@ pub struct DefaultRoute {
 impl Socket {
     /// The default routes, of both families and in any table, that lead through `interface`.
     pub fn default_routes(&mut self, interface: u32) -> Result<Vec<DefaultRoute>, NetlinkError> {
-        let routes = self.routes_through(Some(interface), |route| route.prefix_len == 0)?;
+        let routes = self.routes_through(interface, |route| route.prefix_len == 0)?;
         let default = |route: RouteEntry| DefaultRoute {
             v6: route.v6,
             table: route.table,
@@ -58,21 +61,36 @@ impl Socket {
         Ok(routes.into_iter().map(default).collect())
     }
 
-    /// Every unicast route of the namespace: for pods, which have few.
+    /// Every unicast route of the namespace: for pods, which have few. One of several next hops is told once for each.
     pub fn routes(&mut self) -> Result<Vec<RouteEntry>, NetlinkError> {
-        self.routes_through(None, |_| true)
+        let mut routes = Vec::new();
+        for (family, v6) in FAMILIES {
+            let mut message = RouteMessage::default();
+            message.header.address_family = family;
+            let read = |payload: &[u8]| {
+                parse(payload, v6)?
+                    .map(|route| each_next_hop(payload, route))
+                    .transpose()
+            };
+            match self.dump(&RouteNetlinkMessage::GetRoute(message), read) {
+                Ok(found) => routes.extend(found.into_iter().flatten()),
+                Err(error) if error.is_missing() || error.errno() == Some(unsupported_family()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(routes)
     }
 
     fn routes_through(
         &mut self,
-        interface: Option<u32>,
+        interface: u32,
         wanted: impl Fn(&RouteEntry) -> bool,
     ) -> Result<Vec<RouteEntry>, NetlinkError> {
         let mut routes = Vec::new();
-        for (family, v6) in [(AddressFamily::Inet, false), (AddressFamily::Inet6, true)] {
+        for (family, v6) in FAMILIES {
             let mut message = RouteMessage::default();
             message.header.address_family = family;
-            message.attributes.extend(interface.map(RouteAttribute::Oif));
+            message.attributes.push(RouteAttribute::Oif(interface));
             let read = |payload: &[u8]| Ok(parse(payload, v6)?.filter(|route| wanted(route)));
             let message = RouteNetlinkMessage::GetRoute(message);
             let dumped = if interface.is_some() {
@@ -125,4 +143,33 @@ fn parse(payload: &[u8], v6: bool) -> Result<Option<RouteEntry>, NetlinkError> {
         }
     }
     Ok(Some(route))
+}
+
+/// The route once for each of its next hops (`struct rtnexthop` and its attributes, in `RTA_MULTIPATH`).
+fn each_next_hop(payload: &[u8], route: RouteEntry) -> Result<Vec<RouteEntry>, NetlinkError> {
+    const HOP_HEADER: usize = 8;
+    let mut routes = Vec::new();
+    for attribute in attributes(after_header(payload, HEADER)?) {
+        let (RTA_MULTIPATH, mut hops) = attribute? else {
+            continue;
+        };
+        while !hops.is_empty() {
+            let length = usize::from(u16_at(hops, 0)?);
+            let cut_short = || NetlinkError::Malformed("next hop is cut short".to_owned());
+            let hop = hops.get(HOP_HEADER..length).ok_or_else(cut_short)?;
+            let mut gateway = None;
+            for attribute in attributes(hop) {
+                let (kind, value) = attribute?;
+                if kind == RTA_GATEWAY {
+                    gateway = ip(value);
+                }
+            }
+            routes.push(RouteEntry { gateway, ..route });
+            hops = hops.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+    }
+    if routes.is_empty() {
+        routes.push(route);
+    }
+    Ok(routes)
 }

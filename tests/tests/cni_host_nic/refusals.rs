@@ -22,6 +22,60 @@ fn a_missing_device_is_named() {
 }
 
 #[test]
+fn an_error_names_the_key_that_is_in_the_configuration() {
+    let (nic, pod, plugin) = (Nic::new("hwkey"), Pod::new("key"), Plugin::new());
+    let of_runtime = nic.conf(&json!({"runtimeConfig": {"bandwidth": {"egressRate": 1_000_000}}}));
+    let call = plugin.call("ADD", &pod, &of_runtime);
+    let error = call.failure_naming(7, &["runtimeConfig.bandwidth.egressRate", "net/hwkey"]);
+    assert!(!error.to_string().contains("max_tx_rate"), "{error}");
+    let spelt = nic.conf(&json!({"RuntimeConfig": {"BandWidth": {"EgressRate": 1_000_000}}}));
+    refused(&plugin, &pod, &spelt, 7, &["RuntimeConfig.BandWidth.EgressRate"]);
+    refused(
+        &plugin,
+        &pod,
+        &nic.conf(&json!({"Max_Tx_Rate": 5})),
+        7,
+        &["Max_Tx_Rate"],
+    );
+    refused(&plugin, &pod, &nic.conf(&json!({"VLAN": 5})), 7, &["VLAN"]);
+}
+
+#[test]
+fn what_cannot_take_effect_is_refused_by_name_and_a_foreign_key_is_only_logged() {
+    let (nic, pod, plugin) = (Nic::new("hweffect"), Pod::new("effect"), Plugin::new());
+    for (name, extra) in [
+        ("pkey", json!({"pkey": "0x8001"})),
+        ("rdmaIsolation", json!({"rdmaIsolation": true})),
+        ("ibKubernetesEnabled", json!({"ibKubernetesEnabled": true})),
+        ("guid", json!({"guid": "c2:11:22:33:44:55:66:77"})),
+        (
+            "args.cni.guid",
+            json!({"args": {"cni": {"guid": "c2:11:22:33:44:55:66:77"}}}),
+        ),
+        (
+            "runtimeConfig.infinibandGUID",
+            json!({"runtimeConfig": {"infinibandGUID": "c2:11:22:33:44:55:66:77"}}),
+        ),
+        ("bandwidth", json!({"bandwidth": {"egressRate": 1}})),
+        ("max-tx-rate", json!({"max-tx-rate": 5})),
+    ] {
+        refused(&plugin, &pod, &nic.conf(&extra), 7, &[name]);
+    }
+    let foreign = nic.conf(&json!({"log_level": "debug", "masters": ["eth0"], "resourceNames": "x", "sysctl": {}}));
+    let outcome = plugin.call("ADD", &pod, &foreign);
+    outcome.success();
+    for key in ["log_level", "masters", "resourceNames"] {
+        assert!(
+            outcome.stderr.contains(&format!("{key}: unknown field")),
+            "{}",
+            outcome.stderr
+        );
+    }
+    assert!(!outcome.stderr.contains("sysctl"), "{}", outcome.stderr);
+    plugin.del(&pod, &foreign);
+}
+
+#[test]
 fn a_device_in_another_pod_is_not_taken() {
     let (nic, first, second, plugin) = (Nic::new("hwtwo"), Pod::new("first"), Pod::new("second"), Plugin::new());
     let conf = nic.conf(&json!({}));

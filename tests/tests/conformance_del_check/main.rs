@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 mod check;
+mod check_kept;
 mod check_tolerance;
 mod del;
 mod del_failures;

@@ -141,6 +141,23 @@ fn rule_9_the_largest_configuration_costs_little_more_than_a_small_one() {
 }
 
 #[test]
+fn rule_9_the_largest_configuration_fits_with_its_record_too() {
+    let mut scene = Scene::new("largeipam");
+    let ipam = scene.plugin.fake_ipam("addresses");
+    ipam.gives_an_address();
+    let conf = scene.conf(&json!({ "ipam": ipam.conf() }));
+    let files = scene.plugin.directory().join("call");
+    for bulk in [String::new(), members(200_000, |n| format!("\"key{n}\":\"\\u001b\""))] {
+        let text = filled(&conf, &bulk, LARGEST);
+        let size = vm_hwm_kib(&prepared(&scene.call("ADD", &json!({})).stdin(text.clone()), &files));
+        println!("{size} KiB");
+        assert!(size < 8 << 10, "{size} KiB");
+        assert_eq!(ipam.stdin("ADD").map(|stdin| stdin.len()), Some(LARGEST), "as it came");
+        scene.call("DEL", &json!({})).stdin(text).run().silence();
+    }
+}
+
+#[test]
 fn rule_9_what_is_larger_is_refused_and_del_releases_by_the_record() {
     let mut scene = Scene::new("beyond");
     let ipam = scene.plugin.fake_ipam("addresses");

@@ -4,6 +4,7 @@
 mod bounds;
 mod device_info;
 mod log_file;
+mod names;
 mod text;
 
 use hardwire_cni::printable::printable;

@@ -102,6 +102,61 @@ pub enum ResultError {
     NoAddresses,
 }
 
+/// Where a route leads, as it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextHop {
+    /// Nothing is said: through the gateway of an address of its family, if there is one.
+    OfFamily,
+    /// `0.0.0.0` or `::`, which is no gateway to the kernel: what it leads to is on the link.
+    OnLink,
+    /// Through a gateway.
+    Gateway(IpAddr),
+}
+
+impl Route {
+    /// The next hop.
+    pub fn next_hop(&self) -> NextHop {
+        match self.gw {
+            None => NextHop::OfFamily,
+            Some(gateway) if gateway.is_unspecified() => NextHop::OnLink,
+            Some(gateway) => NextHop::Gateway(gateway),
+        }
+    }
+}
+
+impl Success {
+    /// The gateway that the addresses of a family have.
+    pub fn family_gateway(&self, v6: bool) -> Option<IpAddr> {
+        let of_family = self.ips.iter().filter(|ip| ip.address.is_ipv6() == v6);
+        of_family
+            .filter_map(|ip| ip.gateway)
+            .find(|gateway| !gateway.is_unspecified())
+    }
+
+    /// Refuses a next hop of another family than what it leads to: the kernel has none such.
+    pub fn check_families(&self) -> Result<(), ResultError> {
+        let mixed = |field: &str, gateway: IpAddr, of: IpNetwork| ResultError::Field {
+            field: field.to_owned(),
+            problem: format!("{gateway} and {of} are not of one family"),
+        };
+        for ip in &self.ips {
+            let gateway = ip.gateway.filter(|gateway| !gateway.is_unspecified());
+            if let Some(gateway) = gateway.filter(|gateway| gateway.is_ipv6() != ip.address.is_ipv6()) {
+                return Err(mixed("ips[].gateway", gateway, ip.address));
+            }
+        }
+        for route in &self.routes {
+            match route.next_hop() {
+                NextHop::Gateway(gateway) if gateway.is_ipv6() != route.dst.is_ipv6() => {
+                    return Err(mixed("routes[].gw", gateway, route.dst));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Interface {
     /// The pod's interface that an attachment made.
     pub fn in_pod(name: &str, mac: Option<MacAddr>, mtu: u32, sandbox: &str, pci: Option<PciAddress>) -> Self {
