@@ -24,9 +24,10 @@ pub(crate) fn vfs_of(context: &Context, id: &DeviceId) -> Result<Vec<DeviceId>, 
     let sysfs = &context.sysfs;
     let directory = match id {
         DeviceId::Pci(_) => Device::directory(sysfs, id),
-        DeviceId::Netdevsim(NetdevsimPort { device, port }) if matches!(port, PortName::Physical(_)) => {
-            sysfs.path(format!("bus/netdevsim/devices/netdevsim{device}"))
-        }
+        DeviceId::Netdevsim(NetdevsimPort {
+            device,
+            port: PortName::Physical(_),
+        }) => sysfs.path(format!("bus/netdevsim/devices/netdevsim{device}")),
         DeviceId::Netdevsim(_) | DeviceId::Auxiliary(_) | DeviceId::Interface(_) => return Ok(Vec::new()),
     };
     let count: u32 = match sysfs.number(&directory.join("sriov_numvfs")) {

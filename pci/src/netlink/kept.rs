@@ -296,7 +296,7 @@ fn address(message: &[u8], index: u32) -> Result<Option<Kept>, NetlinkError> {
         // Usable while duplicate address detection runs again (RFC 4429): a route may name it as its source.
         const OPTIMISTIC: u32 = 4;
         each(&mut kept, ADDRESS_HEADER, IFA_FLAGS, |value| {
-            put(value, 0, flags | OPTIMISTIC)
+            put(value, 0, flags | OPTIMISTIC);
         });
     }
     Ok(Some(Kept::new(
