@@ -49,7 +49,7 @@ fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
         .as_ref()
         .map(|base| LogSettings::parse(base.fields()))
         .unwrap_or_default();
-    logging::start(&settings, std::env::var_os("HARDWIRE_LOG_DIR"));
+    logging::start(&settings, |name| std::env::var_os(name));
     // A DEL needs its environment and the journal only.
     if let Err(error) = read
         && !matches!(environment.command(), Ok(Command::Del))

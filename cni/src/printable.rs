@@ -94,7 +94,7 @@ impl<W: Write> Write for Lines<W> {
 
 fn in_json(line: &mut String, c: char) {
     for unit in c.encode_utf16(&mut [0; 2]) {
-        line.push_str(&format!("\\u{unit:04x}"));
+        line.extend(format!("\\u{unit:04x}").chars());
     }
 }
 

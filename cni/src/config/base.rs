@@ -44,7 +44,10 @@ impl Base {
         let Ok(document) = Document::read(stdin, Bounds::CALL) else {
             return Ok(());
         };
-        let version = Folded::new(&document.fields).get("cniVersion").and_then(Value::as_str).map(spoken);
+        let version = Folded::new(&document.fields)
+            .get("cniVersion")
+            .and_then(Value::as_str)
+            .map(spoken);
         version.map_or(Ok(()), |version| version.map(|_spoken| ()))
     }
 

@@ -60,6 +60,10 @@ pub(super) const KNOWN: &[(&str, Role)] = &[
 
 /// The key that a text spells, in any case.
 pub(super) fn known(key: &str) -> Option<&'static str> {
-    let mut names = KNOWN.iter().map(|(name, _)| *name);
+    // Of many keys few are as long as one of ours.
+    let mut names = KNOWN
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| name.len() == key.len());
     names.find(|name| name.eq_ignore_ascii_case(key))
 }

@@ -11,10 +11,12 @@ mod rotation;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use hardwire_cni::Context;
 use hardwire_cni::config::{LogLevel, LogSettings};
+use hardwire_cni::node::NodeConfig;
 use hardwire_cni::printable::{LineForm, Lines, excerpt};
 use place::Place;
 use rustix::io::Errno;
@@ -26,8 +28,8 @@ const PATH_EXCERPT: usize = 256;
 /// How often another call may come between looking at a file and opening it.
 const ATTEMPTS: u32 = 8;
 
-/// Starts logging for this call. `directory`: where the operator allows log files beside the usual places.
-pub(crate) fn start(settings: &LogSettings, directory: Option<OsString>) {
+/// Starts logging for this call. `variable` returns what the process environment, which is the runtime's, has for a name.
+pub(crate) fn start(settings: &LogSettings, variable: impl Fn(&str) -> Option<OsString>) {
     let level = match settings.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warning => LevelFilter::WARN,
@@ -40,9 +42,8 @@ pub(crate) fn start(settings: &LogSettings, directory: Option<OsString>) {
         .with_ansi(false)
         // They would go to a stderr that just failed, and panic.
         .log_internal_errors(false);
-    let directory = directory.filter(|directory| !directory.is_empty());
     if let Some(path) = &settings.file {
-        match open(path, directory.as_deref().map(Path::new)) {
+        match open(path, operators_directory(variable).as_deref()) {
             Ok(file) => {
                 let lines = Mutex::new(Lines::new(file, LineForm::Text));
                 return builder.with_writer(lines).init();
@@ -58,6 +59,18 @@ pub(crate) fn start(settings: &LogSettings, directory: Option<OsString>) {
         }
     }
     builder.with_writer(|| Lines::new(io::stderr(), LineForm::Text)).init();
+}
+
+/// Where the operator allows log files beside the usual places: `HARDWIRE_LOG_DIR`, or `logDirectory` of `plugin.json`. A
+/// file that is not believed allows nothing; who attaches says so.
+fn operators_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let given = variable("HARDWIRE_LOG_DIR").filter(|directory| !directory.is_empty());
+    given.map(PathBuf::from).or_else(|| {
+        let config = NodeConfig::read(&Context::read(variable).plugin_config)
+            .ok()
+            .flatten()?;
+        config.log_directory().map(Path::to_owned)
+    })
 }
 
 /// Opens the log file of this path, or makes it; a large one is rotated first.

@@ -24,7 +24,7 @@ pub(super) enum BadPlace {
     #[error("it does not end in NAME.log")]
     Name,
     #[error(
-        "it is neither directly in /var/log nor below /var/log/hardwire or the operator's directory (HARDWIRE_LOG_DIR)"
+        "it is neither directly in /var/log nor below /var/log/hardwire or the operator's directory (logDirectory of plugin.json)"
     )]
     Elsewhere,
 }

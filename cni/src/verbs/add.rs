@@ -43,9 +43,7 @@ pub fn add(
         tracing::warn!("{error}");
     }
     let previous = previous(&mut conf)?.unwrap_or_default();
-    let device_info = conf.device_info_file.as_deref();
-    let device_info = device_info.map(|path| DeviceInfoFile::named(path, &context.device_info));
-    let device_info = device_info.transpose()?;
+    let device_info = device_info_file(&conf, context)?;
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
     let mut patience = Patience::begin(context, environment);
     let (id, pod, lock, candidate) = loop {
@@ -132,6 +130,12 @@ pub fn add(
         phases,
     }
     .run(previous, print)
+}
+
+fn device_info_file<'a>(conf: &'a NetConf, context: &'a Context) -> Result<Option<DeviceInfoFile<'a>>, CniError> {
+    let path = conf.device_info_file.as_deref();
+    path.map(|path| DeviceInfoFile::named(path, &context.device_info))
+        .transpose()
 }
 
 fn enter(environment: &Environment) -> Result<Entered, CniError> {

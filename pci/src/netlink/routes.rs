@@ -74,7 +74,8 @@ impl Socket {
             };
             match self.dump(&RouteNetlinkMessage::GetRoute(message), read) {
                 Ok(found) => routes.extend(found.into_iter().flatten()),
-                Err(error) if error.is_missing() || error.errno() == Some(unsupported_family()) => {}
+                // A kernel without IPv6.
+                Err(error) if v6 && error.errno() == Some(unsupported_family()) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -93,12 +94,7 @@ impl Socket {
             message.attributes.push(RouteAttribute::Oif(interface));
             let read = |payload: &[u8]| Ok(parse(payload, v6)?.filter(|route| wanted(route)));
             let message = RouteNetlinkMessage::GetRoute(message);
-            let dumped = if interface.is_some() {
-                self.dump_whole(&message, read)
-            } else {
-                self.dump(&message, read)
-            };
-            match dumped {
+            match self.dump_whole(&message, read) {
                 Ok(found) => routes.extend(found),
                 // A kernel without IPv6.
                 Err(error) if v6 && error.errno() == Some(unsupported_family()) => {}

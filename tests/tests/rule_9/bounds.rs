@@ -134,8 +134,9 @@ fn rule_9_the_largest_configuration_costs_little_more_than_a_small_one() {
         let call = scene.call("ADD", &json!({})).stdin(filled(&conf, &bulk, LARGEST));
         let (us, size) = least(&call);
         println!("{what}: {us} us, {size} KiB; a small one {small} us");
-        // What is not optimised takes ten times as long for the text, and not for the kernel's part.
-        assert!(us < 40 * small, "{what}: {us} us, and {small} us for a small one");
+        // Without bounds it is thousands of times. What is not optimised takes ten times as long for the text, and not for the
+        // kernel's part.
+        assert!(us < 100 * small, "{what}: {us} us, and {small} us for a small one");
         assert!(size < 8 << 10, "{what}: {size} KiB");
     }
 }

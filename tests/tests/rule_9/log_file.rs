@@ -160,6 +160,25 @@ fn rule_9_below_the_operators_directory_and_through_no_link_there() {
 }
 
 #[test]
+fn rule_9_the_operators_file_names_a_directory_for_logs() {
+    let scene = Scene::new("logfile");
+    let logs = scene.plugin.directory().join("logs");
+    fs::create_dir(&logs).expect("a folder");
+    let file = logs.join("a/x.log");
+    let file = file.to_str().expect("UTF-8");
+    refused(&call(&scene, file).run(), file);
+    scene.plugin.operator_says(&json!({ "logDirectory": logs }));
+    logged(&call(&scene, file).run(), file);
+    let other = scene.plugin.directory().join("x.log");
+    let other = other.to_str().expect("UTF-8");
+    refused(&call(&scene, other).run(), other);
+    // What others may have written allows nothing.
+    let config = scene.plugin.operator_file();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o666)).expect("a mode");
+    refused(&call(&scene, file).run(), file);
+}
+
+#[test]
 fn lines_of_calls_at_once_stand_whole_in_the_file_that_one_of_them_makes() {
     const CALLS: usize = 24;
     on_a_node("logonce", |scene| {
