@@ -4,14 +4,17 @@
 #![cfg(target_arch = "x86_64")]
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
+mod lent;
 mod nic;
 mod state_directory;
 mod waiting;
 
 use hardwire_tests::matrix::{Matrix, Verb};
 use hardwire_tests::node::isolated;
+use hardwire_tests::trace::Kind;
 use nix::libc::{EBUSY, EIO, ENOSPC, EOPNOTSUPP, EROFS};
 
+use lent::Lent;
 use nic::Nic;
 
 fn matrix(title: &str, runs: impl FnOnce(&mut Matrix<Nic, fn() -> Nic>) + Send) {
@@ -47,5 +50,17 @@ fn a_state_directory_that_fails_leaves_no_trace() {
         for verb in [Verb::Add, Verb::Del] {
             matrix.fail(verb, &[(ENOSPC, "ENOSPC"), (EROFS, "EROFS"), (EIO, "EIO")]);
         }
+    });
+}
+
+#[test]
+fn rule_5_what_the_node_has_on_a_nic_that_it_lends_is_there_after_any_kill() {
+    isolated(|| {
+        let mut matrix = Matrix::new("a lent NIC: ADD and DEL killed", Lent::new as fn() -> Lent);
+        // The rest is killed with the other NIC.
+        for verb in [Verb::Add, Verb::Del] {
+            matrix.kill(verb, |point| matches!(point.kind, Kind::Change | Kind::State));
+        }
+        matrix.finish();
     });
 }

@@ -67,6 +67,7 @@ fn strip(value: &mut Value) {
                 "ifindex",
                 "flags",
                 "expires",
+                "tentative",
                 "linkinfo",
             ] {
                 map.remove(key);
