@@ -69,7 +69,7 @@ pub(super) fn check(
 
 /// What stands on an interface and cannot be seen from it: the daemon's answer. One of a daemon that has ended is looked at
 /// anew, so that it locks nobody out for ever; so is one that cannot be understood.
-fn unseen(
+pub(super) fn unseen(
     context: &Context,
     findings: &Result<Option<Findings>, crate::node::FindingsError>,
     index: u32,

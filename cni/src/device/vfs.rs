@@ -9,8 +9,10 @@ use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::netlink::Socket;
 use hardwire_pci::{Device, DeviceId, NetdevsimPort, PortName, ReadError, node_use, read_device};
 
+use super::spare::unseen;
 use crate::Context;
 use crate::journal::Step;
+use crate::node::Findings;
 use crate::protocol::{CniError, code};
 
 /// The VFs that stand below a device; none for what is no PF, or has none made.
@@ -69,11 +71,16 @@ pub(crate) fn vf_in_use(context: &Context, vf: &DeviceId, socket: &mut Socket) -
         }
         Some(_) => {}
     }
+    let findings = Findings::read(&context.state);
     device
         .netdevs
         .iter()
         .find_map(|netdev| match node_use(socket, &context.sysfs, netdev) {
-            Ok(used) => used.map(|used| format!("{}: {used}", netdev.name)),
+            Ok(Some(used)) => Some(format!("{}: {used}", netdev.name)),
+            Ok(None) => match unseen(context, &findings, netdev.index) {
+                Ok(used) => used.map(|used| format!("{}: {used}", netdev.name)),
+                Err(error) => Some(error.to_string()),
+            },
             Err(error) => Some(error.to_string()),
         })
 }

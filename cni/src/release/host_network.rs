@@ -5,11 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use hardwire_pci::netlink::{Group, Kept, KeptKind, NetlinkError, Socket, Watch};
+use hardwire_pci::netlink::{Group, Kept, KeptKind, Link, NetlinkError, Socket, Watch};
 
 use super::find::{Location, find};
 use super::{ReleaseError, refused};
 use crate::Context;
+use crate::device::is_link_of;
 use crate::journal::{HostNetwork, Record};
 
 /// A nexthop object is taken only while there is a carrier (`nh_check_attr`, `rtm_to_nh_config`), for which a NIC that was
@@ -21,11 +22,18 @@ pub(super) fn restore(context: &Context, record: &Record, host: &mut Socket) -> 
     let (Some(network), Some(original)) = (&record.host_network, &record.link) else {
         return Ok(());
     };
-    let Location::Host(link) = find(context, record, host)? else {
-        tracing::warn!(device = %record.device, "gone, and the node's addresses and routes on it with it");
-        return Ok(());
-    };
     let failed = |source| refused(record, "putting back the node's addresses, routes and rules", source);
+    // On no bus, it is known by name and address: the host may have given its index to another one meanwhile.
+    let named = host.link_by_name(original.name.as_str()).map_err(failed)?;
+    let is_it = |link: &Link| is_link_of(link, &record.device).unwrap_or_else(|| link.mac() == original.mac);
+    let link = match (named.filter(is_it), find(context, record, host)?) {
+        (Some(link), _) => link,
+        (None, Location::Host(link)) => *link,
+        (None, _) => {
+            tracing::warn!(device = %record.device, "gone, and the node's addresses and routes on it with it");
+            return Ok(());
+        }
+    };
     if network.kept.iter().any(|kept| kept.kind == KeptKind::Nexthop) && link.flags.is_up() {
         wait_for_carrier(link.index, host).map_err(failed)?;
     }

@@ -108,6 +108,11 @@ pub const GROUPS: [(&str, &[Figure]); 6] = [
             figure("daemon.first_list_ms", Most(50.0), "ms from start to the first list"),
             figure("daemon.rss_mib_at_1024", Most(12.0), "MiB resident 10 s after it"),
             figure("daemon.allocate_p99_ms", Most(1.0), "ms, 99 of 100 Allocates"),
+            figure(
+                "daemon.search_500_netns_ms",
+                Most(150.0),
+                "ms to look into the namespaces of 500 pods",
+            ),
             figure("daemon.idle_cpu_ms", Most(10.0), "ms of processor in an idle minute"),
             figure("daemon.idle_switches", Most(5.0), "context switches in it"),
             figure(

@@ -5,6 +5,7 @@
 //! a part in it. How fast it follows a change is measured in the emulated node ([`events`]). sriov-network-device-plugin runs on the same tree, in the same run (`process`).
 
 mod events;
+mod namespaces;
 mod process;
 mod tree;
 
@@ -41,6 +42,7 @@ pub fn manager(programs: &Programs, directory: &Path, effort: Effort, measured: 
     measured.figure("daemon.first_list_ms", ms(first));
     measured.figure("daemon.rss_mib_at_1024", weight);
     allocate(ours, &kubelet_dir, measured);
+    namespaces::namespaces(effort, measured);
     idle(ours, &kubelet_dir, effort, measured);
 
     match programs.find("sriovdp") {
