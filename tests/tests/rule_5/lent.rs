@@ -148,10 +148,8 @@ fn rule_5_addresses_routes_and_rules_come_back_when_an_add_fails() {
 fn rule_5_what_is_more_than_a_record_holds_is_not_lent() {
     on_a_node(|node| {
         furnished(&node);
-        let batch: String = (0..4200)
-            .map(|n| format!("route add 198.19.{}.{}/32 dev nic0\n", n / 256, n % 256))
-            .collect();
-        fs::write("/run/batch", batch).expect("a file");
+        let lines = (0..4200).map(|n| format!("route add 198.19.{}.{}/32 dev nic0", n / 256, n % 256));
+        fs::write("/run/batch", lines.collect::<Vec<_>>().join("\n")).expect("a file");
         ip("-batch /run/batch");
         node.refused(&wanted(), 101, &["nic0", "more than 4096"]);
     });

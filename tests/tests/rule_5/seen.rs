@@ -163,12 +163,12 @@ fn rule_5_what_is_renamed_while_it_is_looked_at_is_in_use() {
                     let mut names = ["a", "b"].map(|suffix| format!("{renamed}{suffix}"));
                     ip(&format!("link set {renamed} name {}", names[0]));
                     while !done.load(Ordering::Relaxed) {
-                        let mut batch = String::new();
+                        let mut lines = Vec::new();
                         for _ in 0..at_once {
-                            batch += &format!("link set {} name {}\n", names[0], names[1]);
+                            lines.push(format!("link set {} name {}", names[0], names[1]));
                             names.reverse();
                         }
-                        fs::write("/run/renames", batch).expect("a file");
+                        fs::write("/run/renames", lines.join("\n")).expect("a file");
                         ip("-batch /run/renames");
                     }
                     ip(&format!("link set {} name {renamed}", names[0]));
