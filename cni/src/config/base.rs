@@ -1,5 +1,6 @@
 //! What every verb needs of the configuration: its name, its version, its IPAM plugin.
 
+use hardwire_pci::DeviceId;
 use serde_json::{Map, Value};
 
 use super::bounds::Bounds;
@@ -37,6 +38,13 @@ impl Base {
                 None
             }))
         })
+    }
+
+    /// The id that stands where Multus writes the device's, of a configuration of which nothing else need make sense: where
+    /// to look first.
+    pub fn device_hint(stdin: &[u8]) -> Option<DeviceId> {
+        let document = Document::read(stdin, Bounds::CALL).ok()?;
+        Folded::new(&document.fields).get("deviceID")?.as_str()?.parse().ok()
     }
 
     /// Refuses a version that is not spoken, of a configuration of which nothing else need make sense.

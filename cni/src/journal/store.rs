@@ -209,12 +209,21 @@ impl Journal {
     }
 
     /// The records of one attachment, and those that cannot be read: a runtime that is confused may have attached several
-    /// devices under one name, and its one DEL is for all of them.
+    /// devices under one name, and its one DEL is for all of them. `hint` is looked at first: where it has an interface in
+    /// the pod, no other device can have got that name, and one file is read instead of all.
     pub fn of(
         &self,
         container_id: &ContainerId,
         ifname: &IfName,
+        hint: Option<&DeviceId>,
     ) -> Result<(Vec<Record>, Vec<Unreadable>), JournalError> {
+        if let Some(device) = hint
+            && let Ok(Some(record)) = self.get(device)
+            && record.owner.is(container_id, ifname)
+            && record.link.is_some()
+        {
+            return Ok((vec![record], Vec::new()));
+        }
         let id = container_id.as_str();
         // Decoding costs more than reading. What we wrote begins so, and holds the id as it is, which needs no escape.
         let begins = format!("{{\"version\":{},", Record::VERSION);

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hardwire_pci::{DeviceId, IfName};
 
@@ -90,7 +90,7 @@ pub(super) fn check_free(context: &Context, id: &DeviceId) -> Result<(), CniErro
         Ok(allocation) => {
             if allocation.netns.is_some() {
                 // Its namespace is gone: sriov-cni removes the file at this point too.
-                super::sriov_cni::remove(&allocation.file);
+                remove(&allocation.file);
             }
             Ok(())
         }
@@ -100,4 +100,13 @@ pub(super) fn check_free(context: &Context, id: &DeviceId) -> Result<(), CniErro
 /// Whether sriov-cni has given a device away, or nobody can tell.
 pub(super) fn is_allocated(context: &Context, id: &DeviceId) -> bool {
     !Allocation::read(context, id).is_ok_and(|allocation| allocation.netns.is_none())
+}
+
+/// Removes a file of sriov-cni, which may be gone.
+pub(super) fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!("removing {}: {error}", path.display());
+    }
 }

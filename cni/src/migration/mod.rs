@@ -24,6 +24,15 @@ pub struct ForeignAttachment {
     pub files: Vec<std::path::PathBuf>,
 }
 
+impl ForeignAttachment {
+    /// Removes the other plugin's files, after its attachment was released.
+    pub fn forget(&self) {
+        for file in &self.files {
+            allocation::remove(file);
+        }
+    }
+}
+
 /// What the replaced plugins left for this container and interface.
 pub fn find(
     context: &Context,

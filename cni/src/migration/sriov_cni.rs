@@ -5,14 +5,13 @@
 //! to show the VF in this container's namespace.
 
 use std::fs;
-use std::path::Path;
 
 use hardwire_pci::netlink::{Link, Socket, VfLinkState, VfState, VlanProtocol};
 use hardwire_pci::{DeviceId, IfName, read_device};
 use serde::Deserialize;
 
 use super::ForeignAttachment;
-use super::allocation::{Allocation, Claim};
+use super::allocation::{Allocation, Claim, remove};
 use crate::Context;
 use crate::device::is_link_of;
 use crate::journal::{OriginalLink, OriginalVf, Owner, Record, Step, Target};
@@ -233,21 +232,4 @@ fn identity(path: &str) -> NetnsIdentity {
         },
         |entered| entered.identity,
     )
-}
-
-pub(super) fn remove(path: &Path) {
-    if let Err(error) = fs::remove_file(path)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!("removing {}: {error}", path.display());
-    }
-}
-
-impl ForeignAttachment {
-    /// Removes the other plugin's files, after its attachment was released.
-    pub fn forget(&self) {
-        for file in &self.files {
-            remove(file);
-        }
-    }
 }

@@ -28,7 +28,10 @@ pub fn del(context: &Context, environment: &Environment, stdin: &[u8], phases: &
     // Before the records are read: an ADD that waits looks for this after it has written its own.
     let io = |error: JournalError| CniError::new(code::IO, error);
     context.journal.withdraw_waiting(container_id, ifname).map_err(io)?;
-    let found = phases.time(Phase::Journal, || context.journal.of(container_id, ifname));
+    let hint = Base::device_hint(stdin);
+    let found = phases.time(Phase::Journal, || {
+        context.journal.of(container_id, ifname, hint.as_ref())
+    });
     let (records, unreadable) = found.map_err(io)?;
     if records.is_empty() {
         refuse_unknown(context, environment, &unreadable)?;
