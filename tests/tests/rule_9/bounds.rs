@@ -129,7 +129,7 @@ fn rule_9_the_largest_configuration_costs_little_more_than_a_small_one() {
         del.run().silence();
         (least, size)
     };
-    let (small, _) = least(&scene.call("ADD", &json!({})));
+    let (small, small_size) = least(&scene.call("ADD", &json!({})));
     for (what, bulk) in bulks(LARGEST - conf.to_string().len()) {
         let call = scene.call("ADD", &json!({})).stdin(filled(&conf, &bulk, LARGEST));
         let (us, size) = least(&call);
@@ -137,8 +137,18 @@ fn rule_9_the_largest_configuration_costs_little_more_than_a_small_one() {
         // Without bounds it is thousands of times. What is not optimised takes ten times as long for the text, and not for the
         // kernel's part.
         assert!(us < 100 * small, "{what}: {us} us, and {small} us for a small one");
-        assert!(size < 8 << 10, "{what}: {size} KiB");
+        assert!(
+            size < most(small_size),
+            "{what}: {size} KiB, and {small_size} KiB for a small one"
+        );
     }
+}
+
+/// What a call may have in memory, KiB: 8 MiB as it is shipped; a program that is not optimised is itself about as large, and
+/// what counts is what it needs beside that.
+fn most(small: u64) -> u64 {
+    let shipped = std::env::var_os("HARDWIRE_DIST").is_some();
+    if shipped { 8 << 10 } else { small + (4 << 10) }
 }
 
 #[test]
@@ -148,11 +158,14 @@ fn rule_9_the_largest_configuration_fits_with_its_record_too() {
     ipam.gives_an_address();
     let conf = scene.conf(&json!({ "ipam": ipam.conf() }));
     let files = scene.plugin.directory().join("call");
+    let small = prepared(&scene.call("ADD", &json!({ "ipam": ipam.conf() })), &files);
+    let small = vm_hwm_kib(&small);
+    scene.call("DEL", &json!({ "ipam": ipam.conf() })).run().silence();
     for bulk in [String::new(), members(200_000, |n| format!("\"key{n}\":\"\\u001b\""))] {
         let text = filled(&conf, &bulk, LARGEST);
         let size = vm_hwm_kib(&prepared(&scene.call("ADD", &json!({})).stdin(text.clone()), &files));
         println!("{size} KiB");
-        assert!(size < 8 << 10, "{size} KiB");
+        assert!(size < most(small), "{size} KiB, and {small} KiB for a small one");
         assert_eq!(ipam.stdin("ADD").map(|stdin| stdin.len()), Some(LARGEST), "as it came");
         scene.call("DEL", &json!({})).stdin(text).run().silence();
     }
