@@ -104,7 +104,15 @@ pub(super) mod tests {
     #[test]
     fn a_list_longer_than_64_kib_is_read_to_its_end() {
         // The sizes divide 64 KiB, or all but: the list's length is then that of an empty one, less than none, or of a part.
-        for (vfs, size) in [(1, 232), (282, 232), (283, 232), (1000, 232), (65_535, 240), (256, 256), (1024, 256)] {
+        for (vfs, size) in [
+            (1, 232),
+            (282, 232),
+            (283, 232),
+            (1000, 232),
+            (65_535, 240),
+            (256, 256),
+            (1024, 256),
+        ] {
             let expected: Vec<u32> = (0..vfs).collect();
             assert_eq!(numbers(&link(vfs, vfs, size)), expected, "{vfs} of {size} bytes");
         }
