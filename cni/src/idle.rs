@@ -6,8 +6,9 @@
 //! VFs' records out of use in one step, and gives it a new one after the next look. While no daemon listens, nobody would
 //! hear of an event, and no record counts.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use hardwire_pci::DeviceId;
@@ -15,6 +16,7 @@ use hardwire_pci::netlink::VfState;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::OriginalLink;
+use crate::pf::{AdminMac, InForce};
 use crate::state_file::replace;
 
 /// A free device as it was seen.
@@ -47,6 +49,9 @@ pub struct IdleVf {
     pub index: u32,
     /// The attributes.
     pub state: VfState,
+    /// Whether its admin MAC was set by anybody.
+    #[serde(default)]
+    pub admin_mac: AdminMac,
 }
 
 impl IdleRecord {
@@ -101,12 +106,20 @@ impl IdleRecords {
         gone(fs::remove_file(self.path(device)))
     }
 
-    /// The generation of a PF that is in force; `None` after an event of it, and without a daemon that ever looked.
-    pub fn generation(&self, pf: &DeviceId) -> Option<u64> {
-        fs::read_to_string(self.generation_path(pf)).ok()?.parse().ok()
+    /// What is in force of a PF's records; `None` after an event of it, and without a daemon that ever looked.
+    pub fn in_force(&self, pf: &DeviceId) -> Option<InForce> {
+        let mut file = File::open(self.generation_path(pf)).ok()?;
+        let metadata = file.metadata().ok()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        Some(InForce {
+            generation: text.parse().ok()?,
+            inode: metadata.ino(),
+            written: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
+        })
     }
 
-    /// Puts a PF's generation in force.
+    /// Puts a PF's generation in force, from now on.
     pub fn set_generation(&self, pf: &DeviceId, generation: u64) -> io::Result<()> {
         replace(&self.generation_path(pf), generation.to_string().as_bytes())
     }
@@ -160,19 +173,27 @@ mod tests {
                 generation: 7,
                 index: 0,
                 state: VfState::default(),
+                admin_mac: AdminMac::Unset,
             }),
         };
-        assert_eq!((records.generation(&pf), records.get(&vf)), (None, None));
+        let generation = || records.in_force(&pf).map(|in_force| in_force.generation);
+        assert_eq!((generation(), records.get(&vf)), (None, None));
         records.put(&record).unwrap();
         records.set_generation(&pf, 7).unwrap();
-        assert_eq!(
-            (records.generation(&pf), records.get(&vf)),
-            (Some(7), Some(record.clone()))
-        );
+        assert_eq!((generation(), records.get(&vf)), (Some(7), Some(record.clone())));
         assert_eq!(records.all(), [record]);
+        let first = records.in_force(&pf);
+        assert_eq!(records.in_force(&pf), first, "nothing happened");
+        records.withdraw(&pf).unwrap();
+        records.set_generation(&pf, 7).unwrap();
+        assert_ne!(
+            records.in_force(&pf),
+            first,
+            "the same generation, and something happened"
+        );
         records.withdraw(&pf).unwrap();
         records.withdraw(&pf).unwrap();
-        assert_eq!(records.generation(&pf), None);
+        assert_eq!(generation(), None);
         records.remove(&vf).unwrap();
         assert_eq!((records.get(&vf), records.all()), (None, vec![]));
     }

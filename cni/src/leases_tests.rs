@@ -7,6 +7,7 @@ use crate::netns::NetnsIdentity;
 fn record(attempt: &str, container: &str, ipam: bool) -> Record {
     Record {
         version: Record::VERSION,
+        instance: None,
         attempt: attempt.into(),
         device: "0000:01:10.0".parse().unwrap(),
         owner: Owner {

@@ -2,11 +2,11 @@
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 use hardwire_cni::config::{Base, NetConf};
-use hardwire_cni::pf::{VfPort, Wanted, pf_of};
+use hardwire_cni::pf::{AdminMac, OriginalVf, OwnAddress, VfPort, Wanted, pf_of};
 use hardwire_cni::protocol::{CniArgs, SpecVersion};
-use hardwire_pci::Sysfs;
-use hardwire_pci::netlink::Socket;
-use hardwire_tests::node::{Netdevsim, Pod, host_link, host_links};
+use hardwire_pci::netlink::{Socket, VfState};
+use hardwire_pci::{DeviceId, Sysfs};
+use hardwire_tests::node::{Netdevsim, Pod, host_link, host_links, run};
 use hardwire_tests::plugin::Plugin;
 use serde_json::{Value, json};
 
@@ -68,6 +68,17 @@ fn refused_rates_are_named_and_what_was_set_before_is_undone() {
     assert!(plugin.state_files().is_empty());
 }
 
+fn original_vf(pf: &DeviceId, index: u32, state: VfState, requested: VfState) -> OriginalVf {
+    OriginalVf {
+        pf: pf.clone(),
+        index,
+        state,
+        requested,
+        admin_mac: AdminMac::Unknown,
+        in_force: None,
+    }
+}
+
 #[test]
 fn in_legacy_mode_the_pf_code_sets_and_restores_rates_too() {
     let sim = Netdevsim::legacy(2);
@@ -100,6 +111,56 @@ fn in_legacy_mode_the_pf_code_sets_and_restores_rates_too() {
         (&during["link_state"], &during["trust"]),
         (&json!("disable"), &json!(true))
     );
-    port.restore(&original, &wanted.after(&original)).expect("all back");
+    let attached = original_vf(&port.pf.id.clone(), 1, original, wanted.after(&original));
+    port.restore(&attached, true, OwnAddress::default()).expect("all back");
     assert_eq!(sim.vf(1), before);
+}
+
+/// What the kernel holds of the VFs, by hardwire's own question: iproute2 stops at 64 KiB of them.
+fn vfs(sim: &Netdevsim) -> Vec<(u32, VfState)> {
+    let mut socket = Socket::open().expect("a socket");
+    let link = socket.link_by_name(&sim.pf()).expect("an answer").expect("the PF");
+    socket.vfs(link.index).expect("the VFs")
+}
+
+/// An attribute of netlink has 16 bits of length: the list of so many VFs is longer than it can say.
+#[test]
+fn the_list_of_a_thousand_vfs_is_read_to_its_end_and_so_is_each_shorter_one() {
+    for count in [1, 230, 281, 282, 283, 284, 360, 564, 1000] {
+        let sim = Netdevsim::legacy(count);
+        for (index, vlan) in [(0, "7"), (count / 2, "8"), (count - 1, "9")] {
+            run(&["ip", "link", "set", &sim.pf(), "vf", &index.to_string(), "vlan", vlan]);
+        }
+        let found = vfs(&sim);
+        let indices: Vec<u32> = found.iter().map(|(index, _)| *index).collect();
+        assert_eq!(indices, (0..count).collect::<Vec<_>>());
+        let vlans = found.iter().filter(|(_, state)| state.vlan != 0);
+        let vlans: Vec<(u32, u16)> = vlans.map(|(index, state)| (*index, state.vlan)).collect();
+        let mut expected = vec![(0, 7), (count / 2, 8), (count - 1, 9)];
+        expected.dedup_by_key(|(index, _)| *index);
+        if count == 1 {
+            expected = vec![(0, 9)];
+        }
+        assert_eq!(vlans, expected, "{count} VFs");
+    }
+}
+
+#[test]
+fn the_last_of_a_thousand_vfs_is_attached_and_restored() {
+    let (sim, pod, plugin) = (Netdevsim::switchdev(1000), Pod::new("many"), Plugin::new());
+    let before = vfs(&sim);
+    let conf = conf(
+        &sim.vf_id(999),
+        &json!({"vlan": 300, "trust": "on", "mac": "02:00:00:00:09:99"}),
+    );
+    plugin.add(&pod, &conf);
+    let during = vfs(&sim);
+    assert_eq!(during.len(), 1000);
+    assert_eq!(during[..999], before[..999], "nobody else's");
+    let vf = during[999].1;
+    assert_eq!((vf.vlan, vf.trust), (300, Some(true)));
+    assert!(pod.link("net1").is_some());
+    plugin.del(&pod, &conf);
+    assert_eq!(vfs(&sim), before);
+    assert!(plugin.state_files().is_empty());
 }

@@ -1,14 +1,14 @@
 //! Reading what is about to change.
 
-use hardwire_pci::Sysfs;
 use hardwire_pci::netlink::{Link, Socket, VfState};
+use hardwire_pci::{DeviceId, Sysfs};
 
 use crate::Context;
 use crate::config::NetConf;
 use crate::device::Candidate;
 use crate::idle::boot_id;
 use crate::journal::{OriginalLink, OriginalVf};
-use crate::pf::{OriginalTrunk, Pf, VfPort, Wanted};
+use crate::pf::{AdminMac, InForce, OriginalTrunk, Pf, PfError, VfPort, Wanted};
 use crate::protocol::{CniError, code};
 use crate::report::daemon_listens;
 
@@ -55,16 +55,26 @@ pub(super) fn vf(
     };
     let touched = conf.vf.mac.is_some() || !conf.vf.needing_a_pf().is_empty();
     let idle = idle(candidate, &pf, index, context);
-    if !touched && idle.as_ref().is_none_or(|idle| idle.in_force) {
+    if !touched && idle.as_ref().is_none_or(|idle| idle.in_force.is_some()) {
         return Ok(None);
     }
-    let (pf_id, state) = match &idle {
-        Some(idle) if idle.in_force => (pf.id, idle.state),
-        _ => {
-            let mut port = VfPort { socket, pf, vf: index };
-            let state = port.read().map_err(|error| CniError::new(code::REFUSED, error))?;
-            (port.pf.id, state)
-        }
+    let known = idle.as_ref().filter(|idle| idle.in_force.is_some());
+    let pf_id = pf.id.clone();
+    // Told before the PF is asked: from then on it is as the answer says, until something happens to it.
+    let in_force = match known {
+        Some(idle) => idle.in_force,
+        None => in_force(&pf.id, context),
+    };
+    let state = match known {
+        Some(idle) => idle.state,
+        None => match (VfPort { socket, pf, vf: index }).read() {
+            Ok(state) => state,
+            Err(error @ PfError::Untold { .. }) => match untold(conf, index, idle.as_ref(), &error)? {
+                Some(state) => state,
+                None => return Ok(None),
+            },
+            Err(error) => return Err(CniError::new(code::REFUSED, error)),
+        },
     };
     let wanted = Wanted::new(&conf.vf, &state, idle.as_ref().map(|idle| &idle.state));
     if wanted.is_empty() {
@@ -76,14 +86,37 @@ pub(super) fn vf(
         index,
         state,
         requested,
+        admin_mac: known.map(|idle| idle.admin_mac).unwrap_or_default(),
+        in_force,
     };
     Ok(Some((original, wanted)))
 }
 
+/// What to take for the state of a VF that the kernel cannot tell: what it was like when last seen idle. Without that,
+/// nothing is set that could not be put back; `None` where nothing is asked for.
+fn untold(conf: &NetConf, index: u32, idle: Option<&Idle>, error: &PfError) -> Result<Option<VfState>, CniError> {
+    let mut fields = conf.vf.needing_a_pf();
+    fields.extend(conf.vf.mac.map(|_| "mac"));
+    if fields.is_empty() {
+        tracing::warn!("{error}: VF {index} is attached as it is");
+        return Ok(None);
+    }
+    if let Some(idle) = idle {
+        tracing::warn!("{error}: VF {index} is taken to be as it was when last seen idle");
+        return Ok(Some(idle.state));
+    }
+    let msg = format!(
+        "{}: not set on VF {index}, for what it is now could not be put back: {error}",
+        fields.join(", ")
+    );
+    Err(CniError::new(code::REFUSED, msg))
+}
+
 struct Idle {
     state: VfState,
-    /// No event of the PF came since.
-    in_force: bool,
+    admin_mac: AdminMac,
+    /// None if an event of the PF came since.
+    in_force: Option<InForce>,
 }
 
 /// What the daemon saw of a VF while nobody had it; `None` if that is of another boot, PF or interface.
@@ -98,11 +131,16 @@ fn idle(candidate: &Candidate, pf: &Pf, index: u32, context: &Context) -> Option
     if !(same_vf && same_link && same_driver && boot_id().is_ok_and(|boot| boot == record.boot)) {
         return None;
     }
-    let in_force = context.idle.generation(&pf.id) == Some(vf.generation) && daemon_listens(&context.state);
     Some(Idle {
         state: vf.state,
-        in_force,
+        admin_mac: vf.admin_mac,
+        in_force: in_force(&pf.id, context).filter(|now| now.generation == vf.generation),
     })
+}
+
+/// What is in force of a PF's records, while somebody would hear of its events.
+fn in_force(pf: &DeviceId, context: &Context) -> Option<InForce> {
+    context.idle.in_force(pf).filter(|_| daemon_listens(&context.state))
 }
 
 /// The VF's trunk, where VLANs are to be added to it.

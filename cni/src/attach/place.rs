@@ -2,8 +2,8 @@
 
 use std::os::fd::AsFd;
 
-use hardwire_pci::IfName;
 use hardwire_pci::netlink::{Link, LinkFlags, NetlinkError, Socket};
+use hardwire_pci::{IfName, instance};
 
 use super::{host_network, original};
 use crate::Context;
@@ -43,6 +43,8 @@ pub fn place(
     let vf = phases.time(Phase::Pf, || original::vf(candidate, conf, context, host))?;
     let (vf, wanted) = vf.unzip();
     record.vf = vf;
+    let name = candidate.link.as_ref().map(|link| link.name.as_str());
+    record.instance = instance(sysfs, &record.device, name);
     record.trunk = original::trunk(candidate, conf, sysfs)?;
     if let (Some(link), Some(used)) = (&candidate.link, &candidate.node_use) {
         record.host_network = Some(host_network::read(link, used, host)?);

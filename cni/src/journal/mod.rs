@@ -10,9 +10,10 @@ mod store;
 mod unreadable;
 mod waiting;
 
+pub use crate::pf::OriginalVf;
 pub(crate) use lock::lock_within;
 pub use lock::{DeviceLock, LockError};
-pub use record::{Ending, HostNetwork, Ipam, OriginalLink, OriginalVf, Owner, PodName, Record, Step, Target};
+pub use record::{Ending, HostNetwork, Ipam, OriginalLink, Owner, PodName, Record, Step, Target};
 pub use store::{Journal, JournalError};
 pub use unreadable::{Salvaged, Unreadable};
 pub use waiting::{Waiting, Watch};

@@ -1,11 +1,11 @@
 //! What a record holds: enough to put everything back without any other source.
 
-use hardwire_pci::netlink::{Kept, VfState};
+use hardwire_pci::netlink::Kept;
 use hardwire_pci::{DeviceId, IfName, MacAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::netns::NetnsIdentity;
-use crate::pf::OriginalTrunk;
+use crate::pf::{OriginalTrunk, OriginalVf};
 use crate::protocol::{CniArgs, ContainerId, NetworkName};
 
 /// One attachment.
@@ -17,6 +17,10 @@ pub struct Record {
     pub attempt: String,
     /// The device.
     pub device: DeviceId,
+    /// What tells it from one that was made later under the same id ([`hardwire_pci::instance`]); none where that is not
+    /// known.
+    #[serde(default)]
+    pub instance: Option<u64>,
     /// Who has it.
     pub owner: Owner,
     /// How far the attachment got.
@@ -184,19 +188,6 @@ fn since_boot() -> u64 {
     let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
     let seconds = uptime.split('.').next().unwrap_or_default();
     seconds.parse().unwrap_or_default()
-}
-
-/// A VF as its PF showed it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OriginalVf {
-    /// The PF.
-    pub pf: DeviceId,
-    /// Index on it.
-    pub index: u32,
-    /// The attributes before.
-    pub state: VfState,
-    /// The attributes as they were asked for: what differs between the two was touched.
-    pub requested: VfState,
 }
 
 /// What IPAM DEL needs, for a release without a caller.

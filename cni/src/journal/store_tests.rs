@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::journal::{Ipam, OriginalLink, OriginalVf, Owner, Step, Target};
 use crate::netns::NetnsIdentity;
+use crate::pf::AdminMac;
 
 fn record(device: &str, container: &str) -> Record {
     Record {
@@ -23,6 +24,7 @@ fn record(device: &str, container: &str) -> Record {
                 inode: 4_026_532_000,
             },
         },
+        instance: Some(7),
         step: Step::Begun,
         target: Target::default(),
         link: Some(OriginalLink {
@@ -42,6 +44,8 @@ fn record(device: &str, container: &str) -> Record {
                 vlan: 100,
                 ..VfState::default()
             },
+            admin_mac: AdminMac::Unset,
+            in_force: None,
         }),
         trunk: None,
         ipam: Some(Ipam {

@@ -58,6 +58,7 @@ pub(super) fn find(
     };
     let record = Record {
         version: Record::VERSION,
+        instance: None,
         attempt: format!("host-device-{}-{ifname}", environment.container_id()?),
         owner: Owner {
             network: base.name.clone(),

@@ -16,6 +16,7 @@ use crate::Context;
 use crate::device::is_link_of;
 use crate::journal::{OriginalLink, OriginalVf, Owner, Record, Step, Target};
 use crate::netns::{Netns, NetnsIdentity};
+use crate::pf::AdminMac;
 use crate::protocol::{CniError, Environment, NetworkName, code};
 
 /// What its cache holds, as far as a release needs it.
@@ -26,8 +27,14 @@ struct Cache {
     device_id: String,
     #[serde(rename = "OrigVfState", default)]
     original: OrigVfState,
+    #[serde(rename = "MAC", default)]
+    mac: Option<String>,
     #[serde(default)]
     vlan: Option<i64>,
+    #[serde(rename = "vlanQoS", default)]
+    vlan_qos: Option<i64>,
+    #[serde(rename = "vlanProto", default)]
+    vlan_proto: Option<String>,
     #[serde(default)]
     min_tx_rate: Option<i64>,
     #[serde(default)]
@@ -106,6 +113,7 @@ pub(super) fn find(
     let netns_path = environment.netns.clone().unwrap_or_default();
     let record = Record {
         version: Record::VERSION,
+        instance: None,
         attempt: format!("sriov-cni-{container_id}-{ifname}"),
         owner: Owner {
             network,
@@ -176,36 +184,43 @@ impl Cache {
         Some(OriginalVf {
             pf,
             index,
-            requested: self.touched(state),
+            requested: self.set(state),
             state,
+            admin_mac: AdminMac::Unknown,
+            in_force: None,
         })
     }
 
-    /// A state that differs from `state` in each attribute that sriov-cni set, so that each of them is put back.
-    fn touched(&self, state: VfState) -> VfState {
-        let mut touched = state;
-        let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-        // It sets and restores the admin MAC whenever it has one.
-        touched.mac = None;
+    /// The state with each attribute that sriov-cni set as it set it.
+    fn set(&self, state: VfState) -> VfState {
+        fn number<T: TryFrom<i64>>(field: Option<i64>, before: T) -> T {
+            field.and_then(|number| T::try_from(number).ok()).unwrap_or(before)
+        }
+        let is = |field: &Option<String>, word: &str| field.as_ref().map(|text| text.eq_ignore_ascii_case(word));
+        let on =
+            |field: &Option<String>, before| is(field, "").filter(|empty| !empty).map_or(before, |_| is(field, "on"));
+        let mut set = state;
+        // It restores the admin MAC whenever it has one, whether it had set it or not.
+        set.mac = self.mac.as_ref().and_then(|mac| mac.parse().ok());
         if self.vlan.is_some() {
-            touched.vlan = !state.vlan;
-        }
-        if self.min_tx_rate.is_some() || self.max_tx_rate.is_some() {
-            touched.max_tx_rate = !state.max_tx_rate;
-        }
-        if given(&self.spoofchk) {
-            touched.spoofchk = None;
-        }
-        if given(&self.trust) {
-            touched.trust = None;
-        }
-        if given(&self.link_state) {
-            touched.link_state = match state.link_state {
-                VfLinkState::Enable => VfLinkState::Disable,
-                VfLinkState::Auto | VfLinkState::Disable => VfLinkState::Enable,
+            set.vlan = number(self.vlan, state.vlan);
+            set.qos = number(self.vlan_qos, 0);
+            set.vlan_protocol = match is(&self.vlan_proto, "802.1ad") {
+                Some(true) => VlanProtocol::Dot1Ad,
+                _ => VlanProtocol::Dot1Q,
             };
         }
-        touched
+        set.min_tx_rate = number(self.min_tx_rate, state.min_tx_rate);
+        set.max_tx_rate = number(self.max_tx_rate, state.max_tx_rate);
+        set.spoofchk = on(&self.spoofchk, state.spoofchk);
+        set.trust = on(&self.trust, state.trust);
+        set.link_state = match self.link_state.as_deref() {
+            Some("enable") => VfLinkState::Enable,
+            Some("disable") => VfLinkState::Disable,
+            Some("auto") => VfLinkState::Auto,
+            _ => state.link_state,
+        };
+        set
     }
 }
 

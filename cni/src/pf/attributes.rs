@@ -3,6 +3,7 @@
 use hardwire_pci::MacAddr;
 use hardwire_pci::netlink::{VfLinkState, VfState, VlanProtocol};
 
+use super::original::{OriginalVf, OwnAddress};
 use crate::config::VfSettings;
 use crate::kernel::VfAttribute;
 
@@ -76,8 +77,6 @@ pub(super) fn after(attributes: &[VfAttribute], before: &VfState) -> VfState {
 /// What to set so that a VF in state `other` is in state `target` again. A setting that the driver could not tell before
 /// cannot be put back: it is no part of the state.
 pub(super) fn differing(target: &VfState, other: &VfState) -> Vec<VfAttribute> {
-    let vlan = |state: &VfState| (state.vlan, state.qos, state.vlan_protocol);
-    let rate = |state: &VfState| (state.min_tx_rate, state.max_tx_rate);
     let (id, qos, protocol) = vlan(target);
     let (min, max) = rate(target);
     let attributes = [
@@ -97,15 +96,51 @@ pub(super) fn differing(target: &VfState, other: &VfState) -> Vec<VfAttribute> {
     attributes.into_iter().flatten().collect()
 }
 
-/// What to set after an attachment that asked for `requested`. A VF driver that comes up reports its own address, which
-/// some PFs (igb) then show as admin MAC where none was set; nobody asked for it, and it goes again.
-pub(super) fn to_restore(original: &VfState, requested: &VfState) -> Vec<VfAttribute> {
-    let mut attributes = differing(original, requested);
+/// What to set after an attachment. An admin MAC that nobody had set is none again, whatever was shown. A VF driver that
+/// comes up reports its own address, which some PFs (igb) then show as admin MAC where none was set; nobody asked for it,
+/// and it goes again.
+pub(super) fn to_restore(vf: &OriginalVf) -> Vec<VfAttribute> {
+    let mut attributes = differing(&vf.state, &vf.requested);
     let unset = VfAttribute::Mac(MacAddr::ZERO);
-    if !attributes.is_empty() && original.mac == Some(MacAddr::ZERO) && !attributes.contains(&unset) {
+    if let Some(touched) = attributes.iter_mut().find(|a| matches!(a, VfAttribute::Mac(_))) {
+        if vf.admin_mac().is_none() {
+            *touched = unset;
+        }
+    } else if !attributes.is_empty() && vf.state.mac == Some(MacAddr::ZERO) {
         attributes.insert(0, unset);
     }
     attributes
+}
+
+/// Whether an attribute that is to be restored is still as the attachment left it, in a VF that is in state `now`.
+pub(super) fn is_ours(attribute: &VfAttribute, vf: &OriginalVf, now: &VfState, own: OwnAddress) -> bool {
+    let requested = &vf.requested;
+    match attribute {
+        VfAttribute::Mac(_) => foreign_mac(vf, now, own).is_none(),
+        VfAttribute::Vlan { .. } => vlan(now) == vlan(requested),
+        VfAttribute::Rate { .. } => rate(now) == rate(requested),
+        VfAttribute::SpoofCheck(_) => now.spoofchk == requested.spoofchk,
+        VfAttribute::LinkState(_) => now.link_state == requested.link_state,
+        VfAttribute::Trust(_) => now.trust == requested.trust,
+    }
+}
+
+/// The admin MAC that the PF shows, if it is neither the attachment's nor what the VF's driver told. A VF with an admin MAC
+/// has no other address of its own making, unless it is trusted to.
+pub(super) fn foreign_mac(vf: &OriginalVf, now: &VfState, own: OwnAddress) -> Option<MacAddr> {
+    let is_free = vf.requested.mac == vf.state.mac || now.trust == Some(true);
+    let told = [own.before, own.now.filter(|_| is_free)];
+    let ours = [vf.requested.mac, vf.state.mac, Some(MacAddr::ZERO)];
+    now.mac
+        .filter(|mac| !told.contains(&Some(*mac)) && !ours.contains(&Some(*mac)))
+}
+
+fn vlan(state: &VfState) -> (u16, u8, VlanProtocol) {
+    (state.vlan, state.qos, state.vlan_protocol)
+}
+
+fn rate(state: &VfState) -> (u32, u32) {
+    (state.min_tx_rate, state.max_tx_rate)
 }
 
 /// Whether `state` shows the attribute with this value.

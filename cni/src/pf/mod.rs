@@ -4,17 +4,21 @@
 //! kernel applies a message's attributes one by one and stops at the first refusal, so an undo never assumes all or nothing.
 
 mod address;
+mod admin_mac;
 mod attributes;
+mod original;
 mod trunk;
 
 use std::fmt;
 
 use hardwire_pci::netlink::{NetlinkError, Socket, VfState};
-use hardwire_pci::{DeviceId, Sysfs, pf_interface};
+use hardwire_pci::{DeviceId, MacAddr, Sysfs, pf_interface};
 
 use crate::config::VfSettings;
 use crate::kernel::{VfAttribute, set_vf};
 
+pub use admin_mac::{AdminMac, AdminMacSight};
+pub use original::{InForce, OriginalVf, OwnAddress};
 pub use trunk::{OriginalTrunk, TrunkError};
 
 /// A PF that can be asked: it has an interface in the host's namespace.
@@ -67,6 +71,14 @@ pub enum PfError {
         /// The kernel's words.
         source: NetlinkError,
     },
+    /// The kernel cannot tell: the VFs are too many for one message, or have attributes that it leaves no room for.
+    #[error(
+        "{pf}: the attributes of its VFs are not known, for they do not fit into a message of the kernel (EMSGSIZE)"
+    )]
+    Untold {
+        /// The PF.
+        pf: Pf,
+    },
     /// It does not list the VF.
     #[error("{pf} does not report a VF {vf}")]
     NoVf {
@@ -92,9 +104,13 @@ impl VfPort<'_> {
     /// What the PF holds about the VF now.
     pub fn read(&mut self) -> Result<VfState, PfError> {
         let state = self.socket.vf(self.pf.index, self.vf);
-        let state = state.map_err(|source| PfError::Read {
-            pf: self.pf.clone(),
-            source,
+        let state = state.map_err(|source| {
+            let pf = self.pf.clone();
+            if source.is_too_long() {
+                PfError::Untold { pf }
+            } else {
+                PfError::Read { pf, source }
+            }
         })?;
         state.ok_or_else(|| PfError::NoVf {
             pf: self.pf.clone(),
@@ -114,25 +130,67 @@ impl VfPort<'_> {
         }
     }
 
-    /// Puts back what an attachment may have touched: what differs between `original` and `requested`, and an admin MAC
-    /// that was not set.
-    pub fn restore(&mut self, original: &VfState, requested: &VfState) -> Result<(), PfError> {
-        let touched = attributes::to_restore(original, requested);
-        if touched.is_empty() || set_vf(self.socket, self.pf.index, self.vf, &touched).is_ok() {
-            return Ok(());
+    /// Puts back what an attachment may have touched: what differs between what it found and what it asked for, and an admin
+    /// MAC that was not set. Where others may have changed the VF meanwhile (`in_doubt`), only what is still as the
+    /// attachment left it: the rest is theirs. Tells the admin MAC that is.
+    pub fn restore(&mut self, vf: &OriginalVf, in_doubt: bool, own: OwnAddress) -> Result<Option<MacAddr>, PfError> {
+        let mut touched = attributes::to_restore(vf);
+        let mut foreign = None;
+        if in_doubt && !touched.is_empty() {
+            match self.read() {
+                Ok(now) => {
+                    touched.retain(|attribute| self.is_to_restore(attribute, vf, &now, own));
+                    foreign = attributes::foreign_mac(vf, &now, own);
+                }
+                // The next pod is not to inherit what cannot be seen.
+                Err(PfError::Untold { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
+        if !touched.is_empty() && set_vf(self.socket, self.pf.index, self.vf, &touched).is_err() {
+            self.restore_singly(touched)?;
+        }
+        Ok(foreign)
+    }
+
+    fn restore_singly(&mut self, touched: Vec<VfAttribute>) -> Result<(), PfError> {
         // The message stopped at what the driver refuses; that one may never have been changed. Set what differs, singly.
-        let now = self.read()?;
+        let now = match self.read() {
+            Ok(now) => Some(now),
+            Err(PfError::Untold { .. }) => None,
+            Err(error) => return Err(error),
+        };
         let mut refused = None;
         for attribute in touched
             .into_iter()
-            .filter(|attribute| !attributes::is_set(attribute, &now))
+            .filter(|attribute| !now.is_some_and(|now| attributes::is_set(attribute, &now)))
         {
-            if let Err(source) = set_vf(self.socket, self.pf.index, self.vf, &[attribute]) {
-                refused.get_or_insert_with(|| self.refused(&attribute, source));
+            match set_vf(self.socket, self.pf.index, self.vf, &[attribute]) {
+                Ok(()) => {}
+                // What a driver cannot set it was not set to.
+                Err(source) if now.is_none() && is_unsupported(&source) => {}
+                Err(source) => {
+                    refused.get_or_insert_with(|| self.refused(&attribute, source));
+                }
             }
         }
         refused.map_or(Ok(()), Err)
+    }
+
+    fn is_to_restore(&self, attribute: &VfAttribute, vf: &OriginalVf, now: &VfState, own: OwnAddress) -> bool {
+        if attributes::is_set(attribute, now) {
+            return false;
+        }
+        let is_ours = attributes::is_ours(attribute, vf, now, own);
+        if !is_ours {
+            let before = attributes::described(attribute);
+            tracing::warn!(
+                "{}, VF {}: somebody changed what was to be {before} again while a pod had it: it is left to them",
+                self.pf,
+                self.vf
+            );
+        }
+        is_ours
     }
 
     /// The attributes that are not as in `expected`, described as they should be.
@@ -147,8 +205,16 @@ impl VfPort<'_> {
     /// The first attribute, in the kernel's order, that was not applied. One that had its value before looks applied
     /// whatever happened: asking for it alone, which changes nothing, tells.
     fn name_the_refused(&mut self, wanted: &[VfAttribute], before: &VfState, source: NetlinkError) -> PfError {
+        let all = || wanted.iter().map(attributes::described).collect::<Vec<_>>().join(", ");
+        let refused_all = |pf: Pf, vf, source| PfError::Refused {
+            pf,
+            vf,
+            attribute: all(),
+            source,
+        };
         let now = match self.read() {
             Ok(now) => now,
+            Err(PfError::Untold { pf }) => return refused_all(pf, self.vf, source),
             Err(unreadable) => return unreadable,
         };
         for attribute in wanted {
@@ -161,13 +227,7 @@ impl VfPort<'_> {
                 return self.refused(attribute, source);
             }
         }
-        let all = wanted.iter().map(attributes::described).collect::<Vec<_>>().join(", ");
-        PfError::Refused {
-            pf: self.pf.clone(),
-            vf: self.vf,
-            attribute: all,
-            source,
-        }
+        refused_all(self.pf.clone(), self.vf, source)
     }
 
     fn refused(&self, attribute: &VfAttribute, source: NetlinkError) -> PfError {
@@ -178,6 +238,10 @@ impl VfPort<'_> {
             source,
         }
     }
+}
+
+fn is_unsupported(source: &NetlinkError) -> bool {
+    source.errno() == Some(rustix::io::Errno::OPNOTSUPP.raw_os_error())
 }
 
 /// Attributes to set for an attachment, in one message.

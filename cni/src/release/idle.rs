@@ -2,7 +2,8 @@
 
 use hardwire_pci::netlink::{Socket, VfState};
 
-use super::{ReleaseError, link, refused, restore_vf};
+use super::pf::{Told, restore_vf};
+use super::{ReleaseError, link, refused};
 use crate::Context;
 use crate::idle::IdleRecord;
 use crate::journal::{OriginalVf, Owner, Record, Step, Target};
@@ -39,20 +40,23 @@ fn restore(
         index: vf.index,
         state: vf.state,
         requested: *now,
+        admin_mac: vf.admin_mac,
+        in_force: None,
     });
     let Some(record) = as_if_attached(idle, vf) else {
         return Ok(());
     };
-    let pf = record
-        .vf
-        .as_ref()
-        .map_or(Ok(()), |vf| restore_vf(context, &record, vf, host));
     let found = interface.map(|index| host.link_by_index(index)).transpose();
     let found = found.map_err(|source| refused(&record, "looking at it on the host", source))?;
-    let restored = found
-        .flatten()
-        .map_or(Ok(()), |found| link::restore_on_host(context, &record, &found, host));
-    pf.and(restored)
+    let found = found.flatten();
+    // It is asked for where the PF has just been seen.
+    let told = record.vf.as_ref().map_or(Ok(Told::NOTHING_TO_TELL), |vf| {
+        restore_vf(context, &record, vf, found.as_ref(), host)
+    });
+    let restored = found.map_or(Ok(()), |found| {
+        link::restore_on_host(context, &record, &found, None, host)
+    });
+    told.and(restored)
 }
 
 /// What a release goes by. Nobody owned it, and nothing that a release does on the host asks who did.
@@ -62,6 +66,7 @@ fn as_if_attached(idle: &IdleRecord, vf: Option<OriginalVf>) -> Option<Record> {
         version: Record::VERSION,
         attempt: String::new(),
         device: idle.device.clone(),
+        instance: None,
         owner: Owner {
             network: name.parse().ok()?,
             container_id: name.parse().ok()?,

@@ -6,23 +6,26 @@ use hardwire_pci::netlink::{Link, LinkFlags, NetlinkError, Socket};
 use hardwire_pci::{IfName, MacAddr};
 
 use super::find::{Location, find};
+use super::pf::{self, PfLocation};
 use super::stand_in::stand_in;
 use super::{ReleaseError, refused};
 use crate::Context;
-use crate::journal::{OriginalLink, Record};
+use crate::journal::{OriginalLink, OriginalVf, Record};
 use crate::kernel::{LinkChange, add_altname, change_link, delete_altname};
 use crate::netns::{Entered, Netns};
-use crate::pf::{VfPort, pf_of};
+use crate::pf::VfPort;
 
 /// The flags that an administrator sets: up, promiscuous, all multicast.
 const RESTORED: LinkFlags = LinkFlags(LinkFlags::UP | LinkFlags::PROMISC | LinkFlags::ALLMULTI);
 
-/// The mirror of the move: one message with namespace, name, address, MTU and flags.
+/// The mirror of the move: one message with namespace, name, address, MTU and flags. With `foreign_mac`, an admin MAC that
+/// somebody gave the VF meanwhile, that is its address: it takes no other.
 pub(super) fn bring_back(
     context: &Context,
     record: &Record,
     mut pod: Entered,
     link: &Link,
+    foreign_mac: Option<MacAddr>,
     host: &mut Socket,
 ) -> Result<(), ReleaseError> {
     let Some(original) = &record.link else { return Ok(()) };
@@ -51,7 +54,7 @@ pub(super) fn bring_back(
     let change = LinkChange {
         netns: Some(own.as_fd()),
         name: Some(name.clone()),
-        mac: original.mac.filter(|mac| link.mac() != Some(*mac)),
+        mac: foreign_mac.or(original.mac).filter(|mac| link.mac() != Some(*mac)),
         mtu: differing_mtu(link, original),
         alias: differing_alias(link, original),
         flags: Some((LinkFlags(original.flags), RESTORED)),
@@ -65,14 +68,17 @@ pub(super) fn bring_back(
         let Location::Host(link) = find(context, record, host)? else {
             return Err(refused(record, "moving it back to the host", source));
         };
-        return restore_on_host(context, record, &link, host);
+        return restore_on_host(context, record, &link, foreign_mac, host);
     }
     if taken {
         return Err(name_taken(record, original, &name));
     }
     let back = host.link_by_name(original.name.as_str());
     let back = back.map_err(|source| refused(record, "looking at it on the host", source))?;
-    back.map_or(Ok(()), |link| restore_on_host(context, record, &link, host))
+    // The move told the PF the address, unless it was that before.
+    let tell = to_tell_after(record).filter(|_| change.mac.is_none() && foreign_mac.is_none());
+    let mac = foreign_mac.or(original.mac);
+    back.map_or(Ok(()), |link| put_right(context, record, &link, mac, tell, host))
 }
 
 /// Takes from it the alternative names that other interfaces of the host got meanwhile: the kernel refuses the move of a
@@ -102,16 +108,37 @@ fn is_taken(done: &Result<(), NetlinkError>) -> bool {
     errno == Some(rustix::io::Errno::EXIST.raw_os_error())
 }
 
-/// Puts right whatever differs on an interface that is on the host. Sends nothing if nothing does.
+/// Puts right whatever differs on an interface that is on the host. Sends nothing if nothing does. `foreign_mac` is as in
+/// [`bring_back`].
 pub(super) fn restore_on_host(
     context: &Context,
     record: &Record,
     link: &Link,
+    foreign_mac: Option<MacAddr>,
+    host: &mut Socket,
+) -> Result<(), ReleaseError> {
+    let original = record.link.as_ref().and_then(|original| original.mac);
+    let mac = foreign_mac.or(original);
+    let tell = to_tell_after(record).filter(|_| foreign_mac.is_none());
+    put_right(context, record, link, mac, tell, host)
+}
+
+/// Of a VF whose driver has to tell its PF its address again: another one, to be told before.
+fn to_tell_after(record: &Record) -> Option<MacAddr> {
+    record.vf.as_ref().and_then(OriginalVf::to_tell_after)
+}
+
+fn put_right(
+    context: &Context,
+    record: &Record,
+    link: &Link,
+    mac: Option<MacAddr>,
+    tell: Option<MacAddr>,
     host: &mut Socket,
 ) -> Result<(), ReleaseError> {
     let Some(original) = &record.link else { return Ok(()) };
     let index = link.index;
-    let mac = original.mac.filter(|mac| link.mac() != Some(*mac));
+    let mac = mac.filter(|mac| link.mac() != Some(*mac) || tell.is_some());
     let renamed = link.name != original.name.as_str();
     let mut flags = link.flags;
     if flags.is_up() && (mac.is_some() || renamed) {
@@ -121,7 +148,11 @@ pub(super) fn restore_on_host(
         flags = LinkFlags(flags.0 & !LinkFlags::UP);
     }
     if let Some(mac) = mac {
-        restore_mac(context, record, index, mac, host)?;
+        if let Some(other) = tell.filter(|_| link.mac() == Some(mac)) {
+            // The kernel passes on an address only if it is another one than before. A refusal is the next step's to tell.
+            drop(give(host, index, other));
+        }
+        restore_mac(context, record, original, index, mac, host)?;
     }
     let mut apply = |step: &str, change: LinkChange<'_>| {
         change_link(host, index, &change).map_err(|source| refused(record, step, source))
@@ -161,31 +192,45 @@ pub(super) fn restore_on_host(
 fn restore_mac(
     context: &Context,
     record: &Record,
+    original: &OriginalLink,
     index: u32,
     mac: MacAddr,
     host: &mut Socket,
 ) -> Result<(), ReleaseError> {
+    let refused = |source| refused(record, "restoring its MAC address", source);
+    let Err(source) = give(host, index, mac) else {
+        return Ok(());
+    };
+    // While an admin MAC stands in the way. One that somebody gave it meanwhile, it has when it resets.
+    let Some(vf) = &record.vf else {
+        return Err(refused(source));
+    };
+    if original.mac != Some(mac) {
+        tracing::warn!(device = %record.device, "it does not take its new admin MAC {mac} as address yet: {source}");
+        return Ok(());
+    }
+    let lift = |socket: &mut Socket, netns, pf| {
+        let mut port = VfPort {
+            socket,
+            pf,
+            vf: vf.index,
+        };
+        port.give_address(netns, index, mac, vf.admin_mac())
+    };
+    let given = match pf::locate(context, &vf.pf) {
+        PfLocation::Host(pf) => lift(host, None, pf),
+        PfLocation::Elsewhere(pf, mut there) => lift(&mut there, Some(host), pf),
+        PfLocation::Hidden | PfLocation::Gone => Err(source),
+    };
+    given.map_err(refused)
+}
+
+fn give(socket: &mut Socket, index: u32, mac: MacAddr) -> Result<(), NetlinkError> {
     let change = LinkChange {
         mac: Some(mac),
         ..LinkChange::default()
     };
-    let Err(source) = change_link(host, index, &change) else {
-        return Ok(());
-    };
-    let port = record
-        .vf
-        .as_ref()
-        .and_then(|vf| Some((vf, pf_of(&vf.pf, &context.sysfs)?)));
-    let given = match port {
-        Some((vf, pf)) => VfPort {
-            socket: host,
-            pf,
-            vf: vf.index,
-        }
-        .give_address(None, index, mac, vf.state.mac),
-        None => Err(source),
-    };
-    given.map_err(|source| refused(record, "restoring its MAC address", source))
+    change_link(socket, index, &change)
 }
 
 fn differing_mtu(link: &Link, original: &OriginalLink) -> Option<u32> {

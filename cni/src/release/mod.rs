@@ -9,21 +9,24 @@ mod find;
 mod host_network;
 mod idle;
 mod link;
+mod pf;
 mod reclaim;
 mod stand_in;
 
-use hardwire_pci::DeviceId;
-use hardwire_pci::netlink::{NetlinkError, Socket};
+use hardwire_pci::netlink::{Link, NetlinkError, Socket};
+use hardwire_pci::{DeviceId, instance};
 
 use crate::Context;
-use crate::journal::{JournalError, OriginalVf, Record};
+use crate::journal::{JournalError, Record};
 use crate::kernel::{LinkChange, change_link};
 use crate::netns::NetnsError;
-use crate::pf::{PfError, TrunkError, VfPort, pf_of};
+use crate::pf::{PfError, TrunkError};
 use crate::queue::FairLock;
 use crate::report::{Phase, Phases};
 
 pub use addresses::{release_ipam, release_lease, release_stale_leases};
+use pf::Told;
+
 pub use find::{Location, find};
 pub use idle::return_to_idle;
 pub use reclaim::{is_abandoned, is_orphaned, reclaim};
@@ -86,7 +89,7 @@ pub enum ReleaseError {
 pub enum Outcome {
     /// All is as it was, or the device is gone; the record is removed.
     Done,
-    /// The device is in a namespace that cannot be reached. The kernel brings it back when that ends; record and
+    /// The device, or its PF, is in a namespace that cannot be reached. The kernel brings it back when that ends; record and
     /// attributes stay for then.
     Unreachable,
 }
@@ -103,6 +106,11 @@ pub fn release(
         // It may be up, in a namespace that the application made: it keeps the VLAN that isolates it.
         return Ok(Outcome::Unreachable);
     }
+    if is_another(context, record, &location) {
+        tracing::info!(device = %record.device, "it was made anew since, as another device: nothing of it is changed");
+        phases.time(Phase::Journal, || context.journal.remove(&record.device))?;
+        return Ok(Outcome::Done);
+    }
     if let (Location::Pod { entered, link }, Some(_)) = (&mut location, &record.vf)
         && link.flags.is_up()
     {
@@ -113,8 +121,8 @@ pub fn release(
     }
     // The PF first: while an admin MAC is set, some drivers take no other address (igb), and some take no reset of
     // theirs without trust. Whatever it says, the interface still goes home.
-    let pf = record.vf.as_ref().map_or(Ok(()), |vf| {
-        phases.time(Phase::Pf, || restore_vf(context, record, vf, host))
+    let pf = record.vf.as_ref().map_or(Ok(Told::NOTHING_TO_TELL), |vf| {
+        phases.time(Phase::Pf, || pf::restore_vf(context, record, vf, location.link(), host))
     });
     let trunk = record
         .trunk
@@ -124,43 +132,47 @@ pub fn release(
         device: record.device.clone(),
         source,
     });
-    let pf = pf.and(trunk);
+    let pf = trunk.and(pf);
+    let foreign_mac = pf.as_ref().ok().and_then(|told| told.foreign_mac);
     let link = match location {
         Location::Pod { entered, link } => {
             let queued = phases.time(Phase::Lock, || FairLock::acquire(&context.state));
-            let back = phases.time(Phase::Move, || link::bring_back(context, record, entered, &link, host));
+            let back = phases.time(Phase::Move, || {
+                link::bring_back(context, record, entered, &link, foreign_mac, host)
+            });
             drop(queued);
             back
         }
-        Location::Host(link) => link::restore_on_host(context, record, &link, host),
+        Location::Host(link) => link::restore_on_host(context, record, &link, foreign_mac, host),
         Location::Bare | Location::Gone | Location::Unreachable => Ok(()),
     };
-    pf.and(link)?;
+    let told = pf?;
+    link?;
     host_network::restore(context, record, host)?;
+    if !told.is_told {
+        return Ok(Outcome::Unreachable);
+    }
     phases.time(Phase::Journal, || context.journal.remove(&record.device))?;
     Ok(Outcome::Done)
 }
 
-fn restore_vf(context: &Context, record: &Record, vf: &OriginalVf, host: &mut Socket) -> Result<(), ReleaseError> {
-    let Some(pf) = pf_of(&vf.pf, &context.sysfs) else {
-        tracing::info!(device = %record.device, pf = %vf.pf, "the PF is gone, and the VF's attributes with it");
-        return Ok(());
+/// Whether the device on the host is one that was made after the attachment, under the same id. What is in the pod is it.
+fn is_another(context: &Context, record: &Record, location: &Location) -> bool {
+    let name = match location {
+        Location::Host(link) => Some(link.name.as_str()),
+        Location::Bare => None,
+        Location::Pod { .. } | Location::Unreachable | Location::Gone => return false,
     };
-    match (VfPort {
-        socket: host,
-        pf,
-        vf: vf.index,
-    })
-    .restore(&vf.state, &vf.requested)
-    {
-        Err(PfError::NoVf { pf, vf }) => {
-            tracing::info!(device = %record.device, "{pf} has no VF {vf} any more");
-            Ok(())
+    let attached = record.instance;
+    attached.is_some_and(|attached| instance(&context.sysfs, &record.device, name).is_some_and(|now| now != attached))
+}
+
+impl Location {
+    fn link(&self) -> Option<&Link> {
+        match self {
+            Self::Pod { link, .. } | Self::Host(link) => Some(link),
+            Self::Bare | Self::Unreachable | Self::Gone => None,
         }
-        result => result.map_err(|source| ReleaseError::Pf {
-            device: record.device.clone(),
-            source: Box::new(source),
-        }),
     }
 }
 

@@ -54,7 +54,7 @@ pub fn reclaim(
             errors.extend(match release(context, &record, host, &mut Phases::begin()) {
                 Ok(Outcome::Done) => None,
                 Ok(Outcome::Unreachable) => {
-                    let msg = format!("{device} is in a namespace that cannot be reached");
+                    let msg = format!("{device}, or its PF, is in a namespace that cannot be reached");
                     Some(CniError::new(code::TRY_AGAIN, msg))
                 }
                 Err(error) => Some(CniError::new(code::REFUSED, error)),

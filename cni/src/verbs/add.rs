@@ -87,6 +87,7 @@ pub fn add(
         version: Record::VERSION,
         attempt: attempt(),
         device: candidate.device.id.clone(),
+        instance: None,
         owner,
         step: Step::Begun,
         target: Target {
@@ -355,7 +356,9 @@ impl Attempt<'_> {
         if ours(&context.journal, &self.record).is_some() {
             match release(context, &self.record, &mut host, self.phases) {
                 Ok(Outcome::Done) => {}
-                Ok(Outcome::Unreachable) => error = error.and_then_failed("undoing", &"the device cannot be reached"),
+                Ok(Outcome::Unreachable) => {
+                    error = error.and_then_failed("undoing", &"the device or its PF cannot be reached");
+                }
                 Err(failed) => error = error.and_then_failed("undoing", &failed),
             }
         }

@@ -11,7 +11,7 @@ use crate::config::{Base, NetConf};
 use crate::ipam::Delegate;
 use crate::journal::Record;
 use crate::netns::Netns;
-use crate::pf::{VfPort, pf_of};
+use crate::pf::{PfError, VfPort, pf_of};
 use crate::protocol::{CniError, Command, Environment, Interface, NextHop, SpecVersion, Success, code};
 
 /// Compares the pod, and the VF on its PF, with prevResult and the record.
@@ -118,14 +118,21 @@ fn check_routes(pod: &mut Socket, result: &Success) -> Result<(), CniError> {
 fn check_vf(context: &Context, record: &Record) -> Result<(), CniError> {
     let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("CHECK: {error}"));
     let Some(vf) = &record.vf else { return Ok(()) };
-    let pf = pf_of(&vf.pf, &context.sysfs).ok_or_else(|| failed(&format!("PF {} is gone", vf.pf)))?;
+    let pf =
+        pf_of(&vf.pf, &context.sysfs).ok_or_else(|| failed(&format!("PF {} has no interface on this host", vf.pf)))?;
     let mut socket = Socket::open().map_err(|error| failed(&error))?;
     let mut port = VfPort {
         socket: &mut socket,
         pf,
         vf: vf.index,
     };
-    let differing = port.differing(&vf.requested).map_err(|error| failed(&error))?;
+    let differing = match port.differing(&vf.requested) {
+        Err(error @ PfError::Untold { .. }) => {
+            tracing::warn!("CHECK: {error}");
+            return Ok(());
+        }
+        differing => differing.map_err(|error| failed(&error))?,
+    };
     if differing.is_empty() {
         return Ok(());
     }

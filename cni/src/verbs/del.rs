@@ -78,7 +78,7 @@ fn detach(context: &Context, environment: &Environment, seen: &Record, phases: &
     let released = match release(context, &record, &mut host, phases) {
         Ok(Outcome::Done) => Ok(()),
         Ok(Outcome::Unreachable) => {
-            tracing::warn!(device = %device, "in a namespace that cannot be reached: it is put right when that ends");
+            tracing::warn!(device = %device, "it or its PF is in a namespace that cannot be reached: it is put right when that ends");
             let left = Record {
                 step: Step::Released,
                 ipam: record.ipam.clone().filter(|_| ipam.is_err()),

@@ -1,13 +1,14 @@
 //! STATUS: could an ADD work now?
 //!
 //! Contract: CNI spec 1.1.0 "STATUS": 50 where it could not, 51 where existing attachments may have lost their network as
-//! well, which is so when every PF that the daemon knows is gone or without carrier. That all devices are in use is no
-//! reason: a runtime would declare the node not ready.
+//! well, which is so when every PF that the configuration can use is gone or without carrier: of a configuration that names
+//! its device that device's PF, else, as the device comes from a pool, each PF that the daemon knows. That all devices are in
+//! use is no reason: a runtime would declare the node not ready.
 
 use std::collections::BTreeSet;
 
 use hardwire_pci::netlink::Socket;
-use hardwire_pci::pf_interface;
+use hardwire_pci::{Device, DeviceId, pf_interface};
 use rustix::thread::{CapabilitySet, capabilities};
 
 use super::ownership::id_to_lock;
@@ -32,16 +33,19 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
             &"CAP_NET_ADMIN and CAP_SYS_ADMIN are needed to move a device into a pod",
         ));
     }
-    if conf.device.ways().next().is_some() {
+    let named = if conf.device.ways().next().is_some() {
         let id = id_to_lock(&conf, context, &mut host).map_err(|error| unavailable(&error))?;
         if !is_present(&id, context) {
             return Err(unavailable(&format!(
                 "{id}, which the configuration names, is not on this host"
             )));
         }
-    }
+        Some(id)
+    } else {
+        None
+    };
     NodeConfig::read(&context.plugin_config).map_err(|error| unavailable(&error))?;
-    if let Some(why) = cut_off(context, &mut host) {
+    if let Some(why) = cut_off(context, named.as_ref(), &mut host) {
         return Err(CniError::new(code::LIMITED, why));
     }
     let Some(plugin) = conf.base.ipam.as_deref() else {
@@ -52,9 +56,13 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
     Delegate::of_call(plugin, environment, stdin).run(Command::Status)
 }
 
-/// Why no device of the node reaches anything, by the daemon's records; `None` if one may, or if there are no records.
-fn cut_off(context: &Context, host: &mut Socket) -> Option<String> {
-    let records = context.idle.all();
+/// Why no device that the configuration can use reaches anything, by the daemon's records; `None` if one may, or if there
+/// are no records.
+fn cut_off(context: &Context, named: Option<&DeviceId>, host: &mut Socket) -> Option<String> {
+    let records = match named {
+        Some(id) => context.idle.get(id).into_iter().collect(),
+        None => context.idle.all(),
+    };
     let mut pfs = BTreeSet::new();
     for record in &records {
         // What has no PF has no carrier either while nobody uses it: it tells nothing.
@@ -63,6 +71,10 @@ fn cut_off(context: &Context, host: &mut Socket) -> Option<String> {
     let mut reasons = Vec::new();
     for pf in pfs {
         let Some((name, index)) = pf_interface(&context.sysfs, &pf) else {
+            // Without an interface here it may be in another namespace, with its carrier.
+            if Device::directory(&context.sysfs, &pf).exists() {
+                return None;
+            }
             reasons.push(format!("PF {pf} is gone"));
             continue;
         };
@@ -72,5 +84,5 @@ fn cut_off(context: &Context, host: &mut Socket) -> Option<String> {
             Err(_unknown) => return None,
         }
     }
-    (!reasons.is_empty()).then(|| format!("no device of this node has a network: {}", reasons.join(", ")))
+    (!reasons.is_empty()).then(|| format!("no device for this network reaches anything: {}", reasons.join(", ")))
 }

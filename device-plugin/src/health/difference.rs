@@ -99,6 +99,7 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use hardwire_cni::pf::AdminMac;
     use hardwire_pci::netlink::VfState;
 
     use super::*;
@@ -128,6 +129,7 @@ mod tests {
                     spoofchk: Some(true),
                     ..VfState::default()
                 },
+                admin_mac: AdminMac::Unset,
             }),
         }
     }

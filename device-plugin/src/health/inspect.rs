@@ -13,6 +13,7 @@ use hardwire_pci::netlink::{Link, NetlinkError, Socket, VfState};
 use hardwire_pci::{Device, DeviceId};
 use tracing::{info, warn};
 
+use super::admin_mac::admin_mac;
 use super::difference::difference;
 use crate::pools::Hardware;
 
@@ -25,16 +26,15 @@ pub struct Task {
     pub generation: u64,
     /// Whether nothing has happened for so long that what is seen is what stays.
     pub settled: bool,
+    /// Whether nothing has happened to the PF itself since the look before: what did happened to VFs.
+    pub only_vfs: bool,
     /// Its VFs.
     pub subjects: Vec<Subject>,
 }
 
 /// A VF to look at.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four facts of a VF that go together in any way"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a VF that go together in any way")]
 pub struct Subject {
     /// Which.
     pub id: DeviceId,
@@ -46,6 +46,8 @@ pub struct Subject {
     pub ours: bool,
     /// A driver was bound since its record was taken: its interface is another.
     pub rebound: bool,
+    /// It was not looked at while somebody had it.
+    pub unwatched: bool,
 }
 
 /// What became of a VF.
@@ -82,7 +84,8 @@ struct Pf<'a> {
     id: &'a DeviceId,
     index: u32,
     is_up: bool,
-    vfs: Vec<(u32, VfState)>,
+    /// None where the kernel cannot tell them: then nothing is known of them, and nobody can go by it.
+    vfs: Option<Vec<(u32, VfState)>>,
 }
 
 /// Looks at the VFs of one PF.
@@ -103,7 +106,7 @@ pub fn inspect(context: &Context, boot: &str, hardware: &Arc<Hardware>, task: &T
     Inspected {
         pf: task.pf.clone(),
         verdicts: task.subjects.iter().map(looked).collect(),
-        is_told: inspector.pf.is_some_and(|pf| pf.is_up),
+        is_told: inspector.pf.is_some_and(|pf| pf.is_up && pf.vfs.is_some()),
     }
 }
 
@@ -131,7 +134,7 @@ impl<'a> Inspector<'a> {
                 id: &task.pf,
                 index,
                 is_up: link.flags.is_up(),
-                vfs: socket.vfs(index)?,
+                vfs: vfs(&mut socket, &task.pf, index)?,
             })
         });
         Ok(Self {
@@ -147,7 +150,8 @@ impl<'a> Inspector<'a> {
     fn look(&mut self, subject: &Subject) -> Verdict {
         let before = self.context.idle.get(&subject.id);
         let before = before.filter(|record| record.boot == self.boot);
-        let seen = self.seen(&subject.id);
+        let only_vf = self.task.only_vfs && !subject.unwatched;
+        let seen = self.seen(&subject.id, before.as_ref(), only_vf);
         // Asked after the look: an attachment that began since leaves its record before it changes anything.
         let is_attached = !self
             .context
@@ -189,7 +193,7 @@ impl<'a> Inspector<'a> {
     }
 
     /// The device as it is.
-    fn seen(&mut self, id: &DeviceId) -> Option<IdleRecord> {
+    fn seen(&mut self, id: &DeviceId, before: Option<&IdleRecord>, only_vf: bool) -> Option<IdleRecord> {
         let device = self.hardware.inventory.get(id)?;
         let link = match device.netdev() {
             None => None,
@@ -197,13 +201,14 @@ impl<'a> Inspector<'a> {
         };
         let vf = self.pf.as_ref().and_then(|pf| {
             let index = device.vf_index()?;
-            let (_, state) = pf.vfs.iter().find(|(vf, _)| *vf == index)?;
+            let (_, state) = pf.vfs.iter().flatten().find(|(vf, _)| *vf == index)?;
             Some(IdleVf {
                 pf: pf.id.clone(),
                 pf_index: pf.index,
                 generation: self.task.generation,
                 index,
                 state: *state,
+                admin_mac: admin_mac(&self.context.sysfs, state, link.as_ref(), before, only_vf),
             })
         });
         Some(IdleRecord {
@@ -251,12 +256,12 @@ impl<'a> Inspector<'a> {
             warn!(%device, "not in its idle state: {error}");
         }
         if let Some(pf) = &mut self.pf {
-            match self.socket.vfs(pf.index) {
+            match vfs(&mut self.socket, pf.id, pf.index) {
                 Ok(vfs) => pf.vfs = vfs,
                 Err(error) => warn!(%device, "whether it is in its idle state is not known: {error}"),
             }
         }
-        let Some(after) = self.seen(device) else {
+        let Some(after) = self.seen(device, Some(before), false) else {
             return Verdict::Unknown;
         };
         match difference(before, &after, false) {
@@ -270,6 +275,17 @@ impl<'a> Inspector<'a> {
             warn!(device = %record.device, "its idle record is not written: {error}");
         }
         verdict
+    }
+}
+
+/// The VFs of a PF; `None` where the kernel cannot tell them.
+fn vfs(socket: &mut Socket, pf: &DeviceId, index: u32) -> Result<Option<Vec<(u32, VfState)>>, NetlinkError> {
+    match socket.vfs(index) {
+        Err(error) if error.is_too_long() => {
+            warn!(%pf, "the attributes of its VFs are not known, for they do not fit into a message of the kernel: {error}");
+            Ok(None)
+        }
+        vfs => vfs.map(Some),
     }
 }
 

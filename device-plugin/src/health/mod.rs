@@ -1,10 +1,12 @@
 //! Whether a device may be given out (rule 7: a free device is a clean device), as a function of what is known of it.
 //!
 //! - here: the judgement;
+//! - [`admin_mac`]: whether anybody set the admin MAC of a free VF;
 //! - [`difference`]: a free VF and its idle record;
 //! - [`inspect`]: taking, comparing and restoring idle records;
 //! - [`flap`]: a device that comes and goes stays away until it has been well for a while.
 
+pub mod admin_mac;
 pub mod difference;
 pub mod flap;
 pub mod inspect;

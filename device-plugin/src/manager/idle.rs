@@ -51,6 +51,8 @@ struct Watched {
     ours: Option<Instant>,
     /// Its VFs have been looked at since it settled.
     is_done: bool,
+    /// Only VFs of it changed since it was looked at, as far as is known.
+    only_vfs: bool,
 }
 
 // === impl Idle ===
@@ -86,8 +88,10 @@ impl Idle {
             in_force: false,
             ours: None,
             is_done: false,
+            only_vfs: false,
         });
         watched.events += 1;
+        watched.only_vfs = false;
         watched.last = now;
         watched.is_done = false;
         let was_in_force = std::mem::take(&mut watched.in_force);
@@ -96,6 +100,15 @@ impl Idle {
             self.withdraw(pf);
         }
         self.wanted.insert(pf.clone());
+    }
+
+    /// The same of an event that only a VF's own interface had.
+    pub(super) fn happened_to_vf(&mut self, pf: &DeviceId, now: Instant) {
+        let only_vfs = self.pfs.get(pf).is_some_and(|watched| watched.only_vfs);
+        self.happened(pf, now);
+        if let Some(watched) = self.pfs.get_mut(pf) {
+            watched.only_vfs = only_vfs;
+        }
     }
 
     /// Whether its VFs' records count.
@@ -152,6 +165,17 @@ impl Idle {
         }
     }
 
+    /// Removes the records of all other devices.
+    pub(super) fn forget_all_but(&self, known: &HashSet<&DeviceId>) {
+        for record in self.records.all() {
+            if !known.contains(&record.device)
+                && let Err(error) = self.records.remove(&record.device)
+            {
+                warn!(device = %record.device, "its idle record is not removed: {error}");
+            }
+        }
+    }
+
     /// How a VF differs from its record.
     pub(super) fn difference(&self, id: &DeviceId) -> Option<&str> {
         self.differences.get(id).map(String::as_str)
@@ -178,12 +202,12 @@ impl Idle {
         !self.wanted.is_empty()
     }
 
-    /// The PFs to look at now: how many events each has had, and whether it has settled.
-    pub(super) fn take_wanted(&mut self, now: Instant) -> Vec<(DeviceId, u64, bool)> {
+    /// The PFs to look at now: how many events each has had, whether it has settled, and whether only VFs of it changed.
+    pub(super) fn take_wanted(&mut self, now: Instant) -> Vec<(DeviceId, u64, bool, bool)> {
         let wanted = std::mem::take(&mut self.wanted).into_iter();
         let known = wanted.filter_map(|pf| {
             let watched = self.pfs.get(&pf)?;
-            Some((pf, watched.events, watched.last + SETTLED <= now))
+            Some((pf, watched.events, watched.last + SETTLED <= now, watched.only_vfs))
         });
         known.collect()
     }
@@ -213,7 +237,11 @@ impl Idle {
             return;
         };
         // Something happened while it was looked at: the next look decides.
-        if watched.events != events || !inspected.is_told || watched.in_force {
+        if watched.events != events {
+            return;
+        }
+        watched.only_vfs = inspected.is_told;
+        if !inspected.is_told || watched.in_force {
             return;
         }
         match self.records.set_generation(&inspected.pf, self.generation) {

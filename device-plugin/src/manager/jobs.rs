@@ -301,7 +301,7 @@ impl Manager {
     fn tasks(&mut self) -> Vec<(Task, u64)> {
         let wanted = self.idle.take_wanted(Instant::now());
         let mut tasks = Vec::new();
-        for (pf, events, settled) in wanted {
+        for (pf, events, settled, only_vfs) in wanted {
             let subjects = self.subjects(&pf);
             if !subjects.is_empty() {
                 let generation = self.idle.generation;
@@ -309,6 +309,7 @@ impl Manager {
                     pf,
                     generation,
                     settled,
+                    only_vfs,
                     subjects,
                 };
                 tasks.push((task, events));
@@ -338,6 +339,7 @@ impl Manager {
                     adopt: pool.pool.on_change == OnChange::Adopt || self.idle.is_adopting(id),
                     ours: self.idle.ended.contains(id),
                     rebound: self.idle.rebound.contains(id),
+                    unwatched: self.idle.is_distrusted(id),
                 });
             }
         }

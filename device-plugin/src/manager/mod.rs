@@ -206,6 +206,7 @@ impl Manager {
             Event::Overrun => Source::Overrun,
         });
         debug!(?event, "heard");
+        let mut of_link = false;
         let device = match event {
             Event::Overrun => {
                 warn!("events were lost: reading everything again");
@@ -240,25 +241,28 @@ impl Manager {
                 self.stale.places.insert(place);
                 self.debounce.heard(now);
                 self.search.want(now);
+                of_link = true;
                 owner
             }
             Event::Address(index) => return self.use_changed(Some(index), now),
             Event::DefaultRoute(index) => return self.use_changed(index, now),
         };
-        let pf = device.and_then(|device| jobs::pf_for(device)).cloned();
-        if let Some(pf) = pf {
-            self.pf_happened(&pf, now);
+        let pf = device.and_then(|device| Some((jobs::pf_for(device)?.clone(), device.pf().is_some())));
+        if let Some((pf, of_vf)) = pf {
+            self.pf_happened(&pf, of_vf && of_link, now);
         }
     }
 
     /// Something happened to a PF or to one of its VFs. Each ADD and DEL is such an event too: if each put all records of the PF
     /// out of use, many at once would go back to asking the PF.
-    fn pf_happened(&mut self, pf: &DeviceId, now: Instant) {
+    fn pf_happened(&mut self, pf: &DeviceId, only_vf: bool, now: Instant) {
         let mut vfs = self.hardware.inventory.devices.iter();
         let is_ours = |device: &Device| device.pf() == Some(pf) && self.context.journal.is_changing(&device.id);
         let still = self.idle.is_in_force(pf) && vfs.any(is_ours);
         if still || self.idle.is_in_force(pf) && self.idle.was_ours(pf, now) {
             self.idle.happened_by_us(pf, now, still);
+        } else if only_vf {
+            self.idle.happened_to_vf(pf, now);
         } else {
             self.idle.happened(pf, now);
         }

@@ -2,7 +2,7 @@
 //!
 //! The first list comes first: whatever can wait (idle records, podresources) is done once the pools are served.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -164,6 +164,7 @@ impl Manager {
         // Another instance would have refused us by now.
         let resources = manager.pools.iter().map(|pool| &pool.pool.resource);
         manager.surroundings.publisher.sweep(resources);
+        manager.forget_unlisted();
         manager.outstanding();
         Ok(manager)
     }
@@ -191,6 +192,13 @@ impl Manager {
                 pool.entries.entry(id).or_default().had_netdev = true;
             }
         }
+    }
+
+    /// The idle records of devices that no pool has any more say nothing of what this node offers.
+    fn forget_unlisted(&self) {
+        let listed = self.pools.iter().flat_map(|pool| pool.entries.keys());
+        let known: HashSet<&DeviceId> = listed.chain(self.attachments.keys()).collect();
+        self.idle.forget_all_but(&known);
     }
 
     /// Takes over the configuration if it is another one, and good.
@@ -235,6 +243,7 @@ impl Manager {
         self.assignment = Assignment::default();
         self.idle.want_all();
         self.refresh();
+        self.forget_unlisted();
         let (seen, allocations) = (Arc::clone(&self.seen), Arc::clone(&self.allocations));
         self.unserved = false;
         for (pool, is_anew) in self.pools.iter_mut().zip(anew) {

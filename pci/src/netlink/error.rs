@@ -49,6 +49,11 @@ impl NetlinkError {
         self.errno()
             .is_some_and(|errno| MISSING.iter().any(|e| e.raw_os_error() == errno))
     }
+
+    /// Whether what was asked for does not fit into an answer (`EMSGSIZE`), so that it is not known.
+    pub fn is_too_long(&self) -> bool {
+        self.errno() == Some(rustix::io::Errno::MSGSIZE.raw_os_error())
+    }
 }
 
 struct Refusal<'a>(i32, Option<&'a str>);

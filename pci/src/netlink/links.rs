@@ -9,6 +9,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 
 use super::attributes::{after_header, attributes, text, u16_at, u32_at};
 use super::error::NetlinkError;
+use super::messages::messages;
 use super::socket::Socket;
 use crate::mac::MacAddr;
 
@@ -187,17 +188,11 @@ impl Socket {
 /// The flags of one link in a notification, the first if there are several.
 pub(super) fn flags_in(datagram: &[u8], index: u32) -> Option<LinkFlags> {
     const RTM_NEWLINK: u16 = 16;
-    const NETLINK_HEADER: usize = 16;
-    let mut rest = datagram;
-    while rest.len() >= NETLINK_HEADER {
-        let length = usize::try_from(u32_at(rest, 0).ok()?).ok()?;
-        let payload = rest.get(NETLINK_HEADER..length)?;
-        if u16_at(rest, 4).ok()? == RTM_NEWLINK && u32_at(payload, 4).ok()? == index {
-            return Some(LinkFlags(u32_at(payload, 8).ok()?));
-        }
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
-    None
+    let mut changed = messages(datagram)
+        .filter_map(Result::ok)
+        .filter(|message| message.kind == RTM_NEWLINK);
+    let of_it = changed.find(|message| u32_at(message.payload, 4).is_ok_and(|i| i == index))?;
+    u32_at(of_it.payload, 8).ok().map(LinkFlags)
 }
 
 fn parse(payload: &[u8]) -> Result<Link, NetlinkError> {

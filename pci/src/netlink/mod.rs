@@ -10,10 +10,12 @@ mod attributes;
 mod error;
 mod kept;
 mod links;
+mod messages;
 mod netns_number;
 mod notices;
 mod routes;
 mod socket;
+mod vf_list;
 mod vfs;
 mod watch;
 

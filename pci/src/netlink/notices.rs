@@ -9,15 +9,15 @@ use std::io;
 
 use netlink_sys::{Socket as RawSocket, protocols::NETLINK_ROUTE};
 
-use super::attributes::{attributes, u16_at, u32_at};
+use super::attributes::{attributes, u32_at};
 use super::error::NetlinkError;
+use super::messages::messages;
 
 /// `RTNLGRP_LINK`, `_IPV4_IFADDR`, `_IPV4_ROUTE`, `_IPV6_IFADDR`, `_IPV6_ROUTE`, `_NEXTHOP` (include/uapi/linux/rtnetlink.h).
 const GROUPS: [u32; 6] = [1, 5, 7, 9, 11, 32];
 /// Room for the burst of a thousand VFs; the kernel counts it only while it is used.
 const ROOM: usize = 4 << 20;
 
-const NETLINK_HEADER: usize = 16;
 const LINK_HEADER: usize = 16;
 const ROUTE_HEADER: usize = 12;
 const NEXTHOP_HEADER: usize = 8;
@@ -86,13 +86,9 @@ impl Notices {
 }
 
 fn parse(datagram: &[u8], notices: &mut Vec<Notice>) -> Result<(), NetlinkError> {
-    let mut rest = datagram;
-    while rest.len() >= NETLINK_HEADER {
-        let length = u32_at(rest, 0)? as usize;
-        let payload = rest.get(NETLINK_HEADER..length);
-        let payload = payload.ok_or_else(|| NetlinkError::Malformed("a notice is cut short".to_owned()))?;
-        one(u16_at(rest, 4)?, payload, notices)?;
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    for message in messages(datagram) {
+        let message = message?;
+        one(message.kind, message.payload, notices)?;
     }
     Ok(())
 }
@@ -135,15 +131,13 @@ fn interface(payload: &[u8], header: usize, wanted: u16) -> Result<Option<u32>, 
 
 #[cfg(test)]
 mod tests {
+    use super::super::messages::HEADER;
     use super::*;
 
     fn message(kind: u16, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = u32::try_from(NETLINK_HEADER + payload.len())
-            .unwrap()
-            .to_ne_bytes()
-            .to_vec();
+        let mut bytes = u32::try_from(HEADER + payload.len()).unwrap().to_ne_bytes().to_vec();
         bytes.extend(kind.to_ne_bytes());
-        bytes.resize(NETLINK_HEADER, 0);
+        bytes.resize(HEADER, 0);
         bytes.extend(payload);
         bytes
     }

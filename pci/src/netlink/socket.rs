@@ -9,9 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket as RawSocket, SocketAddr, protocols::NETLINK_ROUTE};
 use rustix::net::RecvFlags;
@@ -19,18 +17,17 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::attributes::{attributes, text, u32_at};
 use super::error::NetlinkError;
+use super::messages::{HEADER, Message, messages};
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLM_F_ACK_TLVS: u16 = 0x200;
 const NLMSGERR_ATTR_MSG: u16 = 1;
-/// Both ends of a `struct nlmsghdr`.
-const HEADER: usize = 16;
 /// As often as iproute2 and netlinksafe try before they take what they have.
 const DUMP_ATTEMPTS: usize = 5;
-/// More than any datagram: a list of VFs, the longest there is, is an attribute and so below 64 KiB (`struct nlattr`), and
-/// a dump comes in pieces of 32 KiB (`netlink_recvmsg`). Pages that nothing is written to cost nothing.
+/// More than any datagram but a list of VFs: a dump comes in pieces of 32 KiB (`netlink_recvmsg`). Pages that nothing is
+/// written to cost nothing.
 const LARGEST: usize = 256 * 1024;
 const REPLY_BOUND: Duration = Duration::from_secs(30);
 
@@ -53,12 +50,6 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.raw.as_fd()
     }
-}
-
-struct Reply<'a> {
-    kind: u16,
-    interrupted: bool,
-    payload: &'a [u8],
 }
 
 /// What ends the replies to a request.
@@ -116,10 +107,28 @@ impl Socket {
     pub(super) fn ask<T>(
         &mut self,
         message: RouteNetlinkMessage,
-        mut read: impl FnMut(&[u8]) -> Result<T, NetlinkError>,
+        read: impl FnMut(&[u8]) -> Result<T, NetlinkError>,
     ) -> Result<T, NetlinkError> {
         // A question is answered or refused; an acknowledgement beside the answer would tell nothing.
         self.send(message, NLM_F_REQUEST)?;
+        self.answer(read)
+    }
+
+    /// The same for an answer of any length: what it takes is looked at first, which is one more system call.
+    pub(super) fn ask_at_length<T>(
+        &mut self,
+        message: RouteNetlinkMessage,
+        read: impl FnMut(&[u8]) -> Result<T, NetlinkError>,
+    ) -> Result<T, NetlinkError> {
+        self.send(message, NLM_F_REQUEST)?;
+        let (_, length) = self.receive_into(&mut [], RecvFlags::PEEK)?;
+        if length > self.received.len() {
+            self.received.resize(length, 0);
+        }
+        self.answer(read)
+    }
+
+    fn answer<T>(&mut self, mut read: impl FnMut(&[u8]) -> Result<T, NetlinkError>) -> Result<T, NetlinkError> {
         let mut answer = None;
         self.replies(End::Answer, |reply| {
             answer = Some(read(reply.payload)?);
@@ -219,19 +228,23 @@ impl Socket {
     fn replies(
         &mut self,
         end: End,
-        mut read: impl FnMut(Reply<'_>) -> Result<(), NetlinkError>,
+        mut read: impl FnMut(Message<'_>) -> Result<(), NetlinkError>,
     ) -> Result<bool, NetlinkError> {
         let mut interrupted = false;
         let mut failed = None;
         loop {
             let length = self.receive()?;
-            for reply in parse(&self.received[..length], self.sequence) {
+            for reply in messages(&self.received[..length]) {
                 let reply = reply?;
-                interrupted |= reply.interrupted;
+                if reply.sequence != self.sequence {
+                    // A late answer to a request that failed half-way is not this one's.
+                    continue;
+                }
+                interrupted |= reply.flags & NLM_F_DUMP_INTR != 0;
                 match reply.kind {
                     NLMSG_DONE => return failed.map_or(Ok(interrupted), Err),
                     NLMSG_ERROR => {
-                        acknowledged(reply.payload)?;
+                        acknowledged(&reply)?;
                         return failed.map_or(Ok(interrupted), Err);
                     }
                     _ if failed.is_none() => failed = read(reply).err(),
@@ -245,20 +258,30 @@ impl Socket {
     }
 
     fn receive(&mut self) -> Result<usize, NetlinkError> {
-        let failed = |source| NetlinkError::Socket {
-            step: "receive",
-            source,
-        };
+        let mut room = std::mem::take(&mut self.received);
+        let received = self.receive_into(&mut room, RecvFlags::empty());
+        self.received = room;
+        match received? {
+            (got, length) if length <= got => Ok(length),
+            (_, length) => {
+                let msg = format!("a datagram of {length} bytes, larger than the kernel makes one");
+                Err(NetlinkError::Malformed(msg))
+            }
+        }
+    }
+
+    /// How much of the next datagram was received, and its length.
+    fn receive_into(&self, room: &mut [u8], flags: RecvFlags) -> Result<(usize, usize), NetlinkError> {
         loop {
             // With MSG_TRUNC the length is that of the datagram, whatever fits.
-            match rustix::net::recv(&self.raw, &mut self.received[..], RecvFlags::TRUNC) {
-                Ok((_, length)) if length <= self.received.len() => return Ok(length),
-                Ok((_, length)) => {
-                    let msg = format!("a datagram of {length} bytes, larger than the kernel makes one");
-                    return Err(NetlinkError::Malformed(msg));
-                }
+            match rustix::net::recv(&self.raw, &mut *room, RecvFlags::TRUNC | flags) {
                 Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => return Err(failed(errno.into())),
+                received => {
+                    return received.map_err(|errno| NetlinkError::Socket {
+                        step: "receive",
+                        source: errno.into(),
+                    });
+                }
             }
         }
     }
@@ -272,54 +295,17 @@ fn whole<T>((found, is_whole): (Vec<T>, bool)) -> Result<Vec<T>, NetlinkError> {
     }
 }
 
-fn parse(datagram: &[u8], sequence: u32) -> impl Iterator<Item = Result<Reply<'_>, NetlinkError>> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        loop {
-            if rest.len() < HEADER {
-                return None;
-            }
-            let buffer = match NetlinkBuffer::new_checked(rest) {
-                Ok(buffer) => buffer,
-                Err(error) => {
-                    rest = &[];
-                    return Some(Err(NetlinkError::Malformed(error.to_string())));
-                }
-            };
-            let length = buffer.length() as usize;
-            let flags = buffer.flags();
-            let reply = Reply {
-                kind: buffer.message_type(),
-                interrupted: flags & NLM_F_DUMP_INTR != 0,
-                payload: error_with_flags(buffer.message_type(), flags, &rest[HEADER..length]),
-            };
-            let ours = buffer.sequence_number() == sequence;
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-            // A late answer to a request that failed half-way is not this one's.
-            if ours {
-                return Some(Ok(reply));
-            }
-        }
-    })
-}
-
-/// An error's payload says only in the outer header whether explanations follow: cut them off where it says no.
-fn error_with_flags(kind: u16, flags: u16, payload: &[u8]) -> &[u8] {
-    let without_explanation = kind == NLMSG_ERROR && flags & NLM_F_ACK_TLVS == 0;
-    let end = if without_explanation {
-        payload.len().min(4 + HEADER)
-    } else {
-        payload.len()
-    };
-    &payload[..end]
-}
-
-fn acknowledged(payload: &[u8]) -> Result<(), NetlinkError> {
-    let code = u32_at(payload, 0)?.cast_signed();
+fn acknowledged(reply: &Message<'_>) -> Result<(), NetlinkError> {
+    let code = u32_at(reply.payload, 0)?.cast_signed();
     if code == 0 {
         return Ok(());
     }
-    let explanations = payload.get(4 + HEADER..).unwrap_or_default();
+    // Only the outer header says whether explanations follow.
+    let explanations = if reply.flags & NLM_F_ACK_TLVS == 0 {
+        &[]
+    } else {
+        reply.payload.get(4 + HEADER..).unwrap_or_default()
+    };
     let explanation = attributes(explanations)
         .filter_map(Result::ok)
         .find(|(kind, _)| *kind == NLMSGERR_ATTR_MSG)

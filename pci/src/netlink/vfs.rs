@@ -1,6 +1,6 @@
 //! The VFs of a PF, as the PF's driver reports them.
 //!
-//! One question answers for all VFs; the kernel cannot return a single one (`rtnl_vf_ports_fill`, net/core/rtnetlink.c).
+//! One question answers for all VFs; the kernel cannot return a single one (`rtnl_fill_vf`, net/core/rtnetlink.c).
 //! Statistics are skipped: they cost the firmware as much again.
 
 use netlink_packet_route::RouteNetlinkMessage;
@@ -10,12 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::attributes::{after_header, attributes, u16_at, u32_at};
 use super::error::NetlinkError;
 use super::socket::Socket;
+use super::vf_list::entries;
 use crate::mac::MacAddr;
 
 /// `struct ifinfomsg`.
 const HEADER: usize = 16;
-const IFLA_VFINFO_LIST: u16 = 22;
-const IFLA_VF_INFO: u16 = 1;
 const IFLA_VF_MAC: u16 = 1;
 const IFLA_VF_VLAN: u16 = 2;
 const IFLA_VF_SPOOFCHK: u16 = 4;
@@ -80,7 +79,8 @@ pub struct VfState {
 }
 
 impl Socket {
-    /// The state of each VF of the PF with this interface index, by VF index. Sparse where a driver leaves VFs out.
+    /// The state of each VF of the PF with this interface index, by VF index. Sparse where a driver leaves VFs out. An error
+    /// that [`NetlinkError::is_too_long`] says that nothing is known of any of them.
     pub fn vfs(&mut self, pf: u32) -> Result<Vec<(u32, VfState)>, NetlinkError> {
         let mut message = LinkMessage::default();
         message.header.index = pf;
@@ -88,7 +88,7 @@ impl Socket {
             LinkExtentMask::Vf,
             LinkExtentMask::SkipStats,
         ]));
-        self.ask(RouteNetlinkMessage::GetLink(message), |payload| {
+        self.ask_at_length(RouteNetlinkMessage::GetLink(message), |payload| {
             parse(after_header(payload, HEADER)?)
         })
     }
@@ -105,13 +105,8 @@ impl Socket {
 
 fn parse(link: &[u8]) -> Result<Vec<(u32, VfState)>, NetlinkError> {
     let mut vfs = Vec::new();
-    for attribute in attributes(link) {
-        let (IFLA_VFINFO_LIST, list) = attribute? else { continue };
-        for entry in attributes(list) {
-            if let (IFLA_VF_INFO, info) = entry? {
-                vfs.extend(parse_vf(info)?);
-            }
-        }
+    for info in entries(link)? {
+        vfs.extend(parse_vf(info)?);
     }
     Ok(vfs)
 }
@@ -173,15 +168,9 @@ fn tri_state(value: &[u8]) -> Result<Option<bool>, NetlinkError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::vf_list::tests::nla;
+    use super::super::vf_list::{IFLA_VF_INFO, IFLA_VFINFO_LIST};
     use super::*;
-
-    fn nla(kind: u16, value: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(4 + value.len()).unwrap();
-        let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
-        bytes.extend_from_slice(value);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
-    }
 
     fn words(words: &[u32]) -> Vec<u8> {
         words.iter().flat_map(|w| w.to_ne_bytes()).collect()

@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::links::vf;
 use super::shell::run;
 
+/// How many VFs a device may have unless it is told otherwise (`NSIM_BUS_DEV_MAX_VFS`).
+const MAX_VFS: u32 = 4;
+
 static NEXT: AtomicU32 = AtomicU32::new(100);
 
 /// A netdevsim device with one physical port, removed when dropped.
@@ -24,8 +27,21 @@ impl Netdevsim {
         let made = fs::write("/sys/bus/netdevsim/new_device", format!("{number} 1"));
         made.expect("netdevsim: run this in hack/vm");
         let device = Self { number };
+        if vfs > MAX_VFS {
+            device.allow(vfs);
+        }
         fs::write(device.path("sriov_numvfs"), vfs.to_string()).expect("making VFs");
         device
+    }
+
+    /// Raises how many VFs it may have, which debugfs does.
+    fn allow(&self, vfs: u32) {
+        let debugfs = "/sys/kernel/debug";
+        let file = format!("{debugfs}/netdevsim/netdevsim{}/max_vfs", self.number);
+        if fs::metadata(&file).is_err() {
+            run(&["mount", "-t", "debugfs", "debugfs", debugfs]);
+        }
+        fs::write(&file, vfs.to_string()).expect("max_vfs");
     }
 
     /// In switchdev mode: each VF has a port, and the PF refuses rates.

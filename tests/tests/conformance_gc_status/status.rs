@@ -3,6 +3,7 @@
 use std::fs;
 
 use hardwire_cni::idle::{IdleRecord, IdleRecords, IdleVf};
+use hardwire_cni::pf::AdminMac;
 use hardwire_pci::netlink::VfState;
 use hardwire_tests::node::{Veth, host_links, run};
 use hardwire_tests::plugin::{Call, Plugin};
@@ -132,6 +133,7 @@ fn idle(vf: &str, pf: &str) -> IdleRecord {
             generation: 1,
             index: 0,
             state: VfState::default(),
+            admin_mac: AdminMac::Unknown,
         }),
     }
 }
@@ -158,4 +160,29 @@ fn c66_devices_all_of_which_have_lost_their_pf_or_its_carrier_are_code_51() {
         .run()
         .error_naming(&["hwc51p", "no carrier"]);
     assert_eq!(error["code"], 51, "{error}");
+}
+
+#[test]
+fn c66_a_pf_that_the_configuration_cannot_use_is_no_code_51() {
+    let plugin = Plugin::new();
+    let (spare, pf) = (Veth::new("hwc51s"), Veth::new("hwc51q"));
+    run(&["ip", "link", "set", &pf.neighbour(), "up"]);
+    let records = IdleRecords::at(&plugin.state());
+    let named = json!({"device": spare.name()});
+    // Without carrier, and not its PF.
+    records.put(&idle("0000:ff:10.2", "net/hwc51q")).expect("a record");
+    status(&plugin, &named).run().silence();
+    // Its own.
+    let own = format!("net/{}", spare.name());
+    records.put(&idle(&own, "net/hwc51q")).expect("a record");
+    let error = status(&plugin, &named).run().error_naming(&["hwc51q", "no carrier"]);
+    assert_eq!(error["code"], 51, "{error}");
+    // That another has carrier helps it nothing.
+    let alive = Veth::new("hwc51r");
+    for end in [alive.name().to_owned(), alive.neighbour()] {
+        run(&["ip", "link", "set", &end, "up"]);
+    }
+    records.put(&idle("0000:ff:10.3", "net/hwc51r")).expect("a record");
+    assert_eq!(status(&plugin, &named).run().error()["code"], 51);
+    status(&plugin, &json!({})).run().silence();
 }

@@ -11,6 +11,7 @@ fn record(device: &str) -> Record {
         version: Record::VERSION,
         attempt: "1-1".into(),
         device: device.parse().unwrap(),
+        instance: None,
         owner: Owner {
             network: "blue".parse().unwrap(),
             container_id: "c1".parse().unwrap(),

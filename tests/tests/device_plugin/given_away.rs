@@ -10,6 +10,7 @@ fn attached(device: &str, pod: Option<(&str, &str)>) -> Record {
     let own = Netns::own().and_then(Netns::enter).unwrap();
     Record {
         version: Record::VERSION,
+        instance: None,
         attempt: "1-1".into(),
         device: device.parse().unwrap(),
         owner: Owner {

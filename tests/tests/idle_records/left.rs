@@ -19,7 +19,7 @@ fn a_spoof_check_that_was_left_off_is_on_for_the_pod() {
     added.asks(1);
     added.tells(1);
     assert_eq!((known.vlan(), attribute(&known, "spoofchk")), (50, json!(true)));
-    known.del(&wanted).tells(1);
+    known.del_in_doubt(&wanted).tells(1);
     known.unchanged();
     assert_eq!(attribute(&known, "spoofchk"), json!(false));
 }
@@ -32,7 +32,7 @@ fn a_vlan_that_was_left_is_none_for_the_pod() {
     let wanted = json!({"trust": "on"});
     known.add(&wanted).asks(1);
     assert_eq!((known.vlan(), attribute(&known, "trust")), (0, json!(true)));
-    known.del(&wanted);
+    known.del_in_doubt(&wanted);
     known.unchanged();
     assert_eq!(known.vlan(), 77);
 }
@@ -45,7 +45,7 @@ fn what_is_asked_for_goes_before_what_is_idle() {
     let wanted = json!({"vlan": 78, "spoofchk": "off"});
     known.add(&wanted).asks(1);
     assert_eq!((known.vlan(), attribute(&known, "spoofchk")), (78, json!(false)));
-    known.del(&wanted);
+    known.del_in_doubt(&wanted);
     known.unchanged();
 }
 
@@ -67,7 +67,7 @@ fn a_pod_that_asks_for_nothing_gets_an_idle_vf() {
             (0, json!(true), json!(false)),
             "{doubt}"
         );
-        known.del(&json!({})).tells(1);
+        known.del_in_doubt(&json!({})).tells(1);
         known.unchanged();
     }
 }

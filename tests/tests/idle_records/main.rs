@@ -5,6 +5,9 @@
 #![cfg(target_arch = "x86_64")]
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
+mod admin_mac;
+mod changed;
+mod elsewhere;
 mod left;
 mod questions;
 
@@ -13,6 +16,7 @@ use std::os::unix::net::UnixDatagram;
 
 use hardwire_cni::idle::{IdleRecord, IdleRecords, IdleVf, boot_id};
 use hardwire_cni::journal::OriginalLink;
+use hardwire_cni::pf::AdminMac;
 use hardwire_cni::report::SOCKET;
 use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::Socket;
@@ -116,12 +120,23 @@ impl Known {
         watched
     }
 
-    /// DEL, which asks the PF nothing, and leaves all as it was.
+    /// DEL, which asks the PF nothing, as nobody can have changed the VF since, and leaves all as it was.
     #[track_caller]
     fn del(&self, extra: &Value) -> Watched {
+        self.del_asking(0, extra)
+    }
+
+    /// DEL, where it has to see what others may have changed since: it asks the PF once.
+    #[track_caller]
+    fn del_in_doubt(&self, extra: &Value) -> Watched {
+        self.del_asking(1, extra)
+    }
+
+    #[track_caller]
+    fn del_asking(&self, questions: usize, extra: &Value) -> Watched {
         let watched = self.call("DEL", extra);
         watched.outcome.silence();
-        watched.asks(0);
+        watched.asks(questions);
         assert!(self.plugin.state_files().is_empty());
         watched
     }
@@ -202,6 +217,7 @@ fn record(igb: &Igb) -> IdleRecord {
             generation: GENERATION,
             index: VF,
             state: socket.vf(pf.index, VF).expect("an answer").expect("the VF"),
+            admin_mac: AdminMac::Unknown,
         }),
     }
 }

@@ -116,3 +116,49 @@ fn the_carrier_of_the_pf_counts_where_the_pool_minds() {
     igb.renew();
     assert!(host_link(&igb.name)["flags"].to_string().contains("UP"));
 }
+
+/// Only the daemon can know it: the PF shows the VF's own address whether or not anybody gave it one.
+#[test]
+fn rule_3_a_vf_takes_its_own_addresses_again_after_a_pod_that_asked_for_one() {
+    let igb = Igb::get();
+    igb.renew();
+    let live = Live::igb(&igb);
+    let address = igb.vf_address(4);
+    let name = igb.vf_netdev(4).unwrap();
+    let takes = |mac: &str| hardwire_tests::node::succeeds(&["ip", "link", "set", &name, "address", mac]);
+    let own = host_link(&name)["address"].as_str().unwrap().to_owned();
+    let conf = json!({"cniVersion": "1.0.0", "name": "mac", "type": "hardwire", "deviceID": address,
+                      "mac": "02:00:00:00:0d:01"});
+    for _ in 0..2 {
+        assert_eq!(live.wait_for_idle(&address)["vf"]["admin_mac"], "unset");
+        let pod = hardwire_tests::node::Pod::new("mac");
+        live.plugin.add(&pod, &conf);
+        assert_eq!(igb.vf(4)["address"], "02:00:00:00:0d:01");
+        live.plugin.del(&pod, &conf);
+        assert_eq!(
+            (igb.vf(4)["address"].as_str(), host_link(&name)["address"].as_str()),
+            (Some(&*own), Some(&*own))
+        );
+    }
+    assert!(takes("02:00:00:00:0d:02"));
+    assert!(takes(&own));
+    live.wait_for_health(&address, true);
+
+    // What an operator gave, though the VF has taken it over meanwhile, it has to have again.
+    run(&["ip", "link", "set", &igb.name, "vf", "4", "mac", "02:00:00:00:0d:03"]);
+    live.wait_for_health(&address, false);
+    for state in ["up", "down"] {
+        run(&["ip", "link", "set", &name, state]);
+    }
+    assert_eq!(host_link(&name)["address"], "02:00:00:00:0d:03", "it took it over");
+    live.site.adopt(&address, &live.plugin.state());
+    live.wait_for_health(&address, true);
+    assert_ne!(live.wait_for_idle(&address)["vf"]["admin_mac"], "unset");
+    let pod = hardwire_tests::node::Pod::new("theirs");
+    live.plugin.add(&pod, &conf);
+    live.plugin.del(&pod, &conf);
+    assert_eq!(igb.vf(4)["address"], "02:00:00:00:0d:03");
+    assert!(!takes("02:00:00:00:0d:02"), "it is an operator's");
+    drop(live);
+    igb.renew();
+}
