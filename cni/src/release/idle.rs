@@ -1,12 +1,15 @@
 //! A free device that an attachment of ours left dirty: its idle record is what it has to be again.
 
+use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::{Socket, VfState};
 
+use super::children::end_children;
+use super::clean::{From, note};
 use super::{ReleaseError, link, refused, restore_vf};
 use crate::Context;
 use crate::idle::IdleRecord;
 use crate::journal::{OriginalVf, Owner, Record, Step, Target};
-use crate::netns::NetnsIdentity;
+use crate::netns::{Netns, NetnsIdentity, reachable};
 
 /// Brings a device back to its idle state, under its lock, unless it has got a record meanwhile: then it is another
 /// attachment's. `now` is what its PF shows of it, if it has one; `interface` the index of its interface on the host.
@@ -25,6 +28,50 @@ pub fn return_to_idle(
     let unlocked = context.journal.unlock(&idle.device, lock);
     result?;
     Ok(unlocked?)
+}
+
+/// Ends the links that stand on a free device from whatever namespace can be reached, and returns how many there were. For an
+/// attachment of ours that has just ended: what stands on the device then, a pod made. What cannot be ended is noted.
+pub fn end_children_anywhere(context: &Context, device: &DeviceId, index: u32) -> Result<usize, ReleaseError> {
+    let failed = |source| ReleaseError::Netns {
+        device: device.clone(),
+        source,
+    };
+    let own = Netns::own().map_err(failed)?;
+    let lock = context.journal.lock(device)?;
+    let result = match context.journal.get(device)? {
+        Some(_) => Ok(0),
+        None => end_children_in(context, device, index, &own),
+    };
+    let unlocked = context.journal.unlock(device, lock);
+    let count = result?;
+    unlocked?;
+    Ok(count)
+}
+
+fn end_children_in(context: &Context, device: &DeviceId, index: u32, own: &Netns) -> Result<usize, ReleaseError> {
+    let (mut count, mut left) = (0, Vec::new());
+    for netns in reachable().filter(|netns| !netns.is_same(own)) {
+        // One that ended meanwhile took its links along.
+        let Ok(mut place) = netns.enter() else { continue };
+        match end_children(&mut place, own, &[index]) {
+            Ok(ended) => {
+                count += ended.count;
+                left.extend(
+                    ended
+                        .refused
+                        .map(|error| format!("what was made on it in another namespace: {error}")),
+                );
+            }
+            Err(error) => left.push(format!(
+                "what was made on it in another namespace is not known: {error}"
+            )),
+        }
+    }
+    if !left.is_empty() {
+        note(context, device, index, &left)?;
+    }
+    Ok(count)
 }
 
 fn restore(
@@ -49,9 +96,9 @@ fn restore(
         .map_or(Ok(()), |vf| restore_vf(context, &record, vf, host));
     let found = interface.map(|index| host.link_by_index(index)).transpose();
     let found = found.map_err(|source| refused(&record, "looking at it on the host", source))?;
-    let restored = found
-        .flatten()
-        .map_or(Ok(()), |found| link::restore_on_host(context, &record, &found, host));
+    let restored = found.flatten().map_or(Ok(()), |found| {
+        link::settle(context, &record, &found, From::Host, None, host)
+    });
     pf.and(restored)
 }
 

@@ -5,6 +5,8 @@ use std::os::fd::AsFd;
 use hardwire_pci::netlink::{Link, LinkFlags, NetlinkError, Socket};
 use hardwire_pci::{IfName, MacAddr};
 
+use super::children::end_children;
+use super::clean::{From, Left, clean, note};
 use super::find::{Location, find};
 use super::stand_in::stand_in;
 use super::{ReleaseError, refused};
@@ -14,8 +16,8 @@ use crate::kernel::{LinkChange, add_altname, change_link, delete_altname};
 use crate::netns::{Entered, Netns};
 use crate::pf::{VfPort, pf_of};
 
-/// The flags that an administrator sets: up, promiscuous, all multicast.
-const RESTORED: LinkFlags = LinkFlags(LinkFlags::UP | LinkFlags::PROMISC | LinkFlags::ALLMULTI);
+/// The flags that an administrator sets: up, promiscuous, all multicast, and what else there is.
+const RESTORED: LinkFlags = LinkFlags(LinkFlags::UP | LinkFlags::PROMISC | LinkFlags::ALLMULTI | LinkFlags::OTHERS);
 
 /// The mirror of the move: one message with namespace, name, address, MTU and flags.
 pub(super) fn bring_back(
@@ -26,10 +28,7 @@ pub(super) fn bring_back(
     host: &mut Socket,
 ) -> Result<(), ReleaseError> {
     let Some(original) = &record.link else { return Ok(()) };
-    let own = Netns::own().map_err(|source| ReleaseError::Netns {
-        device: record.device.clone(),
-        source,
-    })?;
+    let own = own_netns(record)?;
     for altname in link
         .altnames
         .iter()
@@ -55,6 +54,7 @@ pub(super) fn bring_back(
         mtu: differing_mtu(link, original),
         alias: differing_alias(link, original),
         flags: Some((LinkFlags(original.flags), RESTORED)),
+        ..LinkChange::default()
     };
     let mut moved = change_link(&mut pod.socket, link.index, &change);
     if is_taken(&moved) && drop_taken_altnames(record, link, &mut pod, host)? {
@@ -65,14 +65,56 @@ pub(super) fn bring_back(
         let Location::Host(link) = find(context, record, host)? else {
             return Err(refused(record, "moving it back to the host", source));
         };
-        return restore_on_host(context, record, &link, host);
+        return settle(context, record, &link, From::Pod, Some(pod), host);
     }
+    let back = host.link_by_name(name.as_str());
+    let back = back.map_err(|source| refused(record, "looking at it on the host", source))?;
+    let settled = back.map_or(Ok(()), |link| {
+        settle(context, record, &link, From::Pod, Some(pod), host)
+    });
     if taken {
         return Err(name_taken(record, original, &name));
     }
-    let back = host.link_by_name(original.name.as_str());
-    let back = back.map_err(|source| refused(record, "looking at it on the host", source))?;
-    back.map_or(Ok(()), |link| restore_on_host(context, record, &link, host))
+    settled
+}
+
+/// What is to be done with an interface on the host: nothing of a pod stays on it, and it is as it was. `pod` is the namespace
+/// of its attachment, where that still is.
+pub(super) fn settle(
+    context: &Context,
+    record: &Record,
+    link: &Link,
+    from: From,
+    pod: Option<Entered>,
+    host: &mut Socket,
+) -> Result<(), ReleaseError> {
+    let Some(original) = &record.link else { return Ok(()) };
+    let mut left = clean(&original.settings, link, from, host);
+    let children = match pod {
+        Some(mut pod) => children_in(record, &mut pod, link.index, &mut left),
+        None => Ok(()),
+    };
+    // Whatever keeps it from its name or address, nobody gets it with what is left.
+    let noted = note(context, &record.device, link.index, &left);
+    restore_on_host(context, record, link, host).and(children).and(noted)
+}
+
+/// Ends what the pod made on the interface. That it cannot be looked for is no reason to let it be: the next DEL does it.
+fn children_in(record: &Record, pod: &mut Entered, index: u32, left: &mut Left) -> Result<(), ReleaseError> {
+    let own = own_netns(record)?;
+    let ended = end_children(pod, &own, &[index]);
+    let ended = ended.map_err(|source| refused(record, "looking for what was made on it in the pod", source))?;
+    if let Some(error) = ended.refused {
+        left.push(format!("what was made on it in the pod: {error}"));
+    }
+    Ok(())
+}
+
+fn own_netns(record: &Record) -> Result<Netns, ReleaseError> {
+    Netns::own().map_err(|source| ReleaseError::Netns {
+        device: record.device.clone(),
+        source,
+    })
 }
 
 /// Takes from it the alternative names that other interfaces of the host got meanwhile: the kernel refuses the move of a
@@ -103,12 +145,7 @@ fn is_taken(done: &Result<(), NetlinkError>) -> bool {
 }
 
 /// Puts right whatever differs on an interface that is on the host. Sends nothing if nothing does.
-pub(super) fn restore_on_host(
-    context: &Context,
-    record: &Record,
-    link: &Link,
-    host: &mut Socket,
-) -> Result<(), ReleaseError> {
+fn restore_on_host(context: &Context, record: &Record, link: &Link, host: &mut Socket) -> Result<(), ReleaseError> {
     let Some(original) = &record.link else { return Ok(()) };
     let index = link.index;
     let mac = original.mac.filter(|mac| link.mac() != Some(*mac));

@@ -5,6 +5,8 @@
 //! device's lock.
 
 mod addresses;
+mod children;
+mod clean;
 mod find;
 mod host_network;
 mod idle;
@@ -12,9 +14,12 @@ mod link;
 mod reclaim;
 mod stand_in;
 
+use std::io;
+
 use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::{NetlinkError, Socket};
 
+use self::clean::From;
 use crate::Context;
 use crate::journal::{JournalError, OriginalVf, Record};
 use crate::kernel::{LinkChange, change_link};
@@ -25,7 +30,7 @@ use crate::report::{Phase, Phases};
 
 pub use addresses::{release_ipam, release_lease, release_stale_leases};
 pub use find::{Location, find};
-pub use idle::return_to_idle;
+pub use idle::{end_children_anywhere, return_to_idle};
 pub use reclaim::{is_abandoned, is_orphaned, reclaim};
 pub(crate) use stand_in::stand_in;
 
@@ -75,6 +80,14 @@ pub enum ReleaseError {
         device: DeviceId,
         /// Why.
         source: NetnsError,
+    },
+    /// What stays on the interface cannot be noted.
+    #[error("{device}: noting what stays on its interface: {source}")]
+    Note {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        source: io::Error,
     },
     /// The record cannot be removed.
     #[error(transparent)]
@@ -132,7 +145,11 @@ pub fn release(
             drop(queued);
             back
         }
-        Location::Host(link) => link::restore_on_host(context, record, &link, host),
+        Location::Host(link) => {
+            // A DEL that was killed after the move left the rest to do.
+            let pod = find::pod(record)?;
+            link::settle(context, record, &link, From::Host, pod, host)
+        }
         Location::Bare | Location::Gone | Location::Unreachable => Ok(()),
     };
     pf.and(link)?;

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hardwire_pci::netlink::{Socket, VfLinkState};
 use serde_json::Value;
 
-use super::ownership::{NotFree, id_to_lock, make_free, ours, refuse_own_netns, refuse_pf_in_use};
+use super::ownership::{NotFree, id_to_lock, make_free, ours, refuse_own_netns, refuse_pf_in_use, refuse_unclean};
 use super::previous::previous;
 use super::wait::Patience;
 use crate::Context;
@@ -65,7 +65,8 @@ pub fn add(
         let begun = make_free(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
             refuse_pf_in_use(context, &id, &mut host)?;
-            Ok(candidate(&conf, context, &operator, &mut host)?)
+            let candidate = candidate(&conf, context, &operator, &mut host)?;
+            Ok(refuse_unclean(context, candidate)?)
         });
         match begun {
             Ok(candidate) => break (id, pod, lock, candidate),

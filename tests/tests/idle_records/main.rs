@@ -12,6 +12,7 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 
 use hardwire_cni::idle::{IdleRecord, IdleRecords, IdleVf, boot_id};
+use hardwire_cni::journal::InterfaceSettings;
 use hardwire_cni::journal::OriginalLink;
 use hardwire_cni::report::SOCKET;
 use hardwire_pci::DeviceId;
@@ -195,6 +196,7 @@ fn record(igb: &Igb) -> IdleRecord {
             mtu: vf.mtu,
             alias: vf.alias.clone(),
             flags: vf.flags.0,
+            settings: InterfaceSettings::from(&vf),
         }),
         vf: Some(IdleVf {
             pf: igb.address.parse().expect("a PCI address"),
