@@ -222,7 +222,7 @@ impl<'a> Inspector<'a> {
             None | Some(Ok(0)) => {}
             Some(Ok(count)) => info!(%device, "ended {count} links in other namespaces that a pod had made on it"),
             Some(Err(error)) => {
-                warn!(%device, "whether a pod left links on it in other namespaces is not known: {error}")
+                warn!(%device, "whether a pod left links on it in other namespaces is not known: {error}");
             }
         }
     }

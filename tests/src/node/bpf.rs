@@ -57,7 +57,7 @@ impl Hook {
 #[derive(Debug)]
 pub struct Program {
     hook: Hook,
-    program: OwnedFd,
+    loaded: OwnedFd,
     link: Option<OwnedFd>,
 }
 
@@ -76,12 +76,13 @@ impl Program {
         Self {
             hook,
             // SAFETY: the kernel has just opened it for this caller.
-            program: unsafe { OwnedFd::from_raw_fd(program) },
+            loaded: unsafe { OwnedFd::from_raw_fd(program) },
             link: None,
         }
     }
 
     /// Attaches it to an interface of a pod by a `bpf_link`, which this holds from then on.
+    #[must_use]
     #[track_caller]
     pub fn linked(mut self, pod: &Pod, interface: &str) -> Self {
         self.link = Some(self.also_linked(pod, interface));
@@ -93,7 +94,7 @@ impl Program {
     pub fn also_linked(&self, pod: &Pod, interface: &str) -> OwnedFd {
         let link = inside(pod, || {
             let mut words = [0_u32; 32];
-            words[0] = self.program.as_raw_fd().cast_unsigned();
+            words[0] = self.loaded.as_raw_fd().cast_unsigned();
             words[1] = if_nametoindex(interface).expect("an interface");
             words[2] = self.hook.attach_type();
             bpf(28, &mut words).expect("BPF_LINK_CREATE")
@@ -106,7 +107,7 @@ impl Program {
     #[track_caller]
     pub fn attach(&self, pod: &Pod, interface: &str) {
         inside(pod, || {
-            self.attach_here(if_nametoindex(interface).expect("an interface"))
+            self.attach_here(if_nametoindex(interface).expect("an interface"));
         });
     }
 
@@ -114,7 +115,7 @@ impl Program {
     pub fn attach_here(&self, index: u32) {
         let mut words = [0_u32; 32];
         words[0] = index;
-        words[1] = self.program.as_raw_fd().cast_unsigned();
+        words[1] = self.loaded.as_raw_fd().cast_unsigned();
         words[2] = self.hook.attach_type();
         bpf(8, &mut words).expect("BPF_PROG_ATTACH");
     }
@@ -124,7 +125,7 @@ impl Program {
         let path = std::ffi::CString::new(path).expect("a path");
         let mut words = [0_u32; 32];
         put(&mut words, 0, path.as_ptr().expose_provenance() as u64);
-        words[2] = self.program.as_raw_fd().cast_unsigned();
+        words[2] = self.loaded.as_raw_fd().cast_unsigned();
         bpf(6, &mut words).expect("BPF_OBJ_PIN");
     }
 }
