@@ -101,8 +101,8 @@ impl Request<'_> {
             name: Some(self.name.clone()),
             mac: self.option("mac").map(str::parse).transpose()?,
             mtu: self.option("mtu").map(str::parse).transpose()?,
-            alias: None,
             flags,
+            ..LinkChange::default()
         })
     }
 

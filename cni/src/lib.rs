@@ -26,6 +26,7 @@ pub mod queue;
 pub mod release;
 pub mod report;
 pub mod state_file;
+pub mod unclean;
 pub mod verbs;
 
 pub use context::Context;

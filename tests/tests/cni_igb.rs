@@ -171,7 +171,7 @@ fn a_vf_that_was_up_comes_back_up() {
     let name = igb.vf_netdev(0).expect("the VF is on the host");
     run(&["ip", "link", "set", &name, "up"]);
     let before = seen(&igb, 0);
-    assert_eq!(before.1["flags"], json!(["UP"]));
+    assert_eq!(before.1["flags"], json!(["MULTICAST", "UP"]));
     let conf = conf(&igb, 0, &json!({"vlan": 5}));
     plugin.add(&pod, &conf);
     plugin.del(&pod, &conf);

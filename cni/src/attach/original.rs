@@ -7,7 +7,7 @@ use crate::Context;
 use crate::config::NetConf;
 use crate::device::Candidate;
 use crate::idle::boot_id;
-use crate::journal::{OriginalLink, OriginalVf};
+use crate::journal::{InterfaceSettings, OriginalLink, OriginalVf};
 use crate::pf::{AdminMac, InForce, OriginalTrunk, Pf, PfError, VfPort, Wanted};
 use crate::protocol::{CniError, code};
 use crate::report::daemon_listens;
@@ -21,6 +21,7 @@ pub(super) fn link(link: &Link, conf: &NetConf) -> Result<OriginalLink, CniError
         mac: link.mac(),
         mtu: link.mtu,
         flags: link.flags.0,
+        settings: InterfaceSettings::from(link),
         alias: link.alias.clone(),
         altnames: link.altnames.clone(),
     })

@@ -78,6 +78,12 @@ pub fn place(
         return Ok(Placed { link: None });
     };
     let queued = phases.time(Phase::Lock, || FairLock::acquire(&context.state));
+    // On record from the next write on. Asked here, for each answer waits for RTNL, which in front of the queue all moves
+    // of others hold; what is not known yet when a call dies here, nobody in the pod has changed yet.
+    if let Some(link) = &mut record.link {
+        let is_vf = candidate.device.vf_index().is_some();
+        link.settings.complete(link.index, link.name.as_str(), is_vf);
+    }
     let moved = phases.time(Phase::Move, || move_in(record, &original, candidate, conf, host, pod));
     let link = moved?;
     drop(queued);
@@ -100,9 +106,9 @@ fn move_in(
         name: Some(ifname.clone()),
         mac: conf.vf.mac,
         mtu: conf.mtu,
-        alias: None,
         // With addresses to set, up comes after them, so that the kernel announces them.
         flags: Some(flags(conf, record.ipam.is_none())).filter(|(_, mask)| mask.0 != 0),
+        ..LinkChange::default()
     };
     if let Err(error) = change_link(host, original.index, &change) {
         let moved = moved_link(record, original, &mut pod.socket);

@@ -6,6 +6,7 @@
 
 mod lock;
 mod record;
+mod settings;
 mod store;
 mod unreadable;
 mod waiting;
@@ -14,6 +15,7 @@ pub use crate::pf::OriginalVf;
 pub(crate) use lock::lock_within;
 pub use lock::{DeviceLock, LockError};
 pub use record::{Ending, HostNetwork, Ipam, OriginalLink, Owner, PodName, Record, Step, Target};
+pub use settings::InterfaceSettings;
 pub use store::{Journal, JournalError};
 pub use unreadable::{Salvaged, Unreadable};
 pub use waiting::{Waiting, Watch};

@@ -35,6 +35,7 @@ fn record(device: &str, container: &str) -> Record {
             mtu: 1500,
             alias: None,
             flags: 0x1002,
+            settings: crate::journal::InterfaceSettings::default(),
         }),
         vf: Some(OriginalVf {
             pf: "0000:01:00.0".parse().unwrap(),

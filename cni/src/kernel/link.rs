@@ -6,10 +6,11 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use hardwire_pci::netlink::{LinkFlags, NetlinkError, Socket};
+use hardwire_pci::netlink::{LinkFlags, LinkSettings, NetlinkError, Socket, XdpMode};
 use hardwire_pci::{IfName, MacAddr};
+use netlink_packet_core::DefaultNla;
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags as Flags, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags as Flags, LinkMessage, LinkXdp};
 
 /// What is to change; `None` stays as it is.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +27,10 @@ pub struct LinkChange<'fd> {
     pub alias: Option<String>,
     /// Flags to take over, and which of them.
     pub flags: Option<(LinkFlags, LinkFlags)>,
+    /// What else to set.
+    pub settings: LinkSettings,
+    /// Whence to take the XDP program.
+    pub without_xdp: Option<XdpMode>,
 }
 
 impl LinkChange<'_> {
@@ -54,5 +59,36 @@ pub fn change_link(socket: &mut Socket, index: u32, change: &LinkChange<'_>) -> 
         change.alias.clone().map(LinkAttribute::IfAlias),
     ];
     message.attributes = attributes.into_iter().flatten().collect();
+    let settings = change.settings.to_attributes().into_iter();
+    let settings = settings.map(|(kind, value)| LinkAttribute::Other(DefaultNla::new(kind, value)));
+    message.attributes.extend(settings);
+    message.attributes.extend(change.without_xdp.map(without_xdp));
     socket.change(RouteNetlinkMessage::SetLink(message), 0)
+}
+
+/// A program's descriptor of -1 takes the one that is there (`dev_change_xdp_fd`, net/core/dev.c).
+fn without_xdp(mode: XdpMode) -> LinkAttribute {
+    const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
+    const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
+    const XDP_FLAGS_HW_MODE: u32 = 1 << 3;
+    let flags = match mode {
+        XdpMode::Generic => XDP_FLAGS_SKB_MODE,
+        XdpMode::Driver => XDP_FLAGS_DRV_MODE,
+        XdpMode::Hardware => XDP_FLAGS_HW_MODE,
+    };
+    LinkAttribute::Xdp(vec![LinkXdp::Fd(-1), LinkXdp::Flags(flags)])
+}
+
+/// Ends a link that software made.
+pub fn delete_link(socket: &mut Socket, index: u32) -> Result<(), NetlinkError> {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    socket.change(RouteNetlinkMessage::DelLink(message), 0)
+}
+
+/// Ends all links of a group at once. The kernel refuses it, and ends none, where it cannot end one of them.
+pub fn delete_group(socket: &mut Socket, group: u32) -> Result<(), NetlinkError> {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::Group(group));
+    socket.change(RouteNetlinkMessage::DelLink(message), 0)
 }

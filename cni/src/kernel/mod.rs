@@ -6,6 +6,8 @@
 
 mod address;
 mod altname;
+mod bpf;
+pub mod ethtool;
 mod link;
 mod route;
 mod sysctl;
@@ -13,7 +15,8 @@ mod vf;
 
 pub use address::{AddressFlag, add_address};
 pub use altname::{add_altname, delete_altname};
-pub use link::{LinkChange, change_link};
+pub use bpf::{Direction, TcxProgram, detach_link, detach_tcx, tcx_programs, xdp_link};
+pub use link::{LinkChange, change_link, delete_group, delete_link};
 pub use route::add_route;
 pub use sysctl::{Sysctl, SysctlError};
 pub use vf::{VfAttribute, set_vf};

@@ -8,11 +8,11 @@
 use hardwire_pci::netlink::{Link, Socket};
 use hardwire_pci::{DeviceId, IfName, MacAddr};
 
-use super::ForeignAttachment;
+use super::{ForeignAttachment, unset_flags};
 use crate::Context;
 use crate::config::{Base, DeviceName, Way};
 use crate::device::{id_of_link, is_link_of};
-use crate::journal::{OriginalLink, Owner, Record, Step, Target};
+use crate::journal::{InterfaceSettings, OriginalLink, Owner, Record, Step, Target};
 use crate::netns::{Netns, NetnsError};
 use crate::protocol::{CniError, Environment, code};
 use crate::release::stand_in;
@@ -80,7 +80,8 @@ pub(super) fn find(
             mac: link.mac(),
             mtu: link.mtu,
             alias: None,
-            flags: 0,
+            flags: unset_flags(&link),
+            settings: InterfaceSettings::default(),
         }),
         vf: None,
         trunk: None,

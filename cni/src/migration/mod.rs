@@ -8,7 +8,7 @@ mod host_device;
 mod sriov_cni;
 
 use hardwire_pci::DeviceId;
-use hardwire_pci::netlink::Socket;
+use hardwire_pci::netlink::{Link, LinkFlags, Socket};
 
 use crate::Context;
 use crate::config::Base;
@@ -50,4 +50,15 @@ pub fn find(
 /// Refuses a device that sriov-cni gave to a pod that still lives.
 pub fn check_free(context: &Context, id: &DeviceId) -> Result<(), CniError> {
     allocation::check_free(context, id)
+}
+
+/// The flags that an interface has which nobody set any of: neither plugin remembers them, and what a pod left is no answer.
+fn unset_flags(link: &Link) -> u32 {
+    const ARPHRD_ETHER: u16 = 1;
+    if link.hardware == ARPHRD_ETHER {
+        // `ether_setup`, net/ethernet/eth.c.
+        LinkFlags::MULTICAST
+    } else {
+        link.flags.0 & LinkFlags::OTHERS
+    }
 }

@@ -10,11 +10,11 @@ use hardwire_pci::netlink::{Link, Socket, VfLinkState, VfState, VlanProtocol};
 use hardwire_pci::{DeviceId, IfName, read_device};
 use serde::Deserialize;
 
-use super::ForeignAttachment;
 use super::allocation::{Allocation, Claim, remove};
+use super::{ForeignAttachment, unset_flags};
 use crate::Context;
 use crate::device::is_link_of;
-use crate::journal::{OriginalLink, OriginalVf, Owner, Record, Step, Target};
+use crate::journal::{InterfaceSettings, OriginalLink, OriginalVf, Owner, Record, Step, Target};
 use crate::netns::{Netns, NetnsIdentity};
 use crate::pf::AdminMac;
 use crate::protocol::{CniError, Environment, NetworkName, code};
@@ -144,13 +144,14 @@ impl Cache {
         let name: IfName = original.host_ifname.parse().ok()?;
         let now = now.unwrap_or_default();
         Some(OriginalLink {
+            flags: unset_flags(&now),
+            settings: InterfaceSettings::default(),
             index: now.index,
             altnames: now.altnames,
             alias: now.alias,
             // Empty in caches of old versions: nothing to put back then.
             mac: original.effective_mac.parse().ok(),
             mtu: original.mtu,
-            flags: 0,
             name,
         })
     }

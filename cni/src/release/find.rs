@@ -87,7 +87,7 @@ fn software_interface(
 }
 
 /// The namespace of the record, if the path still names it.
-fn pod(record: &Record) -> Result<Option<Entered>, ReleaseError> {
+pub(super) fn pod(record: &Record) -> Result<Option<Entered>, ReleaseError> {
     let failed = |source| ReleaseError::Netns {
         device: record.device.clone(),
         source,

@@ -1,13 +1,17 @@
 //! A free device that an attachment of ours left dirty: its idle record is what it has to be again.
 
+use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::{Socket, VfState};
 
+use super::children::end_children;
+use super::clean::{From, note};
+use super::link::Address;
 use super::pf::{Told, restore_vf};
 use super::{ReleaseError, link, refused};
 use crate::Context;
 use crate::idle::IdleRecord;
 use crate::journal::{OriginalVf, Owner, Record, Step, Target};
-use crate::netns::NetnsIdentity;
+use crate::netns::{Netns, NetnsIdentity, reachable};
 
 /// Brings a device back to its idle state, under its lock, unless it has got a record meanwhile: then it is another
 /// attachment's. `now` is what its PF shows of it, if it has one; `interface` the index of its interface on the host.
@@ -26,6 +30,50 @@ pub fn return_to_idle(
     let unlocked = context.journal.unlock(&idle.device, lock);
     result?;
     Ok(unlocked?)
+}
+
+/// Ends the links that stand on a free device from whatever namespace can be reached, and returns how many there were. For an
+/// attachment of ours that has just ended: what stands on the device then, a pod made. What cannot be ended is noted.
+pub fn end_children_anywhere(context: &Context, device: &DeviceId, index: u32) -> Result<usize, ReleaseError> {
+    let failed = |source| ReleaseError::Netns {
+        device: device.clone(),
+        source,
+    };
+    let own = Netns::own().map_err(failed)?;
+    let lock = context.journal.lock(device)?;
+    let result = match context.journal.get(device)? {
+        Some(_) => Ok(0),
+        None => end_children_in(context, device, index, &own),
+    };
+    let unlocked = context.journal.unlock(device, lock);
+    let count = result?;
+    unlocked?;
+    Ok(count)
+}
+
+fn end_children_in(context: &Context, device: &DeviceId, index: u32, own: &Netns) -> Result<usize, ReleaseError> {
+    let (mut count, mut left) = (0, Vec::new());
+    for netns in reachable().filter(|netns| !netns.is_same(own)) {
+        // One that ended meanwhile took its links along.
+        let Ok(mut place) = netns.enter() else { continue };
+        match end_children(&mut place, own, &[index]) {
+            Ok(ended) => {
+                count += ended.count;
+                left.extend(
+                    ended
+                        .refused
+                        .map(|error| format!("what was made on it in another namespace: {error}")),
+                );
+            }
+            Err(error) => left.push(format!(
+                "what was made on it in another namespace is not known: {error}"
+            )),
+        }
+    }
+    if !left.is_empty() {
+        note(context, device, index, &left)?;
+    }
+    Ok(count)
 }
 
 fn restore(
@@ -53,8 +101,9 @@ fn restore(
     let told = record.vf.as_ref().map_or(Ok(Told::NOTHING_TO_TELL), |vf| {
         restore_vf(context, &record, vf, found.as_ref(), host)
     });
+    let address = Address::of(&record, None);
     let restored = found.map_or(Ok(()), |found| {
-        link::restore_on_host(context, &record, &found, None, host)
+        link::settle(context, &record, &found, (From::Host, None), address, host)
     });
     told.and(restored)
 }

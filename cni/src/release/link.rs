@@ -5,6 +5,8 @@ use std::os::fd::AsFd;
 use hardwire_pci::netlink::{Link, LinkFlags, NetlinkError, Socket};
 use hardwire_pci::{IfName, MacAddr};
 
+use super::children::end_children;
+use super::clean::{From, Left, clean, note};
 use super::find::{Location, find};
 use super::pf::{self, PfLocation};
 use super::stand_in::stand_in;
@@ -15,8 +17,8 @@ use crate::kernel::{LinkChange, add_altname, change_link, delete_altname};
 use crate::netns::{Entered, Netns};
 use crate::pf::VfPort;
 
-/// The flags that an administrator sets: up, promiscuous, all multicast.
-const RESTORED: LinkFlags = LinkFlags(LinkFlags::UP | LinkFlags::PROMISC | LinkFlags::ALLMULTI);
+/// The flags that an administrator sets: up, promiscuous, all multicast, and what else there is.
+const RESTORED: LinkFlags = LinkFlags(LinkFlags::UP | LinkFlags::PROMISC | LinkFlags::ALLMULTI | LinkFlags::OTHERS);
 
 /// The mirror of the move: one message with namespace, name, address, MTU and flags. With `foreign_mac`, an admin MAC that
 /// somebody gave the VF meanwhile, that is its address: it takes no other.
@@ -29,10 +31,7 @@ pub(super) fn bring_back(
     host: &mut Socket,
 ) -> Result<(), ReleaseError> {
     let Some(original) = &record.link else { return Ok(()) };
-    let own = Netns::own().map_err(|source| ReleaseError::Netns {
-        device: record.device.clone(),
-        source,
-    })?;
+    let own = own_netns(record)?;
     for altname in link
         .altnames
         .iter()
@@ -58,6 +57,7 @@ pub(super) fn bring_back(
         mtu: differing_mtu(link, original),
         alias: differing_alias(link, original),
         flags: Some((LinkFlags(original.flags), RESTORED)),
+        ..LinkChange::default()
     };
     let mut moved = change_link(&mut pod.socket, link.index, &change);
     if is_taken(&moved) && drop_taken_altnames(record, link, &mut pod, host)? {
@@ -68,17 +68,68 @@ pub(super) fn bring_back(
         let Location::Host(link) = find(context, record, host)? else {
             return Err(refused(record, "moving it back to the host", source));
         };
-        return restore_on_host(context, record, &link, foreign_mac, host);
+        return settle(
+            context,
+            record,
+            &link,
+            (From::Pod, Some(pod)),
+            Address::of(record, foreign_mac),
+            host,
+        );
     }
+    let back = host.link_by_name(name.as_str());
+    let back = back.map_err(|source| refused(record, "looking at it on the host", source))?;
+    let mut address = Address::of(record, foreign_mac);
+    // The move told the PF the address, unless it was that before.
+    address.tell = address.tell.filter(|_| change.mac.is_none());
+    let settled = back.map_or(Ok(()), |link| {
+        settle(context, record, &link, (From::Pod, Some(pod)), address, host)
+    });
     if taken {
         return Err(name_taken(record, original, &name));
     }
-    let back = host.link_by_name(original.name.as_str());
-    let back = back.map_err(|source| refused(record, "looking at it on the host", source))?;
-    // The move told the PF the address, unless it was that before.
-    let tell = to_tell_after(record).filter(|_| change.mac.is_none() && foreign_mac.is_none());
-    let mac = foreign_mac.or(original.mac);
-    back.map_or(Ok(()), |link| put_right(context, record, &link, mac, tell, host))
+    settled
+}
+
+/// What is to be done with an interface on the host: nothing of a pod stays on it, and it is as it was. `pod` is the namespace
+/// of its attachment, where that still is.
+pub(super) fn settle(
+    context: &Context,
+    record: &Record,
+    link: &Link,
+    (from, pod): (From, Option<Entered>),
+    address: Address,
+    host: &mut Socket,
+) -> Result<(), ReleaseError> {
+    let Some(original) = &record.link else { return Ok(()) };
+    let mut left = clean(&original.settings, link, from, host);
+    let children = match pod {
+        Some(mut pod) => children_in(record, &mut pod, link.index, &mut left),
+        None => Ok(()),
+    };
+    // Whatever keeps it from its name or address, nobody gets it with what is left.
+    let noted = note(context, &record.device, link.index, &left);
+    restore_on_host(context, record, link, address, host)
+        .and(children)
+        .and(noted)
+}
+
+/// Ends what the pod made on the interface. That it cannot be looked for is no reason to let it be: the next DEL does it.
+fn children_in(record: &Record, pod: &mut Entered, index: u32, left: &mut Left) -> Result<(), ReleaseError> {
+    let own = own_netns(record)?;
+    let ended = end_children(pod, &own, &[index]);
+    let ended = ended.map_err(|source| refused(record, "looking for what was made on it in the pod", source))?;
+    if let Some(error) = ended.refused {
+        left.push(format!("what was made on it in the pod: {error}"));
+    }
+    Ok(())
+}
+
+fn own_netns(record: &Record) -> Result<Netns, ReleaseError> {
+    Netns::own().map_err(|source| ReleaseError::Netns {
+        device: record.device.clone(),
+        source,
+    })
 }
 
 /// Takes from it the alternative names that other interfaces of the host got meanwhile: the kernel refuses the move of a
@@ -108,32 +159,32 @@ fn is_taken(done: &Result<(), NetlinkError>) -> bool {
     errno == Some(rustix::io::Errno::EXIST.raw_os_error())
 }
 
-/// Puts right whatever differs on an interface that is on the host. Sends nothing if nothing does. `foreign_mac` is as in
-/// [`bring_back`].
-pub(super) fn restore_on_host(
-    context: &Context,
-    record: &Record,
-    link: &Link,
-    foreign_mac: Option<MacAddr>,
-    host: &mut Socket,
-) -> Result<(), ReleaseError> {
-    let original = record.link.as_ref().and_then(|original| original.mac);
-    let mac = foreign_mac.or(original);
-    let tell = to_tell_after(record).filter(|_| foreign_mac.is_none());
-    put_right(context, record, link, mac, tell, host)
-}
-
-/// Of a VF whose driver has to tell its PF its address again: another one, to be told before.
-fn to_tell_after(record: &Record) -> Option<MacAddr> {
-    record.vf.as_ref().and_then(OriginalVf::to_tell_after)
-}
-
-fn put_right(
-    context: &Context,
-    record: &Record,
-    link: &Link,
+/// The address that an interface gets on the host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Address {
     mac: Option<MacAddr>,
+    /// Of a VF whose driver has to tell its PF its address again: another one, to be told before.
     tell: Option<MacAddr>,
+}
+
+impl Address {
+    /// The one on record, or `foreign_mac` as in [`bring_back`].
+    pub(super) fn of(record: &Record, foreign_mac: Option<MacAddr>) -> Self {
+        let original = record.link.as_ref().and_then(|original| original.mac);
+        let tell = record.vf.as_ref().and_then(OriginalVf::to_tell_after);
+        Self {
+            mac: foreign_mac.or(original),
+            tell: tell.filter(|_| foreign_mac.is_none()),
+        }
+    }
+}
+
+/// Puts right whatever differs on an interface that is on the host. Sends nothing if nothing does.
+fn restore_on_host(
+    context: &Context,
+    record: &Record,
+    link: &Link,
+    Address { mac, tell }: Address,
     host: &mut Socket,
 ) -> Result<(), ReleaseError> {
     let Some(original) = &record.link else { return Ok(()) };

@@ -5,6 +5,8 @@
 //! device's lock.
 
 mod addresses;
+mod children;
+mod clean;
 mod find;
 mod host_network;
 mod idle;
@@ -13,9 +15,12 @@ mod pf;
 mod reclaim;
 mod stand_in;
 
+use std::io;
+
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
 use hardwire_pci::{DeviceId, instance};
 
+use self::clean::From;
 use crate::Context;
 use crate::journal::{JournalError, Record};
 use crate::kernel::{LinkChange, change_link};
@@ -28,7 +33,7 @@ pub use addresses::{release_ipam, release_lease, release_stale_leases};
 use pf::Told;
 
 pub use find::{Location, find};
-pub use idle::return_to_idle;
+pub use idle::{end_children_anywhere, return_to_idle};
 pub use reclaim::{is_abandoned, is_orphaned, reclaim};
 pub(crate) use stand_in::stand_in;
 
@@ -78,6 +83,14 @@ pub enum ReleaseError {
         device: DeviceId,
         /// Why.
         source: NetnsError,
+    },
+    /// What stays on the interface cannot be noted.
+    #[error("{device}: noting what stays on its interface: {source}")]
+    Note {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        source: io::Error,
     },
     /// The record cannot be removed.
     #[error(transparent)]
@@ -143,7 +156,12 @@ pub fn release(
             drop(queued);
             back
         }
-        Location::Host(link) => link::restore_on_host(context, record, &link, foreign_mac, host),
+        Location::Host(link) => {
+            // A DEL that was killed after the move left the rest to do.
+            let pod = find::pod(record)?;
+            let address = link::Address::of(record, foreign_mac);
+            link::settle(context, record, &link, (From::Host, pod), address, host)
+        }
         Location::Bare | Location::Gone | Location::Unreachable => Ok(()),
     };
     let told = pf?;

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hardwire_pci::netlink::{Socket, VfLinkState};
 use serde_json::Value;
 
-use super::ownership::{NotFree, id_to_lock, make_free, ours, refuse_own_netns, refuse_pf_in_use};
+use super::ownership::{NotFree, id_to_lock, make_free, ours, refuse_own_netns, refuse_pf_in_use, refuse_unclean};
 use super::previous::previous;
 use super::wait::Patience;
 use crate::Context;
@@ -49,14 +49,7 @@ pub fn add(
     let (id, pod, lock, candidate) = loop {
         let mut pod = enter(environment)?;
         patience.same_netns(&pod.identity)?;
-        if name_exists(environment, &mut pod)? {
-            let msg = format!(
-                "interface {} exists in the pod ({})",
-                environment.ifname()?,
-                environment.netns()?
-            );
-            return Err(CniError::new(code::NAME_TAKEN, msg));
-        }
+        refuse_taken_name(environment, &mut pod)?;
         let id = id_to_lock(&conf, context, &mut host)?;
         phases.device(&id);
         let lock = phases.time(Phase::Lock, || context.journal.lock(&id));
@@ -65,7 +58,8 @@ pub fn add(
         let begun = make_free(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
             refuse_pf_in_use(context, &id, &mut host)?;
-            Ok(candidate(&conf, context, &operator, &mut host)?)
+            let candidate = candidate(&conf, context, &operator, &mut host)?;
+            Ok(refuse_unclean(context, candidate)?)
         });
         match begun {
             Ok(candidate) => break (id, pod, lock, candidate),
@@ -146,12 +140,15 @@ fn enter(environment: &Environment) -> Result<Entered, CniError> {
     pod.enter().map_err(bad)
 }
 
-fn name_exists(environment: &Environment, pod: &mut Entered) -> Result<bool, CniError> {
+fn refuse_taken_name(environment: &Environment, pod: &mut Entered) -> Result<(), CniError> {
     let ifname = environment.ifname()?;
     let link = pod.socket.link_by_name(ifname.as_str());
-    Ok(link
-        .map_err(|error| CniError::new(code::INTERNAL, format!("looking up {ifname} in the pod: {error}")))?
-        .is_some())
+    let failed = |error| CniError::new(code::INTERNAL, format!("looking up {ifname} in the pod: {error}"));
+    if link.map_err(failed)?.is_none() {
+        return Ok(());
+    }
+    let msg = format!("interface {ifname} exists in the pod ({})", environment.netns()?);
+    Err(CniError::new(code::NAME_TAKEN, msg))
 }
 
 fn journal(error: &JournalError) -> CniError {

@@ -6,7 +6,7 @@ use hardwire_pci::{DeviceId, MacAddr};
 use super::other_version::{may_be_in_a_pod, refusal};
 use crate::Context;
 use crate::config::{NetConf, Way};
-use crate::device::{find_by_mac, id_of_link, missing, refuse_with_vfs_in_use, vf_in_use, vfs_of};
+use crate::device::{Candidate, find_by_mac, id_of_link, missing, refuse_with_vfs_in_use, vf_in_use, vfs_of};
 use crate::ipam::ReleasedBy;
 use crate::journal::{Journal, JournalError, Owner, Record};
 use crate::migration;
@@ -14,6 +14,7 @@ use crate::netns::Netns;
 use crate::protocol::{CniError, Environment, code};
 use crate::release::{Outcome, is_orphaned, release, release_ipam};
 use crate::report::Phases;
+use crate::unclean::what_stays;
 
 /// The id of the device that the configuration names, before anything else is known of it: to lock it.
 pub(super) fn id_to_lock(conf: &NetConf, context: &Context, host: &mut Socket) -> Result<DeviceId, CniError> {
@@ -49,6 +50,19 @@ fn id_by_mac(mac: MacAddr, context: &Context, host: &mut Socket) -> Result<Devic
                 .into_iter()
                 .find(|r| r.link.as_ref().is_some_and(|link| link.mac == Some(mac)));
             there.map(|record| record.device).ok_or(error)
+        }
+    }
+}
+
+/// Refuses a device on whose interface something of another pod stays.
+pub(super) fn refuse_unclean(context: &Context, candidate: Candidate) -> Result<Candidate, CniError> {
+    let device = &candidate.device.id;
+    let index = candidate.link.as_ref().map(|link| link.index);
+    match index.and_then(|index| what_stays(&context.state, device, index)) {
+        None => Ok(candidate),
+        Some(what) => {
+            let msg = format!("{device} is not clean: a pod left on its interface what cannot be taken away: {what}");
+            Err(CniError::new(code::REFUSED, msg).with_details("binding its driver anew makes a clean interface"))
         }
     }
 }

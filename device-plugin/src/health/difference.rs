@@ -7,9 +7,9 @@
 use std::fmt::Display;
 
 use hardwire_cni::idle::{IdleRecord, IdleVf};
-use hardwire_cni::journal::OriginalLink;
+use hardwire_cni::journal::{InterfaceSettings, OriginalLink};
 use hardwire_pci::MacAddr;
-use hardwire_pci::netlink::{LinkFlags, VfLinkState, VlanProtocol};
+use hardwire_pci::netlink::{LinkFlags, OffloadLimits, VfLinkState, VlanProtocol};
 
 /// The differences, as one text; `None` if there are none. A driver that changed is not among them: it was bound
 /// deliberately, and whether it is the pool's the selectors tell. With it comes another interface (`rebound`), of which
@@ -33,6 +33,15 @@ fn follows_interface(record: &IdleRecord) -> bool {
     let own = record.link.as_ref().and_then(|link| link.mac);
     let shown = record.vf.as_ref().and_then(|vf| vf.state.mac);
     shown.is_none_or(|mac| mac == MacAddr::ZERO || own == Some(mac))
+}
+
+fn list(ids: impl Iterator<Item = u32>) -> String {
+    let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+    if ids.is_empty() {
+        "none".to_owned()
+    } else {
+        ids.join(" and ")
+    }
 }
 
 #[derive(Default)]
@@ -59,6 +68,46 @@ impl Found {
         ] {
             let on = |link: &OriginalLink| if link.flags & flag == 0 { "off" } else { "on" };
             self.compare(name, &on(was), &on(is));
+        }
+        self.settings(&was.settings, &is.settings);
+        for (name, flag) in [("ARP", LinkFlags::NOARP), ("multicast", LinkFlags::MULTICAST)] {
+            let on = |link: &OriginalLink| if link.flags & flag == 0 { "unset" } else { "set" };
+            self.compare(&format!("its flag for {name}"), &on(was), &on(is));
+        }
+    }
+
+    /// What a pod that may administer its network can leave behind.
+    fn settings(&mut self, was: &InterfaceSettings, is: &InterfaceSettings) {
+        let (before, now) = (&was.link, &is.link);
+        self.known("queue length", before.tx_queue_length, now.tx_queue_length);
+        self.known("group", before.group, now.group);
+        self.known("link mode", before.mode, now.mode);
+        if before.offload_limits != now.offload_limits && before.offload_limits != OffloadLimits::default() {
+            self.0.push("its limits of GSO and GRO are others".to_owned());
+        }
+        if before.broadcast.is_some() && before.broadcast != now.broadcast {
+            self.0.push("its broadcast address is another".to_owned());
+        }
+        let xdp = |settings: &InterfaceSettings| {
+            let programs = settings.xdp.as_ref()?.iter().map(|program| program.program);
+            Some(list(programs))
+        };
+        self.known("XDP programs", xdp(was), xdp(is));
+        let tcx = |settings: &InterfaceSettings| {
+            let programs = settings.tcx.as_ref()?.iter().map(|program| program.program);
+            Some(list(programs))
+        };
+        self.known("tcx programs", tcx(was), tcx(is));
+        if let (Some(was), Some(is)) = (&was.ethtool, &is.ethtool) {
+            let differing = was.differences(is).into_iter();
+            self.0
+                .extend(differing.map(|what| format!("its {what} (ethtool) are others")));
+        }
+    }
+
+    fn known<T: PartialEq + Display>(&mut self, field: &str, was: Option<T>, is: Option<T>) {
+        if let (Some(was), Some(is)) = (was, is) {
+            self.compare(field, &was, &is);
         }
     }
 
@@ -118,6 +167,7 @@ mod tests {
                 mtu: 1500,
                 alias: None,
                 flags: 0x1002,
+                settings: InterfaceSettings::default(),
             }),
             vf: Some(IdleVf {
                 pf: "0000:01:00.0".parse().unwrap(),

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use hardwire_cni::Context;
 use hardwire_cni::idle::{IdleRecord, IdleVf};
-use hardwire_cni::journal::OriginalLink;
-use hardwire_cni::release::return_to_idle;
+use hardwire_cni::journal::{InterfaceSettings, OriginalLink};
+use hardwire_cni::release::{end_children_anywhere, return_to_idle};
+use hardwire_cni::unclean;
 use hardwire_pci::netlink::{Link, NetlinkError, Socket, VfState};
 use hardwire_pci::{Device, DeviceId};
 use tracing::{info, warn};
@@ -148,10 +149,24 @@ impl<'a> Inspector<'a> {
     }
 
     fn look(&mut self, subject: &Subject) -> Verdict {
+        let verdict = self.compare(subject);
+        if subject.ours && !matches!(verdict, Verdict::Unknown | Verdict::Distrusted) {
+            self.end_children(&subject.id);
+        }
+        if !matches!(verdict, Verdict::Clean | Verdict::Adopted(_) | Verdict::Unsettled) {
+            return verdict;
+        }
+        match self.what_stays(&subject.id) {
+            Some(what) => Verdict::Differs(what),
+            None => verdict,
+        }
+    }
+
+    fn compare(&mut self, subject: &Subject) -> Verdict {
         let before = self.context.idle.get(&subject.id);
         let before = before.filter(|record| record.boot == self.boot);
         let only_vf = self.task.only_vfs && !subject.unwatched;
-        let seen = self.seen(&subject.id, before.as_ref(), only_vf);
+        let seen = self.seen(&subject.id, before.as_ref(), only_vf, subject.is_free);
         // Asked after the look: an attachment that began since leaves its record before it changes anything.
         let is_attached = !self
             .context
@@ -192,12 +207,43 @@ impl<'a> Inspector<'a> {
         }
     }
 
-    /// The device as it is.
-    fn seen(&mut self, id: &DeviceId, before: Option<&IdleRecord>, only_vf: bool) -> Option<IdleRecord> {
+    /// What stays of a pod on the interface that a device has now.
+    fn what_stays(&self, id: &DeviceId) -> Option<String> {
+        let index = self.hardware.inventory.get(id)?.netdev()?.index;
+        let what = unclean::what_stays(&self.context.state, id, index)?;
+        Some(format!(
+            "a pod left on its interface what cannot be taken away, until its driver is bound anew: {what}"
+        ))
+    }
+
+    /// Links that a pod made on the device and put into other namespaces, where neither it nor its DEL sees them.
+    fn end_children(&self, device: &DeviceId) {
+        let netdev = self.hardware.inventory.get(device).and_then(Device::netdev);
+        match netdev
+            .map(|netdev| netdev.index)
+            .map(|index| end_children_anywhere(self.context, device, index))
+        {
+            None | Some(Ok(0)) => {}
+            Some(Ok(count)) => info!(%device, "ended {count} links in other namespaces that a pod had made on it"),
+            Some(Err(error)) => {
+                warn!(%device, "whether a pod left links on it in other namespaces is not known: {error}");
+            }
+        }
+    }
+
+    /// The device as it is. Of one that somebody has, only what is told without a further question.
+    fn seen(&mut self, id: &DeviceId, before: Option<&IdleRecord>, only_vf: bool, whole: bool) -> Option<IdleRecord> {
         let device = self.hardware.inventory.get(id)?;
         let link = match device.netdev() {
             None => None,
-            Some(netdev) => Some(as_original(self.socket.link_by_index(netdev.index).ok()??)?),
+            Some(netdev) => {
+                let mut link = as_original(self.socket.link_by_index(netdev.index).ok()??)?;
+                if whole {
+                    let is_vf = device.vf_index().is_some();
+                    link.settings.complete(link.index, link.name.as_str(), is_vf);
+                }
+                Some(link)
+            }
         };
         let vf = self.pf.as_ref().and_then(|pf| {
             let index = device.vf_index()?;
@@ -230,6 +276,7 @@ impl<'a> Inspector<'a> {
 
     /// The record of a clean device, renewed where it is of an earlier generation or of an interface with another index.
     fn keep(&self, before: &IdleRecord, now: &IdleRecord) -> Verdict {
+        let now = &with_known(before, now);
         let says_less = before.vf.is_some() && now.vf.is_none() || before.link.is_some() && now.link.is_none();
         if says_less || before == now {
             return Verdict::Clean;
@@ -261,7 +308,7 @@ impl<'a> Inspector<'a> {
                 Err(error) => warn!(%device, "whether it is in its idle state is not known: {error}"),
             }
         }
-        let Some(after) = self.seen(device, Some(before), false) else {
+        let Some(after) = self.seen(device, Some(before), false, true) else {
             return Verdict::Unknown;
         };
         match difference(before, &after, false) {
@@ -289,8 +336,20 @@ fn vfs(socket: &mut Socket, pf: &DeviceId, index: u32) -> Result<Option<Vec<(u32
     }
 }
 
+/// What is, and where that is not known, what was.
+fn with_known(before: &IdleRecord, now: &IdleRecord) -> IdleRecord {
+    let mut now = now.clone();
+    if let (Some(before), Some(now)) = (&before.link, &mut now.link) {
+        let (before, now) = (&before.settings, &mut now.settings);
+        now.tcx = now.tcx.take().or_else(|| before.tcx.clone());
+        now.ethtool = now.ethtool.take().or_else(|| before.ethtool.clone());
+    }
+    now
+}
+
 fn as_original(link: Link) -> Option<OriginalLink> {
     Some(OriginalLink {
+        settings: InterfaceSettings::from(&link),
         name: link.name.parse().ok()?,
         index: link.index,
         mac: link.mac(),

@@ -9,6 +9,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 
 use super::attributes::{after_header, attributes, text, u16_at, u32_at};
 use super::error::NetlinkError;
+use super::link_settings::{LinkSettings, XdpProgram, xdp_programs};
 use super::messages::messages;
 use super::socket::Socket;
 use crate::mac::MacAddr;
@@ -28,6 +29,7 @@ const IFLA_IFALIAS: u16 = 20;
 const IFLA_PROMISCUITY: u16 = 30;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_PHYS_PORT_NAME: u16 = 38;
+const IFLA_XDP: u16 = 43;
 const IFLA_MIN_MTU: u16 = 50;
 const IFLA_MAX_MTU: u16 = 51;
 const IFLA_PROP_LIST: u16 = 52;
@@ -47,6 +49,13 @@ impl LinkFlags {
     const LOOPBACK: u32 = 1 << 3;
     const RUNNING: u32 = 1 << 6;
     const LOWER_UP: u32 = 1 << 16;
+    /// `IFF_NOARP`.
+    pub const NOARP: u32 = 1 << 7;
+    /// `IFF_MULTICAST`.
+    pub const MULTICAST: u32 = 1 << 12;
+    /// What else an administrator may set (`__dev_change_flags`, net/core/dev.c): debug, no trailers, no ARP, multicast,
+    /// port selection, automatic media, dynamic.
+    pub const OTHERS: u32 = 1 << 2 | 1 << 5 | Self::NOARP | Self::MULTICAST | 1 << 13 | 1 << 14 | 1 << 15;
     /// `IFF_PROMISC`.
     pub const PROMISC: u32 = 1 << 8;
     /// `IFF_ALLMULTI`.
@@ -118,6 +127,10 @@ pub struct Link {
     pub alias: Option<String>,
     /// How many users asked for promiscuous mode.
     pub promiscuity: u32,
+    /// What else an administrator sets.
+    pub settings: LinkSettings,
+    /// XDP programs, by mode.
+    pub xdp: Vec<XdpProgram>,
     /// Name of a port of a switch (`p0`, `pf0vf1`).
     pub phys_port_name: Option<String>,
     /// Bus of the device behind this link: `pci`, `netdevsim`, `virtio`, ...
@@ -221,7 +234,8 @@ fn parse(payload: &[u8]) -> Result<Link, NetlinkError> {
             IFLA_PARENT_DEV_BUS_NAME => link.parent_bus = Some(text(value)),
             IFLA_LINKINFO => link.kind = named(value, IFLA_INFO_KIND)?.into_iter().next(),
             IFLA_PROP_LIST => link.altnames = named(value, IFLA_ALT_IFNAME)?,
-            _ => {}
+            IFLA_XDP => link.xdp = xdp_programs(value)?,
+            setting => link.settings.take(setting, value)?,
         }
     }
     Ok(link)

@@ -59,6 +59,12 @@ impl Igb {
         fs::write(&num_vfs, VFS.to_string()).expect("making VFs");
     }
 
+    /// Removes all VFs, for a test of the card itself; [`Igb::renew`] makes them again.
+    pub fn without_vfs(&self) {
+        let num_vfs = format!("/sys/bus/pci/devices/{}/sriov_numvfs", self.address);
+        fs::write(&num_vfs, "0").expect("removing VFs");
+    }
+
     /// Makes all VFs anew if this one is not as nobody has had it: what an earlier test failed to put back is no concern of
     /// the next one.
     pub fn tidy(&self, index: u32) {
@@ -67,7 +73,10 @@ impl Igb {
         let attributes = (vf["vlan_list"][0]["vlan"].is_null(), &vf["spoofchk"], &vf["trust"]);
         let named = self.vf_netdev(index).is_some_and(|name| {
             let link = host_link(&name);
-            name.starts_with("eth") && link["mtu"] == 1500 && link["flags"] == json!([]) && link["altnames"].is_null()
+            name.starts_with("eth")
+                && link["mtu"] == 1500
+                && link["flags"] == json!(["MULTICAST"])
+                && link["altnames"].is_null()
         });
         if !named || attributes != (true, &json!(true), &json!(false)) {
             self.renew();

@@ -29,13 +29,29 @@ fn comparable(link: &Value) -> Map<String, Value> {
         "allmulti",
         "ifalias",
         "master",
+        "broadcast",
+        "txqlen",
+        "group",
+        "linkmode",
+        "gso_max_size",
+        "gso_max_segs",
+        "gro_max_size",
+        "xdp",
     ];
     let mut kept: Map<String, Value> = keys
         .iter()
         .filter_map(|key| Some(((*key).to_owned(), link.get(*key)?.clone())))
         .collect();
     let flags = link["flags"].as_array().cloned().unwrap_or_default();
-    let administrative = ["UP", "PROMISC", "ALLMULTI"];
+    let administrative = [
+        "UP",
+        "PROMISC",
+        "ALLMULTI",
+        "MULTICAST",
+        "NOARP",
+        "DYNAMIC",
+        "NOTRAILERS",
+    ];
     let flags = flags
         .into_iter()
         .filter(|flag| flag.as_str().is_some_and(|f| administrative.contains(&f)));

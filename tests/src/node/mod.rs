@@ -3,6 +3,7 @@
 //! What is seen is read with iproute2, not with hardwire's own netlink code, so that a mistake there cannot hide itself.
 //! Everything made here is unmade when it is dropped.
 
+mod bpf;
 mod igb;
 mod isolated;
 mod links;
@@ -12,6 +13,7 @@ mod shell;
 mod veth;
 mod vfio;
 
+pub use bpf::{Hook, Program, programs_on};
 pub use igb::Igb;
 pub use isolated::isolated;
 pub use links::{Address, host_link, host_links, link_in, vf, vfs};

@@ -45,7 +45,7 @@ fn it_comes_back_with_name_mac_mtu_flags_and_altnames() {
 fn an_interface_that_was_down_comes_back_down() {
     let (nic, pod, plugin) = (Nic::new("hwdown"), Pod::new("down"), Plugin::new());
     let before = host_link("hwdown");
-    assert_eq!(before["flags"], json!([]));
+    assert_eq!(before["flags"], json!(["MULTICAST"]), "not up");
     plugin.add(&pod, &nic.conf(&json!({})));
     plugin.del(&pod, &nic.conf(&json!({})));
     assert_eq!(host_link("hwdown"), before);

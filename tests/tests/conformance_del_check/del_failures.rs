@@ -92,7 +92,10 @@ fn c57_an_error_of_ipam_del_is_reported_after_our_own_cleaning() {
         );
         assert_eq!(scene.pod.link_names(), ["lo"]);
         let link = hardwire_tests::node::host_link("hwc57");
-        assert_eq!((&link["mtu"], &link["flags"]), (&json!(1450), &json!(["UP"])));
+        assert_eq!(
+            (&link["mtu"], &link["flags"]),
+            (&json!(1450), &json!(["MULTICAST", "UP"]))
+        );
         scene.call("DEL", &extra).run().error();
         ipam.on("DEL", "");
         scene.del(&extra);

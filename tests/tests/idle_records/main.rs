@@ -15,6 +15,7 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 
 use hardwire_cni::idle::{IdleRecord, IdleRecords, IdleVf, boot_id};
+use hardwire_cni::journal::InterfaceSettings;
 use hardwire_cni::journal::OriginalLink;
 use hardwire_cni::pf::AdminMac;
 use hardwire_cni::report::SOCKET;
@@ -210,6 +211,7 @@ fn record(igb: &Igb) -> IdleRecord {
             mtu: vf.mtu,
             alias: vf.alias.clone(),
             flags: vf.flags.0,
+            settings: InterfaceSettings::from(&vf),
         }),
         vf: Some(IdleVf {
             pf: igb.address.parse().expect("a PCI address"),

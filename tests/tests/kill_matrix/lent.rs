@@ -23,23 +23,23 @@ impl Lent {
     pub(crate) fn new() -> Self {
         let lent = Self(Nic::new());
         lent.plugin().operator_says(&json!({"allowNodeDevices": [NAME]}));
-        lent.furnish();
+        furnish();
         lent
     }
+}
 
-    /// What is there already stays.
-    fn furnish(&self) {
-        if run(&["ip", "address", "show", "dev", NAME]).contains("192.0.2.9") {
-            return;
-        }
-        // The rule stays when its interface goes.
-        let lines = ON_IT
-            .iter()
-            .filter(|line| !line.starts_with("rule") || !run(&["ip", "rule", "show"]).contains(NAME));
-        for line in lines {
-            let words: Vec<&str> = line.split(' ').collect();
-            run(&[&["ip"], &words[..]].concat());
-        }
+/// What is there already stays.
+fn furnish() {
+    if run(&["ip", "address", "show", "dev", NAME]).contains("192.0.2.9") {
+        return;
+    }
+    // The rule stays when its interface goes.
+    let lines = ON_IT
+        .iter()
+        .filter(|line| !line.starts_with("rule") || !run(&["ip", "rule", "show"]).contains(NAME));
+    for line in lines {
+        let words: Vec<&str> = line.split(' ').collect();
+        run(&[&["ip"], &words[..]].concat());
     }
 }
 
@@ -61,6 +61,6 @@ impl Subject for Lent {
 
     fn renew(&self) {
         self.0.renew();
-        self.furnish();
+        furnish();
     }
 }

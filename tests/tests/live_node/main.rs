@@ -5,6 +5,7 @@
 
 mod discovery;
 mod health;
+mod inherited;
 mod node_use;
 mod pods;
 
