@@ -4,6 +4,7 @@ use hardwire_pci::netlink::Kept;
 use hardwire_pci::{DeviceId, IfName, MacAddr};
 use serde::{Deserialize, Serialize};
 
+use super::hardware::Hardware;
 use crate::netns::NetnsIdentity;
 use crate::pf::{OriginalTrunk, OriginalVf};
 use crate::protocol::{CniArgs, ContainerId, NetworkName};
@@ -157,6 +158,9 @@ pub struct OriginalLink {
     pub alias: Option<String>,
     /// `ifi_flags`.
     pub flags: u32,
+    /// What it is known by, whatever it is called.
+    #[serde(default)]
+    pub hardware: Hardware,
 }
 
 /// What the host loses while the interface is in a pod.

@@ -4,7 +4,7 @@ use hardwire_pci::netlink::VfState;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::journal::{Ipam, OriginalLink, OriginalVf, Owner, Step, Target};
+use crate::journal::{Hardware, Ipam, OriginalLink, OriginalVf, Owner, Step, Target};
 use crate::netns::NetnsIdentity;
 use crate::pf::AdminMac;
 
@@ -35,6 +35,7 @@ fn record(device: &str, container: &str) -> Record {
             mtu: 1500,
             alias: None,
             flags: 0x1002,
+            hardware: Hardware::default(),
         }),
         vf: Some(OriginalVf {
             pf: "0000:01:00.0".parse().unwrap(),

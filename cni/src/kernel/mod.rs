@@ -12,7 +12,7 @@ mod sysctl;
 mod vf;
 
 pub use address::{AddressFlag, add_address};
-pub use altname::{add_altname, delete_altname};
+pub use altname::{add_altname, delete_altname, is_taken};
 pub use link::{LinkChange, change_link};
 pub use route::add_route;
 pub use sysctl::{Sysctl, SysctlError};

@@ -14,7 +14,7 @@ use super::ForeignAttachment;
 use super::allocation::{Allocation, Claim, remove};
 use crate::Context;
 use crate::device::is_link_of;
-use crate::journal::{OriginalLink, OriginalVf, Owner, Record, Step, Target};
+use crate::journal::{Hardware, OriginalLink, OriginalVf, Owner, Record, Step, Target};
 use crate::netns::{Netns, NetnsIdentity};
 use crate::pf::AdminMac;
 use crate::protocol::{CniError, Environment, NetworkName, code};
@@ -151,6 +151,7 @@ impl Cache {
             mac: original.effective_mac.parse().ok(),
             mtu: original.mtu,
             flags: 0,
+            hardware: Hardware::default(),
             name,
         })
     }

@@ -3,7 +3,7 @@
 use hardwire_pci::netlink::{Socket, VfState};
 
 use super::pf::{Told, restore_vf};
-use super::{ReleaseError, link, refused};
+use super::{ReleaseError, link, refused, renamed};
 use crate::Context;
 use crate::idle::IdleRecord;
 use crate::journal::{OriginalVf, Owner, Record, Step, Target};
@@ -53,9 +53,17 @@ fn restore(
     let told = record.vf.as_ref().map_or(Ok(Told::NOTHING_TO_TELL), |vf| {
         restore_vf(context, &record, vf, found.as_ref(), host)
     });
-    let restored = found.map_or(Ok(()), |found| {
-        link::restore_on_host(context, &record, &found, None, host)
-    });
+    let restored = match (found, &record.link) {
+        (Some(found), Some(original)) => {
+            let name = link::restore_on_host(context, &record, &found, original, None, host);
+            name.map(|name| {
+                if name != original.name {
+                    renamed(&record, &original.name, &name);
+                }
+            })
+        }
+        _ => Ok(()),
+    };
     told.and(restored)
 }
 

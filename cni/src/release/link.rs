@@ -7,11 +7,11 @@ use hardwire_pci::{IfName, MacAddr};
 
 use super::find::{Location, find};
 use super::pf::{self, PfLocation};
-use super::stand_in::stand_in;
+use super::stand_in::stand_ins;
 use super::{ReleaseError, refused};
 use crate::Context;
 use crate::journal::{OriginalLink, OriginalVf, Record};
-use crate::kernel::{LinkChange, add_altname, change_link, delete_altname};
+use crate::kernel::{LinkChange, add_altname, change_link, delete_altname, is_taken};
 use crate::netns::{Entered, Netns};
 use crate::pf::VfPort;
 
@@ -19,16 +19,17 @@ use crate::pf::VfPort;
 const RESTORED: LinkFlags = LinkFlags(LinkFlags::UP | LinkFlags::PROMISC | LinkFlags::ALLMULTI);
 
 /// The mirror of the move: one message with namespace, name, address, MTU and flags. With `foreign_mac`, an admin MAC that
-/// somebody gave the VF meanwhile, that is its address: it takes no other.
+/// somebody gave the VF meanwhile, that is its address: it takes no other. Tells its name on the host, which is another than
+/// before where that is taken.
 pub(super) fn bring_back(
     context: &Context,
     record: &Record,
     mut pod: Entered,
     link: &Link,
+    original: &OriginalLink,
     foreign_mac: Option<MacAddr>,
     host: &mut Socket,
-) -> Result<(), ReleaseError> {
-    let Some(original) = &record.link else { return Ok(()) };
+) -> Result<IfName, ReleaseError> {
     let own = Netns::own().map_err(|source| ReleaseError::Netns {
         device: record.device.clone(),
         source,
@@ -42,16 +43,8 @@ pub(super) fn bring_back(
         let deleted = delete_altname(&mut pod.socket, link.index, altname);
         deleted.map_err(|source| refused(record, "taking an alternative name from it", source))?;
     }
-    let taken = host.link_by_name(original.name.as_str());
-    let taken = taken
-        .map_err(|source| refused(record, "asking for its name on the host", source))?
-        .is_some();
-    let name = if taken {
-        stand_in(&record.device)
-    } else {
-        original.name.clone()
-    };
-    let change = LinkChange {
+    let mut name = free_name(record, original, None, host)?;
+    let mut change = LinkChange {
         netns: Some(own.as_fd()),
         name: Some(name.clone()),
         mac: foreign_mac.or(original.mac).filter(|mac| link.mac() != Some(*mac)),
@@ -60,7 +53,11 @@ pub(super) fn bring_back(
         flags: Some((LinkFlags(original.flags), RESTORED)),
     };
     let mut moved = change_link(&mut pod.socket, link.index, &change);
-    if is_taken(&moved) && drop_taken_altnames(record, link, &mut pod, host)? {
+    if is_taken(&moved) {
+        drop_taken_altnames(record, link, &mut pod, host)?;
+        // Somebody may have taken the name since.
+        name = free_name(record, original, None, host)?;
+        change.name = Some(name.clone());
         moved = change_link(&mut pod.socket, link.index, &change);
     }
     if let Err(source) = moved {
@@ -68,59 +65,47 @@ pub(super) fn bring_back(
         let Location::Host(link) = find(context, record, host)? else {
             return Err(refused(record, "moving it back to the host", source));
         };
-        return restore_on_host(context, record, &link, foreign_mac, host);
+        return restore_on_host(context, record, &link, original, foreign_mac, host);
     }
-    if taken {
-        return Err(name_taken(record, original, &name));
-    }
-    let back = host.link_by_name(original.name.as_str());
+    let back = host.link_by_name(name.as_str());
     let back = back.map_err(|source| refused(record, "looking at it on the host", source))?;
     // The move told the PF the address, unless it was that before.
     let tell = to_tell_after(record).filter(|_| change.mac.is_none() && foreign_mac.is_none());
     let mac = foreign_mac.or(original.mac);
-    back.map_or(Ok(()), |link| put_right(context, record, &link, mac, tell, host))
+    back.map_or(Ok(name), |link| {
+        put_right(context, record, &link, original, (mac, tell), host)
+    })
 }
 
 /// Takes from it the alternative names that other interfaces of the host got meanwhile: the kernel refuses the move of a
-/// device with such a name. Tells whether there were any.
-fn drop_taken_altnames(
-    record: &Record,
-    link: &Link,
-    pod: &mut Entered,
-    host: &mut Socket,
-) -> Result<bool, ReleaseError> {
-    let mut any = false;
+/// device with such a name.
+fn drop_taken_altnames(record: &Record, link: &Link, pod: &mut Entered, host: &mut Socket) -> Result<(), ReleaseError> {
     for altname in &link.altnames {
         let other = host.link_by_name(altname);
         let other = other.map_err(|source| refused(record, "asking for its alternative names on the host", source))?;
         if other.is_some() {
-            // One that the pod gave it was taken from it before.
-            let deleted = delete_altname(&mut pod.socket, link.index, altname);
-            any |= deleted.is_ok();
+            // One that the pod gave it was taken from it before, and is not there any more.
+            if let Err(error) = delete_altname(&mut pod.socket, link.index, altname) {
+                tracing::debug!(device = %record.device, "{altname} is not taken from it: {error}");
+            }
         }
     }
-    Ok(any)
+    Ok(())
 }
 
-/// Whether the kernel says that a name is another interface's.
-fn is_taken(done: &Result<(), NetlinkError>) -> bool {
-    let errno = done.as_ref().err().and_then(NetlinkError::errno);
-    errno == Some(rustix::io::Errno::EXIST.raw_os_error())
-}
-
-/// Puts right whatever differs on an interface that is on the host. Sends nothing if nothing does. `foreign_mac` is as in
-/// [`bring_back`].
+/// Puts right whatever differs on an interface that is on the host, and tells its name. Sends nothing if nothing does.
+/// `foreign_mac` is as in [`bring_back`].
 pub(super) fn restore_on_host(
     context: &Context,
     record: &Record,
     link: &Link,
+    original: &OriginalLink,
     foreign_mac: Option<MacAddr>,
     host: &mut Socket,
-) -> Result<(), ReleaseError> {
-    let original = record.link.as_ref().and_then(|original| original.mac);
-    let mac = foreign_mac.or(original);
+) -> Result<IfName, ReleaseError> {
+    let mac = foreign_mac.or(original.mac);
     let tell = to_tell_after(record).filter(|_| foreign_mac.is_none());
-    put_right(context, record, link, mac, tell, host)
+    put_right(context, record, link, original, (mac, tell), host)
 }
 
 /// Of a VF whose driver has to tell its PF its address again: another one, to be told before.
@@ -128,18 +113,23 @@ fn to_tell_after(record: &Record) -> Option<MacAddr> {
     record.vf.as_ref().and_then(OriginalVf::to_tell_after)
 }
 
+/// `mac` is the address that it gets, `tell` the one to be told before.
 fn put_right(
     context: &Context,
     record: &Record,
     link: &Link,
-    mac: Option<MacAddr>,
-    tell: Option<MacAddr>,
+    original: &OriginalLink,
+    (mac, tell): (Option<MacAddr>, Option<MacAddr>),
     host: &mut Socket,
-) -> Result<(), ReleaseError> {
-    let Some(original) = &record.link else { return Ok(()) };
+) -> Result<IfName, ReleaseError> {
     let index = link.index;
     let mac = mac.filter(|mac| link.mac() != Some(*mac) || tell.is_some());
-    let renamed = link.name != original.name.as_str();
+    let name = if link.name == original.name.as_str() {
+        original.name.clone()
+    } else {
+        free_name(record, original, Some(index), host)?
+    };
+    let renamed = link.name != name.as_str();
     let mut flags = link.flags;
     if flags.is_up() && (mac.is_some() || renamed) {
         // Many drivers change neither while they are up.
@@ -175,9 +165,11 @@ fn put_right(
             },
         )?;
     }
-    if renamed {
-        rename(record, link, original, host)?;
-    }
+    let name = if renamed {
+        rename(record, link, name, original, host)?
+    } else {
+        name
+    };
     if flags.0 & RESTORED.0 != original.flags & RESTORED.0 {
         let flags = Some((LinkFlags(original.flags), RESTORED));
         let change = LinkChange {
@@ -186,7 +178,8 @@ fn put_right(
         };
         change_link(host, index, &change).map_err(|source| refused(record, "restoring its flags", source))?;
     }
-    restore_altnames(record, link, original, host)
+    restore_altnames(record, link, &name, original, host)?;
+    Ok(name)
 }
 
 fn restore_mac(
@@ -241,42 +234,62 @@ fn differing_alias(link: &Link, original: &OriginalLink) -> Option<String> {
     (link.alias != original.alias).then(|| original.alias.clone().unwrap_or_default())
 }
 
-fn rename(record: &Record, link: &Link, original: &OriginalLink, host: &mut Socket) -> Result<(), ReleaseError> {
-    let taken = host.link_by_name(original.name.as_str());
-    let taken = taken.map_err(|source| refused(record, "asking for its name on the host", source))?;
-    let elsewhere = taken.is_some_and(|other| other.index != link.index);
-    let name = if elsewhere {
-        stand_in(&record.device)
-    } else {
-        original.name.clone()
+fn rename(
+    record: &Record,
+    link: &Link,
+    name: IfName,
+    original: &OriginalLink,
+    host: &mut Socket,
+) -> Result<IfName, ReleaseError> {
+    // An alternative name that equals it would stop the rename.
+    if link.altnames.iter().any(|altname| altname == name.as_str()) {
+        let deleted = delete_altname(host, link.index, name.as_str());
+        deleted.map_err(|source| refused(record, "taking an alternative name from it", source))?;
+    }
+    let change = |name: &IfName| LinkChange {
+        name: Some(name.clone()),
+        ..LinkChange::default()
     };
-    if link.name != name.as_str() {
-        // An alternative name that equals it would stop the rename.
-        if link.altnames.iter().any(|altname| altname == name.as_str()) {
-            let deleted = delete_altname(host, link.index, name.as_str());
-            deleted.map_err(|source| refused(record, "taking an alternative name from it", source))?;
+    let mut name = name;
+    let mut renamed = change_link(host, link.index, &change(&name));
+    if is_taken(&renamed) {
+        // Somebody may have taken the name since.
+        name = free_name(record, original, Some(link.index), host)?;
+        renamed = change_link(host, link.index, &change(&name));
+    }
+    renamed.map_err(|source| refused(record, "restoring its name", source))?;
+    Ok(name)
+}
+
+/// Its own name, or a stand-in where another interface of the host has that. `own` is the device's index on the host.
+fn free_name(
+    record: &Record,
+    original: &OriginalLink,
+    own: Option<u32>,
+    host: &mut Socket,
+) -> Result<IfName, ReleaseError> {
+    for name in std::iter::once(original.name.clone()).chain(stand_ins(&record.device)) {
+        let other = host.link_by_name(name.as_str());
+        let other = other.map_err(|source| refused(record, "asking for its name on the host", source))?;
+        if other.is_none_or(|other| Some(other.index) == own) {
+            return Ok(name);
         }
-        let change = LinkChange {
-            name: Some(name.clone()),
-            ..LinkChange::default()
-        };
-        change_link(host, link.index, &change).map_err(|source| refused(record, "restoring its name", source))?;
     }
-    if elsewhere {
-        Err(name_taken(record, original, &name))
-    } else {
-        Ok(())
-    }
+    Err(ReleaseError::NamesTaken {
+        device: record.device.clone(),
+        name: original.name.to_string(),
+    })
 }
 
 fn restore_altnames(
     record: &Record,
     link: &Link,
+    name: &IfName,
     original: &OriginalLink,
     host: &mut Socket,
 ) -> Result<(), ReleaseError> {
     let failed = |source| refused(record, "restoring its alternative names", source);
-    let is_own = |altname: &&String| altname.as_str() != original.name.as_str();
+    let is_own = |altname: &&String| altname.as_str() != name.as_str();
     for extra in link
         .altnames
         .iter()
@@ -299,12 +312,4 @@ fn restore_altnames(
         }
     }
     Ok(())
-}
-
-fn name_taken(record: &Record, original: &OriginalLink, instead: &IfName) -> ReleaseError {
-    ReleaseError::NameTaken {
-        device: record.device.clone(),
-        name: original.name.to_string(),
-        instead: instead.to_string(),
-    }
 }

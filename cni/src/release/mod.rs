@@ -12,9 +12,10 @@ mod link;
 mod pf;
 mod reclaim;
 mod stand_in;
+mod which;
 
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
-use hardwire_pci::{DeviceId, instance};
+use hardwire_pci::{DeviceId, IfName, instance};
 
 use crate::Context;
 use crate::journal::{JournalError, Record};
@@ -30,7 +31,7 @@ use pf::Told;
 pub use find::{Location, find};
 pub use idle::return_to_idle;
 pub use reclaim::{is_abandoned, is_orphaned, reclaim};
-pub(crate) use stand_in::stand_in;
+pub use stand_in::{is_stand_in, stand_in};
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.
 #[derive(Debug, thiserror::Error)]
@@ -61,15 +62,13 @@ pub enum ReleaseError {
         /// The kernel's words.
         source: NetlinkError,
     },
-    /// Another interface of the host has the device's name.
-    #[error("{device}: its name {name} is taken on the host: it is back as {instead}")]
-    NameTaken {
+    /// Other interfaces of the host have the device's name and all that stand in for it.
+    #[error("{device}: its name {name} is taken on the host, and every name in its place: rename one of them")]
+    NamesTaken {
         /// The device.
         device: DeviceId,
         /// The name it had.
         name: String,
-        /// The name it has now.
-        instead: String,
     },
     /// A namespace cannot be entered.
     #[error("{device}: {source}")]
@@ -134,18 +133,26 @@ pub fn release(
     });
     let pf = trunk.and(pf);
     let foreign_mac = pf.as_ref().ok().and_then(|told| told.foreign_mac);
-    let link = match location {
-        Location::Pod { entered, link } => {
+    let back = match (location, &record.link) {
+        (Location::Pod { entered, link }, Some(original)) => {
             let queued = phases.time(Phase::Lock, || FairLock::acquire(&context.state));
             let back = phases.time(Phase::Move, || {
-                link::bring_back(context, record, entered, &link, foreign_mac, host)
+                link::bring_back(context, record, entered, &link, original, foreign_mac, host)
             });
             drop(queued);
-            back
+            back.map(Some)
         }
-        Location::Host(link) => link::restore_on_host(context, record, &link, foreign_mac, host),
-        Location::Bare | Location::Gone | Location::Unreachable => Ok(()),
+        (Location::Host(link), Some(original)) => {
+            link::restore_on_host(context, record, &link, original, foreign_mac, host).map(Some)
+        }
+        _ => Ok(None),
     };
+    let link = back.map(|name| {
+        if let Some((original, name)) = record.link.as_ref().zip(name).filter(|(was, is)| was.name != *is) {
+            renamed(record, &original.name, &name);
+            phases.renamed(&name);
+        }
+    });
     let told = pf?;
     link?;
     host_network::restore(context, record, host)?;
@@ -174,6 +181,11 @@ impl Location {
             Self::Bare | Self::Unreachable | Self::Gone => None,
         }
     }
+}
+
+/// A defined end: whoever asks for the device by its old name gets the interface that has it now.
+fn renamed(record: &Record, was: &IfName, is: &IfName) {
+    tracing::warn!(device = %record.device, "its name {was} is taken on the host: {is} is its name from now on");
 }
 
 fn refused(record: &Record, step: &str, source: NetlinkError) -> ReleaseError {

@@ -6,13 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hardwire_pci::netlink::{Socket, VfLinkState};
 use serde_json::Value;
 
-use super::ownership::{NotFree, id_to_lock, make_free, ours, refuse_own_netns, refuse_pf_in_use};
+use super::ownership::{NotFree, make_free, ours, refuse_own_netns, refuse_pf_in_use};
 use super::previous::previous;
 use super::wait::Patience;
 use crate::Context;
 use crate::attach::{CarrierBound, DeviceInfoFile, WrittenDeviceInfo, configure, place};
 use crate::config::{Base, NetConf};
-use crate::device::{Candidate, candidate};
+use crate::device::{Candidate, candidate, identify};
 use crate::ipam::Delegate;
 use crate::journal::{DeviceLock, Ending, Ipam, JournalError, Owner, PodName, Record, Step, Target};
 use crate::migration;
@@ -57,7 +57,7 @@ pub fn add(
             );
             return Err(CniError::new(code::NAME_TAKEN, msg));
         }
-        let id = id_to_lock(&conf, context, &mut host)?;
+        let id = identify(&conf.device, context, &mut host)?;
         phases.device(&id);
         let lock = phases.time(Phase::Lock, || context.journal.lock(&id));
         let lock = lock.map_err(|error| journal(&error))?;
@@ -65,7 +65,7 @@ pub fn add(
         let begun = make_free(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
             refuse_pf_in_use(context, &id, &mut host)?;
-            Ok(candidate(&conf, context, &operator, &mut host)?)
+            Ok(candidate(&conf, context, &operator, &mut host)?.expect(&id)?)
         });
         match begun {
             Ok(candidate) => break (id, pod, lock, candidate),
