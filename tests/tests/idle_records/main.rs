@@ -210,6 +210,7 @@ fn record(igb: &Igb) -> IdleRecord {
             mtu: vf.mtu,
             alias: vf.alias.clone(),
             flags: vf.flags.0,
+            hardware: hardwire_cni::journal::Hardware::default(),
         }),
         vf: Some(IdleVf {
             pf: igb.address.parse().expect("a PCI address"),
