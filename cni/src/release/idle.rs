@@ -7,7 +7,7 @@ use super::children::end_children;
 use super::clean::{From, note};
 use super::link::Address;
 use super::pf::{Told, restore_vf};
-use super::{ReleaseError, link, refused};
+use super::{ReleaseError, link, refused, renamed};
 use crate::Context;
 use crate::idle::IdleRecord;
 use crate::journal::{OriginalVf, Owner, Record, Step, Target};
@@ -101,10 +101,18 @@ fn restore(
     let told = record.vf.as_ref().map_or(Ok(Told::NOTHING_TO_TELL), |vf| {
         restore_vf(context, &record, vf, found.as_ref(), host)
     });
-    let address = Address::of(&record, None);
-    let restored = found.map_or(Ok(()), |found| {
-        link::settle(context, &record, &found, (From::Host, None), address, host)
-    });
+    let restored = match (found, &record.link) {
+        (Some(found), Some(original)) => {
+            let address = Address::of(&record, None);
+            let name = link::settle(context, &record, &found, original, (From::Host, None), address, host);
+            name.map(|name| {
+                if name != original.name {
+                    renamed(&record, &original.name, &name);
+                }
+            })
+        }
+        _ => Ok(()),
+    };
     told.and(restored)
 }
 

@@ -14,11 +14,12 @@ mod link;
 mod pf;
 mod reclaim;
 mod stand_in;
+mod which;
 
 use std::io;
 
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
-use hardwire_pci::{DeviceId, instance};
+use hardwire_pci::{DeviceId, IfName, instance};
 
 use self::clean::From;
 use crate::Context;
@@ -35,7 +36,7 @@ use pf::Told;
 pub use find::{Location, find};
 pub use idle::{end_children_anywhere, return_to_idle};
 pub use reclaim::{is_abandoned, is_orphaned, reclaim};
-pub(crate) use stand_in::stand_in;
+pub use stand_in::{is_stand_in, stand_in};
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.
 #[derive(Debug, thiserror::Error)]
@@ -66,15 +67,13 @@ pub enum ReleaseError {
         /// The kernel's words.
         source: NetlinkError,
     },
-    /// Another interface of the host has the device's name.
-    #[error("{device}: its name {name} is taken on the host: it is back as {instead}")]
-    NameTaken {
+    /// Other interfaces of the host have the device's name and all that stand in for it.
+    #[error("{device}: its name {name} is taken on the host, and every name in its place: rename one of them")]
+    NamesTaken {
         /// The device.
         device: DeviceId,
         /// The name it had.
         name: String,
-        /// The name it has now.
-        instead: String,
     },
     /// A namespace cannot be entered.
     #[error("{device}: {source}")]
@@ -147,23 +146,29 @@ pub fn release(
     });
     let pf = trunk.and(pf);
     let foreign_mac = pf.as_ref().ok().and_then(|told| told.foreign_mac);
-    let link = match location {
-        Location::Pod { entered, link } => {
+    let back = match (location, &record.link) {
+        (Location::Pod { entered, link }, Some(original)) => {
             let queued = phases.time(Phase::Lock, || FairLock::acquire(&context.state));
             let back = phases.time(Phase::Move, || {
-                link::bring_back(context, record, entered, &link, foreign_mac, host)
+                link::bring_back(context, record, entered, &link, original, foreign_mac, host)
             });
             drop(queued);
-            back
+            back.map(Some)
         }
-        Location::Host(link) => {
+        (Location::Host(link), Some(original)) => {
             // A DEL that was killed after the move left the rest to do.
             let pod = find::pod(record)?;
             let address = link::Address::of(record, foreign_mac);
-            link::settle(context, record, &link, (From::Host, pod), address, host)
+            link::settle(context, record, &link, original, (From::Host, pod), address, host).map(Some)
         }
-        Location::Bare | Location::Gone | Location::Unreachable => Ok(()),
+        _ => Ok(None),
     };
+    let link = back.map(|name| {
+        if let Some((original, name)) = record.link.as_ref().zip(name).filter(|(was, is)| was.name != *is) {
+            renamed(record, &original.name, &name);
+            phases.renamed(&name);
+        }
+    });
     let told = pf?;
     link?;
     host_network::restore(context, record, host)?;
@@ -192,6 +197,11 @@ impl Location {
             Self::Bare | Self::Unreachable | Self::Gone => None,
         }
     }
+}
+
+/// A defined end: whoever asks for the device by its old name gets the interface that has it now.
+fn renamed(record: &Record, was: &IfName, is: &IfName) {
+    tracing::warn!(device = %record.device, "its name {was} is taken on the host: {is} is its name from now on");
 }
 
 fn refused(record: &Record, step: &str, source: NetlinkError) -> ReleaseError {
