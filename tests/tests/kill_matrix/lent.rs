@@ -23,12 +23,12 @@ impl Lent {
     pub(crate) fn new() -> Self {
         let lent = Self(Nic::new());
         lent.plugin().operator_says(&json!({"allowNodeDevices": [NAME]}));
-        lent.furnish();
+        Self::furnish();
         lent
     }
 
     /// What is there already stays.
-    fn furnish(&self) {
+    fn furnish() {
         if run(&["ip", "address", "show", "dev", NAME]).contains("192.0.2.9") {
             return;
         }
@@ -61,6 +61,6 @@ impl Subject for Lent {
 
     fn renew(&self) {
         self.0.renew();
-        self.furnish();
+        Self::furnish();
     }
 }
