@@ -16,7 +16,7 @@ use hardwire_pci::netlink::VfState;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::OriginalLink;
-use crate::pf::{AdminMac, InForce};
+use crate::pf::{AdminMac, AdminMacSight, InForce};
 use crate::state_file::replace;
 
 /// A free device as it was seen.
@@ -52,6 +52,9 @@ pub struct IdleVf {
     /// Whether its admin MAC was set by anybody.
     #[serde(default)]
     pub admin_mac: AdminMac,
+    /// What that is known from, where the VF was seen since with other addresses than this record's.
+    #[serde(default)]
+    pub admin_mac_at: Option<AdminMacSight>,
 }
 
 impl IdleRecord {
@@ -174,6 +177,7 @@ mod tests {
                 index: 0,
                 state: VfState::default(),
                 admin_mac: AdminMac::Unset,
+                admin_mac_at: None,
             }),
         };
         let generation = || records.in_force(&pf).map(|in_force| in_force.generation);

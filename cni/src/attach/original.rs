@@ -157,3 +157,58 @@ pub(super) fn trunk(candidate: &Candidate, conf: &NetConf, sysfs: &Sysfs) -> Res
     let trunk = OriginalTrunk::read(sysfs, pf, vf, wanted);
     trunk.map(Some).map_err(|error| CniError::new(code::REFUSED, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use hardwire_pci::netlink::VfState;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config::Base;
+    use crate::protocol::{CniArgs, SpecVersion};
+
+    fn conf(fields: &Value) -> NetConf {
+        let mut conf = json!({"cniVersion": "1.0.0", "name": "n", "deviceID": "0000:01:10.0"});
+        for (key, value) in fields.as_object().unwrap() {
+            conf[key] = value.clone();
+        }
+        let base = Base::parse(conf.to_string().as_bytes()).unwrap();
+        NetConf::parse(base, SpecVersion::V1_0_0, &CniArgs::default()).unwrap()
+    }
+
+    #[test]
+    fn what_the_kernel_cannot_tell_is_unknown_and_not_zero() {
+        let error = PfError::Untold {
+            pf: Pf {
+                id: "0000:01:00.0".parse().unwrap(),
+                name: "eth0".into(),
+                index: 3,
+            },
+        };
+        assert_eq!(
+            untold(&conf(&json!({})), 7, None, &error).unwrap(),
+            None,
+            "it goes as it is"
+        );
+        let asked = conf(&json!({"vlan": 5, "trust": "on", "mac": "02:00:00:00:00:01"}));
+        let refused = untold(&asked, 7, None, &error).unwrap_err();
+        assert_eq!(refused.code, code::REFUSED);
+        for named in ["vlan", "trust", "mac", "VF 7", "eth0", "0000:01:00.0", "EMSGSIZE"] {
+            assert!(refused.msg.contains(named), "{named}: {}", refused.msg);
+        }
+        let state = VfState {
+            vlan: 9,
+            ..VfState::default()
+        };
+        let idle = Idle {
+            state,
+            admin_mac: AdminMac::Unset,
+            in_force: None,
+        };
+        assert_eq!(
+            untold(&asked, 7, Some(&idle), &error).unwrap(),
+            Some(state),
+            "as last seen"
+        );
+    }
+}

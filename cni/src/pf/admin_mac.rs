@@ -21,7 +21,7 @@ pub enum AdminMac {
 }
 
 /// A free VF at one look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminMacSight {
     /// The admin MAC that the PF shows.
     pub shown: Option<MacAddr>,
@@ -30,7 +30,7 @@ pub struct AdminMacSight {
 }
 
 impl AdminMac {
-    /// What is known after a look at a free VF, and of the one before, with what was known then.
+    /// What is known after a look at a free VF, and after the very look before, with what was known then.
     ///
     /// `random`: its driver made the address of its interface up, which it does where the PF has none for it.
     /// `only_vf`: nothing happened to the PF itself since the look before, and the VF is not trusted to go beyond its PF's

@@ -177,6 +177,7 @@ pub(super) fn described(attribute: &VfAttribute) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pf::AdminMac;
 
     #[test]
     fn what_another_left_is_set_to_idle_unless_something_else_is_asked_for() {
@@ -240,5 +241,103 @@ mod tests {
             ],
             "spoofchk was on before, and trust could not be told"
         );
+    }
+
+    fn mac(last: u8) -> Option<MacAddr> {
+        Some(MacAddr([2, 0, 0, 0, 0, last]))
+    }
+
+    fn attached(before: Option<MacAddr>, requested: Option<MacAddr>, admin_mac: AdminMac) -> OriginalVf {
+        let state = |mac| VfState {
+            mac,
+            ..VfState::default()
+        };
+        OriginalVf {
+            pf: "0000:01:00.0".parse().unwrap(),
+            index: 0,
+            state: state(before),
+            requested: state(requested),
+            admin_mac,
+            in_force: None,
+        }
+    }
+
+    #[test]
+    fn rule_3_an_admin_mac_that_was_none_is_none_again_and_in_doubt_it_is_what_was_shown() {
+        let none = [VfAttribute::Mac(MacAddr::ZERO)];
+        let shown = [VfAttribute::Mac(mac(1).unwrap())];
+        assert_eq!(to_restore(&attached(mac(1), mac(2), AdminMac::Unset)), none);
+        assert_eq!(
+            to_restore(&attached(Some(MacAddr::ZERO), mac(2), AdminMac::Unknown)),
+            none
+        );
+        assert_eq!(to_restore(&attached(mac(1), mac(2), AdminMac::Unknown)), shown);
+        assert_eq!(to_restore(&attached(mac(1), mac(2), AdminMac::Set)), shown);
+        assert_eq!(
+            to_restore(&attached(mac(1), mac(1), AdminMac::Unset)),
+            [],
+            "nobody asked for one"
+        );
+    }
+
+    #[test]
+    fn an_address_that_a_vf_cannot_have_made_itself_is_somebodys() {
+        let shows = |last, trust| VfState {
+            mac: mac(last),
+            trust,
+            ..VfState::default()
+        };
+        let own = OwnAddress {
+            before: mac(1),
+            now: mac(3),
+        };
+        let foreign = |vf: &OriginalVf, last, trust| foreign_mac(vf, &shows(last, trust), own);
+        let asked = attached(mac(1), mac(2), AdminMac::Unset);
+        assert_eq!(foreign(&asked, 2, None), None, "the attachment's");
+        assert_eq!(foreign(&asked, 1, None), None, "what it was");
+        assert_eq!(
+            foreign(&asked, 3, None),
+            mac(3),
+            "while it had one, its PF gave it another"
+        );
+        assert_eq!(foreign(&asked, 3, Some(true)), None, "trusted, it may have taken it");
+        assert_eq!(foreign(&asked, 4, Some(true)), mac(4));
+        let unasked = attached(mac(1), mac(1), AdminMac::Unset);
+        assert_eq!(foreign(&unasked, 3, None), None, "the pod's own");
+    }
+
+    #[test]
+    fn each_attribute_is_ours_only_with_the_value_that_the_attachment_set() {
+        let mut vf = attached(None, None, AdminMac::Unknown);
+        vf.requested = VfState {
+            vlan: 50,
+            max_tx_rate: 100,
+            spoofchk: Some(false),
+            trust: Some(true),
+            link_state: VfLinkState::Enable,
+            ..VfState::default()
+        };
+        vf.state.spoofchk = Some(true);
+        vf.state.trust = Some(false);
+        let touched = to_restore(&vf);
+        assert_eq!(touched.len(), 5);
+        let theirs = VfState {
+            vlan: 60,
+            max_tx_rate: 200,
+            spoofchk: None,
+            trust: None,
+            link_state: VfLinkState::Disable,
+            ..VfState::default()
+        };
+        for attribute in touched {
+            assert!(
+                is_ours(&attribute, &vf, &vf.requested, OwnAddress::default()),
+                "{attribute:?}"
+            );
+            assert!(
+                !is_ours(&attribute, &vf, &theirs, OwnAddress::default()),
+                "{attribute:?}"
+            );
+        }
     }
 }

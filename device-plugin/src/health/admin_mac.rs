@@ -1,13 +1,13 @@
 //! What is known of a free VF's admin MAC from one look to the next ([`AdminMac`]).
 
-use hardwire_cni::idle::IdleRecord;
+use hardwire_cni::idle::{IdleRecord, IdleVf};
 use hardwire_cni::journal::OriginalLink;
 use hardwire_cni::pf::{AdminMac, AdminMacSight};
 use hardwire_pci::netlink::VfState;
 use hardwire_pci::{Sysfs, has_random_address};
 
 /// What is known of the admin MAC of a VF in this state with this interface. `before` is its idle record, and `only_vf` says
-/// that nothing happened to its PF itself since that was looked at.
+/// that nothing happened to its PF itself since the look before.
 pub fn admin_mac(
     sysfs: &Sysfs,
     state: &VfState,
@@ -30,14 +30,19 @@ pub fn admin_mac(
     let was = before.and_then(|before| before.vf.as_ref());
     let is_bound_by_pf = !trusted(state) && !was.is_some_and(|vf| trusted(&vf.state));
     let known = was.map(|vf| {
-        let sight = AdminMacSight {
-            shown: vf.state.mac,
-            own: before.and_then(|before| before.link.as_ref()?.mac),
-        };
-        (sight, vf.admin_mac)
+        let recorded = || sight(vf, before.and_then(|before| before.link.as_ref()));
+        (vf.admin_mac_at.unwrap_or_else(recorded), vf.admin_mac)
     });
     let random = || link.is_some_and(|link| has_random_address(sysfs, &link.name));
     // Asked of the few whose address is shown as the PF's only.
     let random = own.is_some() && own == state.mac && random();
     AdminMac::after(now, known, random, only_vf && is_bound_by_pf)
+}
+
+/// The addresses of a VF that an idle record holds.
+pub fn sight(vf: &IdleVf, link: Option<&OriginalLink>) -> AdminMacSight {
+    AdminMacSight {
+        shown: vf.state.mac,
+        own: link.and_then(|link| link.mac),
+    }
 }

@@ -187,6 +187,7 @@ mod tests {
                     ..VfState::default()
                 },
                 admin_mac: AdminMac::Unset,
+                admin_mac_at: None,
             }),
         }
     }

@@ -14,7 +14,7 @@ use hardwire_pci::netlink::{Link, NetlinkError, Socket, VfState};
 use hardwire_pci::{Device, DeviceId};
 use tracing::{info, warn};
 
-use super::admin_mac::admin_mac;
+use super::admin_mac::{admin_mac, sight};
 use super::difference::difference;
 use crate::pools::Hardware;
 
@@ -188,7 +188,7 @@ impl<'a> Inspector<'a> {
             None => self.keep(&before, &now),
             Some(text) if subject.adopt => self.put(&now, Verdict::Adopted(text)),
             Some(text) if subject.ours => self.restore(&before, &now, &text),
-            Some(text) => self.distrust(before, text),
+            Some(text) => self.distrust(before, Some(&now), text),
         }
     }
 
@@ -201,7 +201,7 @@ impl<'a> Inspector<'a> {
                 Verdict::Unknown
             }
             (Some(before), _) => {
-                self.distrust(before, String::new());
+                self.distrust(before, None, String::new());
                 Verdict::Distrusted
             }
         }
@@ -255,6 +255,7 @@ impl<'a> Inspector<'a> {
                 index,
                 state: *state,
                 admin_mac: admin_mac(&self.context.sysfs, state, link.as_ref(), before, only_vf),
+                admin_mac_at: None,
             })
         });
         Some(IdleRecord {
@@ -284,13 +285,23 @@ impl<'a> Inspector<'a> {
         self.put(now, Verdict::Clean)
     }
 
-    /// Nobody is to go by a record that is not true; it stays, to be compared with.
-    fn distrust(&self, mut before: IdleRecord, text: String) -> Verdict {
-        let Some(vf) = before.vf.as_mut().filter(|vf| vf.generation != 0) else {
-            return Verdict::Differs(text);
+    /// Nobody is to go by a record that is not true; it stays, to be compared with. What was seen of the admin MAC of a free
+    /// device is noted beside it.
+    fn distrust(&self, mut before: IdleRecord, now: Option<&IdleRecord>, text: String) -> Verdict {
+        let verdict = Verdict::Differs(text);
+        let Some(vf) = before.vf.as_mut() else {
+            return verdict;
         };
+        let was = vf.clone();
         vf.generation = 0;
-        self.put(&before, Verdict::Differs(text))
+        if let Some((now, link)) = now.and_then(|now| Some((now.vf.as_ref()?, now.link.as_ref()))) {
+            vf.admin_mac = now.admin_mac;
+            vf.admin_mac_at = Some(sight(now, link));
+        }
+        if *vf == was {
+            return verdict;
+        }
+        self.put(&before, verdict)
     }
 
     fn restore(&mut self, before: &IdleRecord, now: &IdleRecord, text: &str) -> Verdict {
@@ -313,7 +324,7 @@ impl<'a> Inspector<'a> {
         };
         match difference(before, &after, false) {
             None => self.keep(before, &after),
-            Some(text) => self.distrust(before.clone(), text),
+            Some(text) => self.distrust(before.clone(), Some(&after), text),
         }
     }
 

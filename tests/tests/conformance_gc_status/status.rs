@@ -134,6 +134,7 @@ fn idle(vf: &str, pf: &str) -> IdleRecord {
             index: 0,
             state: VfState::default(),
             admin_mac: AdminMac::Unknown,
+            admin_mac_at: None,
         }),
     }
 }

@@ -221,6 +221,7 @@ fn record(igb: &Igb) -> IdleRecord {
             index: VF,
             state: socket.vf(pf.index, VF).expect("an answer").expect("the VF"),
             admin_mac: AdminMac::Unknown,
+            admin_mac_at: None,
         }),
     }
 }

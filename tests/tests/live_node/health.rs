@@ -140,8 +140,19 @@ fn rule_3_a_vf_takes_its_own_addresses_again_after_a_pod_that_asked_for_one() {
             (Some(&*own), Some(&*own))
         );
     }
+    // It takes another one, which tells that none is set.
     assert!(takes("02:00:00:00:0d:02"));
+    live.wait_for_health(&address, false);
+    live.site.adopt(&address, &live.plugin.state());
+    live.wait_for_health(&address, true);
+    assert_eq!(live.wait_for_idle(&address)["vf"]["admin_mac"], "unset");
+    let pod = hardwire_tests::node::Pod::new("another");
+    live.plugin.add(&pod, &conf);
+    live.plugin.del(&pod, &conf);
+    assert_eq!(host_link(&name)["address"], "02:00:00:00:0d:02");
     assert!(takes(&own));
+    live.wait_for_health(&address, false);
+    live.site.adopt(&address, &live.plugin.state());
     live.wait_for_health(&address, true);
 
     // What an operator gave, though the VF has taken it over meanwhile, it has to have again.
