@@ -9,7 +9,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hardwire_pci::DeviceId;
+use hardwire_pci::{DeviceId, IfName};
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Command, Environment};
@@ -84,6 +84,9 @@ pub struct Report {
     pub container: String,
     /// `CNI_IFNAME`.
     pub ifname: String,
+    /// What the device is called on the host from now on, where another interface had its name.
+    #[serde(default)]
+    pub renamed: Option<String>,
     /// The error code; 0 for success.
     pub code: u32,
     /// The whole call, in microseconds.
@@ -132,6 +135,7 @@ pub struct Phases {
     begun: Instant,
     spent: BTreeMap<Phase, Duration>,
     device: Option<DeviceId>,
+    renamed: Option<IfName>,
 }
 
 impl Phases {
@@ -141,12 +145,18 @@ impl Phases {
             begun: Instant::now(),
             spent: BTreeMap::new(),
             device: None,
+            renamed: None,
         }
     }
 
     /// Notes which device the call is about.
     pub fn device(&mut self, device: &DeviceId) {
         self.device = Some(device.clone());
+    }
+
+    /// Notes that the device is back on the host under another name than it had.
+    pub fn renamed(&mut self, name: &IfName) {
+        self.renamed = Some(name.clone());
     }
 
     /// Adds the time that `work` takes to a phase.
@@ -167,6 +177,7 @@ impl Phases {
             network: network.to_owned(),
             container: environment.container_id().map_or("", |id| id.as_str()).to_owned(),
             ifname: environment.ifname().map_or("", |name| name.as_str()).to_owned(),
+            renamed: self.renamed.map(|name| name.to_string()),
             code,
             total_us: us(self.begun.elapsed()),
             phases_us: self.spent.iter().map(|(phase, spent)| (*phase, us(*spent))).collect(),

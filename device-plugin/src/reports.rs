@@ -74,6 +74,9 @@ impl Reports {
                         code = report.code,
                         "{report}"
                     );
+                    if let (Some(device), Some(name)) = (&report.device, &report.renamed) {
+                        warn!(%device, "its name on the host was taken: {name} is its name from now on");
+                    }
                     metrics.reported(&report);
                 }
                 Err(reason) => {
@@ -148,6 +151,7 @@ mod tests {
             network: "n".to_owned(),
             container: "c".to_owned(),
             ifname: "net1".to_owned(),
+            renamed: None,
             code: 0,
             total_us: 1_000,
             phases_us: [].into(),

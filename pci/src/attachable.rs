@@ -3,19 +3,23 @@
 //! Read once for each ADD and each DEL, so every file counts: in [`Device`] as it is returned here the ids, the class, the
 //! NUMA node, the groups and the interfaces' addresses and MTU are left out. Contract: as [`crate::read_device`].
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::address::PciAddress;
-use crate::device::{Device, Function, Netdev};
-use crate::id::{DeviceId, PortName};
+use crate::device::{Device, Function};
+use crate::id::DeviceId;
 use crate::ifname::IfName;
+use crate::netdevs::{Extent, netdevs};
 use crate::read::{ReadError, pci_net_directories, read_device};
 use crate::sysfs::Sysfs;
 
-/// Reads what an attachment needs of a device.
+/// Reads what an attachment needs of a device. Of a function with several ports all are read; of a port, which may be given
+/// by its number although it is the first, only itself, under its own id.
 pub fn read_attachable(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
-    let DeviceId::Pci(address) = id else {
-        return read_device(sysfs, id);
+    let (address, port) = match id {
+        DeviceId::Pci(address) => (address, None),
+        DeviceId::PciPort { function, port } => (function, Some(*port)),
+        _ => return read_device(sysfs, id),
     };
     let directory = Device::directory(sysfs, id);
     let driver = sysfs.link_name(&directory.join("driver"));
@@ -23,22 +27,48 @@ pub fn read_attachable(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError
         return Err(ReadError::Missing(id.clone()));
     }
     let function = function(sysfs, &directory, *address);
-    let is_vf = matches!(function, Function::Vf { .. });
-    Ok(Device {
+    let extent = Extent::Attachment {
+        is_vf: matches!(function, Function::Vf { .. }),
+        numbered: port.is_some(),
+    };
+    let device = Device {
         driver,
-        netdevs: netdevs(sysfs, &directory, is_vf)?,
+        netdevs: netdevs(sysfs, &pci_net_directories(sysfs, &directory), extent)?,
         function,
-        ..Device::unknown(id.clone())
+        ..Device::unknown(DeviceId::Pci(*address))
+    };
+    Ok(match port {
+        Some(port) => device.into_port(id.clone(), port),
+        None => device,
     })
 }
 
-/// Name and index of the interface through which a PF is asked; `None` if it has none here.
+/// The number of the port of a function whose interface has this index, though it be the only one that is here.
+pub fn number_of_port(sysfs: &Sysfs, function: PciAddress, index: u32) -> Option<u32> {
+    let directories = pci_net_directories(sysfs, &Device::directory(sysfs, &DeviceId::Pci(function)));
+    let extent = Extent::Attachment {
+        is_vf: false,
+        numbered: true,
+    };
+    let netdevs = netdevs(sysfs, &directories, extent).ok()?;
+    netdevs.into_iter().find(|netdev| netdev.index == index)?.number
+}
+
+/// Name and index of the interface through which a PF is asked; `None` if it has none here. Of a PF with several ports that
+/// is the first one.
 pub fn pf_interface(sysfs: &Sysfs, pf: &DeviceId) -> Option<(IfName, u32)> {
     let device = match pf {
-        DeviceId::Pci(_) => Device {
-            netdevs: netdevs(sysfs, &Device::directory(sysfs, pf), false).ok()?,
-            ..Device::unknown(pf.clone())
-        },
+        DeviceId::Pci(_) | DeviceId::PciPort { .. } => {
+            let directories = pci_net_directories(sysfs, &Device::directory(sysfs, pf));
+            let extent = Extent::Attachment {
+                is_vf: false,
+                numbered: false,
+            };
+            Device {
+                netdevs: netdevs(sysfs, &directories, extent).ok()?,
+                ..Device::unknown(pf.clone())
+            }
+        }
         _ => read_device(sysfs, pf).ok()?,
     };
     let netdev = device.netdev()?;
@@ -58,34 +88,6 @@ fn function(sysfs: &Sysfs, directory: &Path, address: PciAddress) -> Function {
     let vfs = (0..).map_while(|index: u32| Some((index, sysfs.link_name(&parent.join(format!("virtfn{index}")))?)));
     let index = vfs.into_iter().find(|(_, vf)| *vf == own).map(|(index, _)| index);
     Function::Vf { pf: Some(pf), index }
-}
-
-fn netdevs(sysfs: &Sysfs, directory: &Path, is_vf: bool) -> Result<Vec<Netdev>, ReadError> {
-    let mut named: Vec<(PathBuf, IfName)> = Vec::new();
-    for net in pci_net_directories(sysfs, directory) {
-        let names = sysfs.names(&net).into_iter().filter_map(|name| name.parse().ok());
-        named.extend(names.map(|name: IfName| (net.join(name.as_str()), name)));
-    }
-    // Representors stand below a PF, beside its uplink. What is alone is no uplink among them, and a VF has none.
-    let ports = !is_vf || named.len() > 1;
-    let mut found = Vec::new();
-    for (path, name) in named {
-        let index = match sysfs.number(&path.join("ifindex")) {
-            Err(error) if error.is_missing() => continue,
-            index => index?,
-        };
-        let text = |file: &str| ports.then(|| sysfs.optional_text(&path.join(file))).flatten();
-        found.push(Netdev {
-            index,
-            name,
-            mac: None,
-            mtu: 0,
-            link_type: sysfs.number::<u16>(&path.join("type"))?.into(),
-            port: text("phys_port_name").and_then(|port| PortName::parse(&port)),
-            switch_id: text("phys_switch_id"),
-        });
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ pub enum Function {
     Vf {
         /// Its PF.
         pf: Option<DeviceId>,
-        /// N of the PF's `virtfnN`.
+        /// N of the PF's `virtfnN`; none for a further port of a VF, for its PF tells only of the function.
         index: Option<u32>,
     },
     /// A subfunction.
@@ -125,6 +125,8 @@ pub struct Netdev {
     pub link_type: LinkType,
     /// `phys_port_name`, where it follows the kernel's scheme.
     pub port: Option<PortName>,
+    /// Which port of its function it is, where that has several; none where nothing tells, or where nobody asked.
+    pub number: Option<u32>,
     /// `phys_switch_id`.
     pub switch_id: Option<String>,
 }
@@ -187,22 +189,15 @@ impl Device {
         }
     }
 
-    /// The device's own interface. Of a PF in switchdev mode that is the uplink: a physical port of a switch, whatever
-    /// comes first in the directory.
+    /// The device's own interface, and the first one of a function with several ports. Of a PF in switchdev mode that is the
+    /// uplink: a physical port of a switch, whatever comes first in the directory.
     pub fn netdev(&self) -> Option<&Netdev> {
-        let on_pci = matches!(self.id, DeviceId::Pci(_));
-        let own = |netdev: &&Netdev| !(on_pci && netdev.is_representor());
-        let uplink =
-            |netdev: &&Netdev| netdev.switch_id.is_some() && matches!(netdev.port, Some(PortName::Physical(_)));
-        self.netdevs
-            .iter()
-            .find(uplink)
-            .or_else(|| self.netdevs.iter().find(own))
+        self.ports().into_iter().next()
     }
 
     /// The interfaces that stand for this PF's functions.
     pub fn representors(&self) -> impl Iterator<Item = &Netdev> {
-        let on_pci = matches!(self.id, DeviceId::Pci(_));
+        let on_pci = self.id.pci().is_some();
         self.netdevs
             .iter()
             .filter(move |netdev| on_pci && netdev.is_representor())

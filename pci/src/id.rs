@@ -17,6 +17,13 @@ use crate::ifname::IfName;
 pub enum DeviceId {
     /// A PCI function: `0000:3b:02.1`.
     Pci(PciAddress),
+    /// A further port of a PCI function that has several: `0000:3b:00.0/p1`. The first one has the function's address.
+    PciPort {
+        /// The function.
+        function: PciAddress,
+        /// Which of its ports, as the driver counts them (`dev_port`).
+        port: u32,
+    },
     /// A port of a netdevsim device: `netdevsim10/pf0vf1`, or `netdevsim10/p0` for a physical one.
     Netdevsim(NetdevsimPort),
     /// A device on the auxiliary bus, a subfunction mostly: `mlx5_core.sf.4`.
@@ -114,6 +121,11 @@ fn number(digits: &str) -> Option<u32> {
     plain.then(|| digits.parse().ok())?
 }
 
+/// A number as it is printed: without leading zeros, so that one thing has one name.
+fn plain_number(digits: &str) -> Option<u32> {
+    number(digits).filter(|_| digits == "0" || !digits.starts_with('0'))
+}
+
 impl fmt::Display for PortName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -137,10 +149,15 @@ impl DeviceId {
         self.to_string().replacen('/', "_", 1)
     }
 
-    /// The PCI address, where it is one.
+    /// Whether it is a port of a PCI function beside the first.
+    pub fn is_further_port(&self) -> bool {
+        matches!(self, Self::PciPort { .. })
+    }
+
+    /// The PCI function, where it is one or a port of one.
     pub fn pci(&self) -> Option<PciAddress> {
         match self {
-            Self::Pci(address) => Some(*address),
+            Self::Pci(address) | Self::PciPort { function: address, .. } => Some(*address),
             Self::Netdevsim(_) | Self::Auxiliary(_) | Self::Interface(_) => None,
         }
     }
@@ -156,6 +173,11 @@ impl FromStr for DeviceId {
                 Ok(address) => Ok(Self::Pci(address)),
                 Err(_no_address) => AuxiliaryName::parse(text).map(Self::Auxiliary).ok_or_else(bad),
             },
+            Some((function, port)) if function.contains(':') => {
+                let (function, port) = (function.parse().ok(), port.strip_prefix('p').and_then(plain_number));
+                let (function, port) = function.zip(port).ok_or_else(bad)?;
+                Ok(Self::PciPort { function, port })
+            }
             Some(("net", name)) => name.parse().map(Self::Interface).map_err(|_no_name| bad()),
             Some((device, port)) => {
                 let device = device.strip_prefix("netdevsim").and_then(number).ok_or_else(bad)?;
@@ -172,6 +194,7 @@ impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pci(address) => write!(f, "{address}"),
+            Self::PciPort { function, port } => write!(f, "{function}/p{port}"),
             Self::Netdevsim(NetdevsimPort { device, port }) => write!(f, "netdevsim{device}/{port}"),
             Self::Auxiliary(name) => f.write_str(name.as_str()),
             Self::Interface(name) => write!(f, "net/{name}"),
@@ -214,6 +237,7 @@ mod tests {
         for (text, file) in [
             ("0000:3b:02.1", "0000:3b:02.1"),
             ("netdevsim10/pf0vf1", "netdevsim10_pf0vf1"),
+            ("0000:3b:00.0/p1", "0000:3b:00.0_p1"),
             ("netdevsim10/p0", "netdevsim10_p0"),
             ("net/veth_0", "net_veth_0"),
             ("mlx5_core.sf.4", "mlx5_core.sf.4"),
@@ -231,6 +255,12 @@ mod tests {
             "../x",
             "net/..",
             "net/a/b",
+            "0000:3b:00.0/",
+            "0000:3b:00.0/p",
+            "0000:3b:00.0/p01",
+            "0000:3b:00.0/p+1",
+            "0000:3b:00.0/p1/..",
+            "0000:3b:00.0/pf0vf1",
             "netdevsim/pf0vf1",
             "netdevsim1/..",
             "netdevsim1/pf0vf+1",

@@ -25,7 +25,7 @@ pub fn has_random_address(sysfs: &Sysfs, name: &IfName) -> bool {
 /// another bus, of its interface `netdev`. `None` where there is nothing to be seen.
 pub fn instance(sysfs: &Sysfs, id: &DeviceId, netdev: Option<&str>) -> Option<u64> {
     let directory = match id {
-        DeviceId::Pci(_) => Device::directory(sysfs, id),
+        DeviceId::Pci(_) | DeviceId::PciPort { .. } => Device::directory(sysfs, id),
         // The directory of a netdevsim device is that of all its ports, and outlives them.
         DeviceId::Netdevsim(_) | DeviceId::Auxiliary(_) | DeviceId::Interface(_) => {
             sysfs.path("class/net").join(netdev?.parse::<IfName>().ok()?.as_str())

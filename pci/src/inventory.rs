@@ -1,6 +1,7 @@
 //! Every network device of the node.
 
 use crate::address::PciAddress;
+use crate::char_devices::is_userspace_driver;
 use crate::device::{BaseClass, Device, Function};
 use crate::id::{AuxiliaryName, DeviceId, NetdevsimPort};
 use crate::identity::Identity;
@@ -42,16 +43,52 @@ impl Inventory {
 
     /// Reads these PCI functions anew, those that are new or gone among them.
     pub fn reread_pci(&mut self, sysfs: &Sysfs, addresses: impl IntoIterator<Item = PciAddress>) {
-        let mut indices = VfIndices::default();
+        let (mut indices, mut known) = (VfIndices::default(), Vec::new());
         for address in addresses {
             let name = address.to_string();
-            self.devices.retain(|device| device.id != DeviceId::Pci(address));
+            let (before, others): (Vec<Device>, _) = std::mem::take(&mut self.devices)
+                .into_iter()
+                .partition(|device| device.id.pci() == Some(address));
+            self.devices = others;
             self.skipped.retain(|skipped| skipped.name != name);
             if sysfs.path("bus/pci/devices").join(&name).exists() {
                 self.read_pci_function(sysfs, &name, &mut indices);
+                known.extend(before);
             }
         }
         self.devices.sort_by(|a, b| a.id.cmp(&b.id));
+        self.keep_ports(sysfs, known);
+    }
+
+    /// Keeps the ports of functions that had several: their interfaces may be in pods, and the devices are here all the same.
+    pub fn keep_ports(&mut self, sysfs: &Sysfs, before: impl IntoIterator<Item = Device>) {
+        for port in before.into_iter().filter(|device| device.id.is_further_port()) {
+            self.keep_port(sysfs, &port.id);
+        }
+    }
+
+    /// Keeps one, which sysfs shows only where its interface is, as long as its function has a driver of the kernel's. What
+    /// it leaves alone on the host is then known to be another port than the first.
+    pub fn keep_port(&mut self, sysfs: &Sysfs, id: &DeviceId) {
+        let Some(function) = id.pci().filter(|_| self.get(id).is_none()) else {
+            return;
+        };
+        let first = self
+            .devices
+            .iter_mut()
+            .find(|device| device.id == DeviceId::Pci(function));
+        let Some(first) = first.filter(|first| first.driver.as_deref().is_some_and(|d| !is_userspace_driver(d))) else {
+            return;
+        };
+        let Ok(port) = read_device(sysfs, id) else { return };
+        if port.id != *id {
+            return;
+        }
+        first
+            .netdevs
+            .retain(|netdev| port.netdevs.iter().all(|own| own.index != netdev.index));
+        let at = self.devices.partition_point(|device| device.id < port.id);
+        self.devices.insert(at, port);
     }
 
     /// Reads all ports of these netdevsim devices anew.
@@ -150,7 +187,7 @@ impl Inventory {
 
     fn take(&mut self, name: &str, device: Result<Device, ReadError>) {
         match device {
-            Ok(device) => self.devices.push(device),
+            Ok(device) => self.devices.extend(device.split()),
             // Unplugged while the directory was being read: it is not there, which is no failure.
             Err(ReadError::Missing(_)) => {}
             Err(error) => self.skip(name, &error),

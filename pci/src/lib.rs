@@ -22,14 +22,16 @@ mod ifname;
 mod interface;
 mod inventory;
 mod mac;
+mod netdevs;
 pub mod netlink;
 mod node_use;
+mod ports;
 mod read;
 mod shares;
 mod sysfs;
 
 pub use address::{BadPciAddress, PciAddress};
-pub use attachable::{pf_interface, read_attachable};
+pub use attachable::{number_of_port, pf_interface, read_attachable};
 pub use device::{BaseClass, Device, Function, LinkType, Netdev, Vdpa, VdpaDriver, Vf};
 pub use id::{AuxiliaryName, BadDeviceId, DeviceId, NetdevsimPort, PortName};
 pub use ifname::{BadIfName, IfName};

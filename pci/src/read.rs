@@ -8,10 +8,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::address::PciAddress;
+use crate::attachable::read_attachable;
 use crate::device::{Device, Function, Netdev, Vdpa, VdpaDriver, Vf};
 use crate::id::{DeviceId, NetdevsimPort, PortName};
 use crate::identity::Identity;
 use crate::ifname::IfName;
+use crate::netdevs::{Extent, netdevs, one_netdev};
 use crate::sysfs::{Sysfs, SysfsError};
 
 /// A device that could not be read.
@@ -29,7 +31,9 @@ impl Device {
     /// The directory of a device in the tree.
     pub fn directory(sysfs: &Sysfs, id: &DeviceId) -> PathBuf {
         match id {
-            DeviceId::Pci(address) => sysfs.path(format!("bus/pci/devices/{address}")),
+            DeviceId::Pci(address) | DeviceId::PciPort { function: address, .. } => {
+                sysfs.path(format!("bus/pci/devices/{address}"))
+            }
             DeviceId::Netdevsim(port) => sysfs.path(format!("bus/netdevsim/devices/netdevsim{}", port.device)),
             DeviceId::Auxiliary(name) => sysfs.path(format!("bus/auxiliary/devices/{}", name.as_str())),
             DeviceId::Interface(name) => sysfs.path(format!("class/net/{name}")),
@@ -41,10 +45,35 @@ impl Device {
 pub fn read_device(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
     match id {
         DeviceId::Pci(address) => read_pci_device(sysfs, *address, &mut VfIndices::default()),
+        DeviceId::PciPort { .. } => port(sysfs, id),
         DeviceId::Netdevsim(port) => netdevsim(sysfs, port),
         DeviceId::Auxiliary(_) => auxiliary(sysfs, id),
         DeviceId::Interface(name) => interface(sysfs, name),
     }
+}
+
+/// A further port of a function. One whose interface is elsewhere is there as long as the function is.
+fn port(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
+    let attachable = read_attachable(sysfs, id)?;
+    let DeviceId::PciPort { function, port } = attachable.id else {
+        return read_device(sysfs, &attachable.id);
+    };
+    let whole = read_pci_device(sysfs, function, &mut VfIndices::default())?;
+    let directories = pci_net_directories(sysfs, &Device::directory(sysfs, id));
+    let mut netdevs = Vec::new();
+    for netdev in attachable.netdevs {
+        for directory in &directories {
+            let full = one_netdev(sysfs, directory, &netdev.name)?.filter(|full| full.index == netdev.index);
+            netdevs.extend(full.map(|full| Netdev {
+                number: netdev.number,
+                ..full
+            }));
+        }
+    }
+    Ok(Device {
+        netdevs,
+        ..whole.into_port(id.clone(), port)
+    })
 }
 
 /// The VFs of each PF, read once for all of them: a node may have a thousand.
@@ -116,7 +145,7 @@ pub(crate) fn read_identified(
             Vec::new()
         },
         vdpa: vdpa(sysfs, &directory, &entries),
-        netdevs: netdevs(sysfs, &net_directories(&directory, &entries))?,
+        netdevs: netdevs(sysfs, &net_directories(&directory, &entries), Extent::All)?,
         function: pci_function(sysfs, &directory, address, indices)?,
         id,
     })
@@ -267,7 +296,7 @@ fn netdevsim_vf(device: u32, name: PortName) -> Option<Vf> {
 /// The ports of a netdevsim device that have an interface here, by name.
 pub(crate) fn netdevsim_ports(sysfs: &Sysfs, device: u32) -> Result<Vec<(PortName, Netdev)>, ReadError> {
     let directory = sysfs.path(format!("bus/netdevsim/devices/netdevsim{device}"));
-    let netdevs = netdevs(sysfs, &[directory.join("net")])?;
+    let netdevs = netdevs(sysfs, &[directory.join("net")], Extent::All)?;
     let mut ports: Vec<_> = netdevs
         .into_iter()
         .filter_map(|netdev| Some((netdev.port?, netdev)))
@@ -299,7 +328,7 @@ fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
         .and_then(|at| sysfs.hex(&at.join("class"), 6).ok());
     Ok(Device {
         driver: sysfs.link_name(&directory.join("driver")),
-        netdevs: netdevs(sysfs, &[directory.join("net")])?,
+        netdevs: netdevs(sysfs, &[directory.join("net")], Extent::All)?,
         rdma: sysfs.names(&directory.join("infiniband")),
         vdpa: vdpa(sysfs, &directory, &Entries(sysfs.names(&directory))),
         function: Function::Sf {
@@ -322,44 +351,9 @@ fn numa_node(sysfs: &Sysfs, directory: &Path) -> Option<u32> {
 
 fn interface(sysfs: &Sysfs, name: &IfName) -> Result<Device, ReadError> {
     let id = DeviceId::Interface(name.clone());
-    let netdev = netdev(sysfs, &sysfs.path("class/net"), name.as_str())?;
+    let netdev = one_netdev(sysfs, &sysfs.path("class/net"), name)?;
     Ok(Device {
         netdevs: vec![netdev.ok_or_else(|| ReadError::Missing(id.clone()))?],
         ..Device::unknown(id)
     })
-}
-
-fn netdevs(sysfs: &Sysfs, directories: &[PathBuf]) -> Result<Vec<Netdev>, ReadError> {
-    let mut found = Vec::new();
-    for directory in directories {
-        for name in sysfs.names(directory) {
-            found.extend(netdev(sysfs, directory, &name)?);
-        }
-    }
-    Ok(found)
-}
-
-/// One interface; `None` if it went away meanwhile, or was renamed, which looks the same.
-fn netdev(sysfs: &Sysfs, directory: &Path, name: &str) -> Result<Option<Netdev>, ReadError> {
-    let Ok(ifname) = name.parse::<IfName>() else {
-        return Ok(None);
-    };
-    let attribute = |file: &str| directory.join(name).join(file);
-    let index = match sysfs.number(&attribute("ifindex")) {
-        Err(error) if error.is_missing() => return Ok(None),
-        index => index?,
-    };
-    Ok(Some(Netdev {
-        name: ifname,
-        index,
-        mac: sysfs
-            .optional_text(&attribute("address"))
-            .and_then(|mac| mac.parse().ok()),
-        mtu: sysfs.number(&attribute("mtu"))?,
-        link_type: sysfs.number::<u16>(&attribute("type"))?.into(),
-        port: sysfs
-            .optional_text(&attribute("phys_port_name"))
-            .and_then(|port| PortName::parse(&port)),
-        switch_id: sysfs.optional_text(&attribute("phys_switch_id")),
-    }))
 }

@@ -7,13 +7,13 @@ use crate::Context;
 use crate::config::NetConf;
 use crate::device::Candidate;
 use crate::idle::boot_id;
-use crate::journal::{InterfaceSettings, OriginalLink, OriginalVf};
+use crate::journal::{Hardware, InterfaceSettings, OriginalLink, OriginalVf};
 use crate::pf::{AdminMac, InForce, OriginalTrunk, Pf, PfError, VfPort, Wanted};
 use crate::protocol::{CniError, code};
 use crate::report::daemon_listens;
 
 /// The interface as it is, checked against the MTU that is asked for.
-pub(super) fn link(link: &Link, conf: &NetConf) -> Result<OriginalLink, CniError> {
+pub(super) fn link(link: &Link, candidate: &Candidate, conf: &NetConf) -> Result<OriginalLink, CniError> {
     check_mtu(link, conf)?;
     Ok(OriginalLink {
         name: link.name.parse().map_err(CniError::config)?,
@@ -24,6 +24,7 @@ pub(super) fn link(link: &Link, conf: &NetConf) -> Result<OriginalLink, CniError
         settings: InterfaceSettings::from(link),
         alias: link.alias.clone(),
         altnames: link.altnames.clone(),
+        hardware: Hardware::of(link, &candidate.device, candidate.netdev.as_ref()),
     })
 }
 

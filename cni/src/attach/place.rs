@@ -10,7 +10,7 @@ use crate::Context;
 use crate::config::NetConf;
 use crate::device::{Candidate, is_link_of, refuse_beside_its_kin};
 use crate::journal::{OriginalLink, Record};
-use crate::kernel::{LinkChange, change_link};
+use crate::kernel::{LinkChange, change_link, delete_altname, is_taken};
 use crate::netns::Entered;
 use crate::pf::VfPort;
 use crate::protocol::{CniError, code};
@@ -38,7 +38,7 @@ pub fn place(
     record.link = candidate
         .link
         .as_ref()
-        .map(|link| original::link(link, conf))
+        .map(|link| original::link(link, candidate, conf))
         .transpose()?;
     let vf = phases.time(Phase::Pf, || original::vf(candidate, conf, context, host))?;
     let (vf, wanted) = vf.unzip();
@@ -110,7 +110,17 @@ fn move_in(
         flags: Some(flags(conf, record.ipam.is_none())).filter(|(_, mask)| mask.0 != 0),
         ..LinkChange::default()
     };
-    if let Err(error) = change_link(host, original.index, &change) {
+    // The kernel does not rename a device to a name of its own (`__dev_get_by_name`, net/core/dev.c).
+    let mut moved = lift_altnames(original, |altname| Ok(altname == ifname.as_str()), host)
+        .and_then(|_lifted| change_link(host, original.index, &change));
+    if is_taken(&moved) {
+        // An alternative name that something in the pod has stops the move; it is on record, and comes back after.
+        let in_pod = |altname: &str| Ok(pod.socket.link_by_name(altname)?.is_some());
+        if lift_altnames(original, in_pod, host).is_ok_and(|lifted| lifted) {
+            moved = change_link(host, original.index, &change);
+        }
+    }
+    if let Err(error) = moved {
         let moved = moved_link(record, original, &mut pod.socket);
         let port = record.vf.as_ref().zip(candidate.pf.clone()).map(|(vf, pf)| VfPort {
             socket: host,
@@ -134,6 +144,22 @@ fn move_in(
         }
     }
     pod_link(record, &ifname, pod)
+}
+
+/// Takes those of its alternative names from a device on the host that stand in the way, and tells whether there were any.
+fn lift_altnames(
+    original: &OriginalLink,
+    mut is_in_the_way: impl FnMut(&str) -> Result<bool, NetlinkError>,
+    host: &mut Socket,
+) -> Result<bool, NetlinkError> {
+    let mut lifted = false;
+    for altname in &original.altnames {
+        if is_in_the_way(altname)? {
+            delete_altname(host, original.index, altname)?;
+            lifted = true;
+        }
+    }
+    Ok(lifted)
 }
 
 /// The flags to set, and which of them.

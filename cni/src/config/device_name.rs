@@ -9,20 +9,23 @@ use hardwire_pci::{DeviceId, MacAddr};
 
 use super::base::Base;
 use super::field;
+use super::kernel_path::KernelPath;
 use crate::beneath::is_plain_name;
 use crate::protocol::{CniError, Folded};
 
-const ID: &str = "a PCI address as in 0000:3b:02.1, or an auxiliary device as in mlx5_core.sf.4";
+const ID: &str = "a PCI address as in 0000:3b:02.1, one port of it as in 0000:3b:00.0/p1, or an auxiliary device as in mlx5_core.sf.4";
 
 /// The fields that name a device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceName {
-    /// `deviceID`, `runtimeConfig.deviceID`, `pciBusID` and `kernelpath`, each with its field's name.
+    /// `deviceID`, `runtimeConfig.deviceID` and `pciBusID`, each with its field's name.
     ids: Vec<(&'static str, DeviceId)>,
     /// `device`: a name of a host interface, alternative names included.
     interface: Option<String>,
     /// `hwaddr`.
     hardware: Option<MacAddr>,
+    /// `kernelpath`.
+    path: Option<KernelPath>,
 }
 
 /// One of the ways in which a configuration names its device.
@@ -34,6 +37,8 @@ pub enum Way<'a> {
     Interface(&'a str),
     /// By the MAC address of an interface.
     Hardware(MacAddr),
+    /// By the directory of its device.
+    Path(&'a KernelPath),
 }
 
 impl Way<'_> {
@@ -43,6 +48,7 @@ impl Way<'_> {
             Self::Id(field, _) => field,
             Self::Interface(_) => "device",
             Self::Hardware(_) => "hwaddr",
+            Self::Path(_) => "kernelpath",
         }
     }
 }
@@ -53,6 +59,7 @@ impl fmt::Display for Way<'_> {
             Self::Id(field, id) => write!(f, "{field} {id}"),
             Self::Interface(name) => write!(f, "device {name}"),
             Self::Hardware(mac) => write!(f, "hwaddr {mac}"),
+            Self::Path(path) => write!(f, "kernelpath {path}"),
         }
     }
 }
@@ -75,11 +82,11 @@ impl DeviceName {
                 ));
             }
         }
-        ids.extend(kernel_path(fields)?.map(|id| ("kernelpath", id)));
         let named = Self {
             ids,
             interface: interface(fields)?,
             hardware: hardware(fields)?,
+            path: kernel_path(fields)?,
         };
         named.contradiction().map_or(Ok(named), Err)
     }
@@ -103,6 +110,7 @@ impl DeviceName {
         let ids = self.ids.iter().map(|(field, id)| Way::Id(field, id));
         ids.chain(self.interface.as_deref().map(Way::Interface))
             .chain(self.hardware.map(Way::Hardware))
+            .chain(self.path.as_ref().map(Way::Path))
     }
 
     /// The device's id, where the configuration gives it.
@@ -141,21 +149,11 @@ fn hardware(fields: Folded<'_>) -> Result<Option<MacAddr>, CniError> {
     text.parse().map(Some).map_err(wrong)
 }
 
-/// The device in a directory below /sys/devices: it is named like its directory.
-fn kernel_path(fields: Folded<'_>) -> Result<Option<DeviceId>, CniError> {
-    let Some(path) = field::text(fields, "kernelpath")? else {
+fn kernel_path(fields: Folded<'_>) -> Result<Option<KernelPath>, CniError> {
+    let Some(text) = field::text(fields, "kernelpath")? else {
         return Ok(None);
     };
-    let whole = path.strip_suffix('/').unwrap_or(path);
-    let clean = whole
-        .strip_prefix("/sys/devices/")
-        .filter(|rest| rest.split('/').all(is_plain_name));
-    // A virtio NIC's directory is the virtio device's; the device is the PCI function above it.
-    let id = clean.and_then(|rest| {
-        let mut parts = rest.rsplit('/').skip_while(|part| part.starts_with("virtio"));
-        parts.next()?.parse().ok()
-    });
-    let right = "absolute, below /sys/devices/, and end in a PCI address or an auxiliary device";
-    id.map(Some)
-        .ok_or_else(|| field::wrong("kernelpath", format_args!("{path:?}"), right))
+    let right = "the directory of a device below /sys/devices/, without . and ..";
+    let path = KernelPath::parse(text).ok_or_else(|| field::wrong("kernelpath", format_args!("{text:?}"), right));
+    path.map(Some)
 }

@@ -1,41 +1,129 @@
 //! From the configuration's name of a device to the device.
+//!
+//! Done twice for an attachment: before its lock, for the id to lock, and under it. A name or an address may have become
+//! another interface's in between, so the second answer is the one that counts, if it has the first one's id.
+
+use std::fmt::Write as _;
 
 use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
 use hardwire_pci::{
-    AuxiliaryName, Device, DeviceId, IfName, MacAddr, Netdev, NetdevsimPort, PciAddress, PortName, ReadError, Sysfs,
-    read_attachable,
+    Device, DeviceId, MacAddr, Netdev, PciAddress, PortName, ReadError, number_of_port, read_attachable,
 };
 
-use super::Candidate;
-use crate::config::{DeviceName, Way};
+use super::{Candidate, attached, id_of_link};
+use crate::Context;
+use crate::config::{DeviceName, KernelPath, Way};
 use crate::protocol::{CniError, code};
 
-/// Every way in which the configuration names the device must lead to the same one.
-pub(super) fn locate(name: &DeviceName, sysfs: &Sysfs, socket: &mut Socket) -> Result<Candidate, CniError> {
-    let mut found: Option<(String, Candidate)> = None;
+/// The id of the device that the configuration names, before anything else is known of it: to lock it. It may be in a pod.
+pub(crate) fn identify(name: &DeviceName, context: &Context, socket: &mut Socket) -> Result<DeviceId, CniError> {
+    let mut ways = name.ways();
+    if let (Some(Way::Id(_, id)), None) = (ways.next(), ways.next())
+        && !id.is_further_port()
+    {
+        // Whatever else there is to know of it is read under the lock.
+        return Ok(id.clone());
+    }
+    let error = match locate(name, context, socket) {
+        Ok(candidate) => return Ok(candidate.device.id),
+        Err(error) => error,
+    };
     for way in name.ways() {
-        let candidate = match &way {
-            Way::Id(field, id) => by_id(field, id, sysfs, socket)?,
-            Way::Interface(interface) => by_interface(way.field(), &find_link(&way, interface, socket)?, sysfs)?,
-            Way::Hardware(mac) => by_interface(way.field(), &find_by_mac(*mac, socket)?, sysfs)?,
-        };
-        match &found {
-            Some((first, other)) if other.device.id != candidate.device.id => {
-                return Err(CniError::config(format!(
-                    "{first} (which is {}) and {way} (which is {}) name different devices: give one of them",
-                    other.device.id, candidate.device.id
-                )));
-            }
-            Some(_) => {}
-            None => found = Some((way.to_string(), candidate)),
+        if let Some(id) = attached::find(&way, context)? {
+            return Ok(id);
         }
     }
-    found.map(|(_, candidate)| candidate).ok_or_else(missing)
+    Err(error)
+}
+
+/// What one of the ways leads to.
+struct Found {
+    candidate: Candidate,
+    /// It is a function whose ports are devices of their own: another way may tell which.
+    is_undecided: bool,
+}
+
+/// Every way in which the configuration names the device must lead to the same one.
+pub(super) fn locate(name: &DeviceName, context: &Context, socket: &mut Socket) -> Result<Candidate, CniError> {
+    let mut best: Option<(String, Found)> = None;
+    for way in name.ways() {
+        let found = match &way {
+            Way::Id(field, id) => by_id(field, id, context, socket)?,
+            Way::Interface(interface) => by_interface(way.field(), &find_link(&way, interface, socket)?, context)?,
+            Way::Hardware(mac) => by_interface(way.field(), &find_by_mac(*mac, socket)?, context)?,
+            Way::Path(path) => by_path(path, context, socket)?,
+        };
+        let id = &found.candidate.device.id;
+        if let Some((first, other)) = &best {
+            let other_id = &other.candidate.device.id;
+            if !is_same(other_id, id) {
+                return Err(CniError::config(format!(
+                    "{first} (which is {other_id}) and {way} (which is {id}) name different devices: give one of them"
+                )));
+            }
+            // The address of a function says less than the id of its port.
+            if found.is_undecided || !(other.is_undecided || id.is_further_port()) {
+                continue;
+            }
+        }
+        best = Some((way.to_string(), found));
+    }
+    let (way, found) = best.ok_or_else(missing)?;
+    if found.is_undecided {
+        first_port(&way, found.candidate.device, context, socket)
+    } else {
+        Ok(found.candidate)
+    }
+}
+
+/// Whether two ids may be of one device: the address of a function stands for any of its ports.
+fn is_same(one: &DeviceId, other: &DeviceId) -> bool {
+    let is_function = |id: &DeviceId| matches!(id, DeviceId::Pci(_));
+    one == other || (is_function(one) || is_function(other)) && one.pci().is_some() && one.pci() == other.pci()
+}
+
+/// The first port of a function, if the address of the function is all that is given, and may mean that.
+fn first_port(way: &str, device: Device, context: &Context, socket: &mut Socket) -> Result<Candidate, CniError> {
+    let mut ports = String::new();
+    for port in device.ports() {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            ports,
+            "{}{} is {}",
+            if ports.is_empty() { "" } else { ", " },
+            port.name,
+            spelled(&device, port)
+        );
+    }
+    let numbered = device.netdev().is_some_and(|first| first.number.is_some());
+    let function = device.id.pci().filter(|_| numbered);
+    if function.is_none_or(|function| !attached::is_offered(function, context)) {
+        return Err(CniError::config(format!(
+            "{way}: it has several ports: {ports}: give the id of one of them, or its interface as device or hwaddr"
+        )));
+    }
+    let netdev = device.netdev().cloned();
+    let link = netdev.as_ref().map(|netdev| link_of(netdev, socket)).transpose()?;
+    Ok(Candidate {
+        device,
+        netdev,
+        link,
+        pf: None,
+        node_use: None,
+    })
+}
+
+/// The id of a port as a configuration may give it: the first one's has its number too.
+fn spelled(device: &Device, port: &Netdev) -> String {
+    match (device.id.pci(), port.number) {
+        (Some(function), Some(number)) => DeviceId::PciPort { function, port: number }.to_string(),
+        _ => device.id.to_string(),
+    }
 }
 
 /// The error for a configuration that names no device.
-pub(crate) fn missing() -> CniError {
+fn missing() -> CniError {
     CniError::config(
         "deviceID: missing: give deviceID (a PCI address, which Multus fills in for a resource), or device (the name of a \
          host interface), hwaddr (its MAC address) or kernelpath (its directory below /sys/devices)",
@@ -49,7 +137,7 @@ fn find_link(way: &Way<'_>, name: &str, socket: &mut Socket) -> Result<Link, Cni
 }
 
 /// The hardware interface with this MAC; VLANs and the like have their lower device's.
-pub(crate) fn find_by_mac(mac: MacAddr, socket: &mut Socket) -> Result<Link, CniError> {
+fn find_by_mac(mac: MacAddr, socket: &mut Socket) -> Result<Link, CniError> {
     let asked = |error: NetlinkError| CniError::new(code::INTERNAL, format!("looking up {mac}: {error}"));
     let links = socket.links().map_err(asked)?;
     let mut with_it = links
@@ -61,22 +149,61 @@ pub(crate) fn find_by_mac(mac: MacAddr, socket: &mut Socket) -> Result<Link, Cni
     with_it.into_iter().next().ok_or_else(none)
 }
 
-fn by_id(field: &str, id: &DeviceId, sysfs: &Sysfs, socket: &mut Socket) -> Result<Candidate, CniError> {
-    let device = read_attachable(sysfs, id).map_err(|error| unreadable(field, id, &error))?;
-    let netdev = device.netdev().cloned();
-    let link = if let Some(netdev) = &netdev {
-        Some(link_of(netdev, socket)?)
-    } else {
-        no_interface(&device)?;
-        None
+fn by_id(field: &str, id: &DeviceId, context: &Context, socket: &mut Socket) -> Result<Found, CniError> {
+    let device = read_attachable(&context.sysfs, id).map_err(|error| unreadable(field, id, &error))?;
+    let is_undecided = !device.id.is_further_port() && device.ports().len() > 1;
+    let netdev = device.netdev().filter(|_| !is_undecided).cloned();
+    let link = match &netdev {
+        Some(netdev) => Some(link_of(netdev, socket)?),
+        None if is_undecided => None,
+        None => {
+            no_interface(&device)?;
+            None
+        }
     };
-    Ok(Candidate {
-        device,
-        netdev,
-        link,
-        pf: None,
-        node_use: None,
+    Ok(Found {
+        candidate: Candidate {
+            device,
+            netdev,
+            link,
+            pf: None,
+            node_use: None,
+        },
+        is_undecided,
     })
+}
+
+/// The device in a directory below `/sys/devices`, or the one interface that the kernel has for it there.
+fn by_path(path: &KernelPath, context: &Context, socket: &mut Socket) -> Result<Found, CniError> {
+    let sysfs = &context.sysfs;
+    let refused = |why: &dyn std::fmt::Display| CniError::config(format!("kernelpath: {path} {why}"));
+    let there = sysfs.path("").canonicalize().and_then(|root| {
+        let directory = sysfs.path(path.below_sys()).canonicalize()?;
+        // A link on the way would lead to another device than the path says.
+        Ok(directory == root.join(path.below_sys()))
+    });
+    match there {
+        Ok(true) => {}
+        Ok(false) => return Err(refused(&"is a link: give the directory that it leads to")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(refused(&"is not there: no such device on this host"));
+        }
+        Err(error) => return Err(refused(&format_args!("cannot be read: {error}"))),
+    }
+    if let Some(id) = path.id().filter(|id| Device::directory(sysfs, id).exists()) {
+        return by_id("kernelpath", id, context, socket);
+    }
+    match &sysfs.names(&sysfs.path(path.below_sys()).join("net"))[..] {
+        [] => Err(refused(&"has no interface in the host's network namespace")),
+        [name] => {
+            let found = find_link(&Way::Path(path), name, socket)?;
+            by_interface("kernelpath", &found, context)
+        }
+        names => Err(refused(&format_args!(
+            "has several interfaces: give one of {} as device",
+            names.join(", ")
+        ))),
+    }
 }
 
 fn link_of(netdev: &Netdev, socket: &mut Socket) -> Result<Link, CniError> {
@@ -113,8 +240,8 @@ fn no_interface(device: &Device) -> Result<(), CniError> {
     }
 }
 
-fn by_interface(field: &str, link: &Link, sysfs: &Sysfs) -> Result<Candidate, CniError> {
-    let name = &link.name;
+fn by_interface(field: &str, link: &Link, context: &Context) -> Result<Found, CniError> {
+    let (name, sysfs) = (&link.name, &context.sysfs);
     if link.flags.is_loopback() {
         return Err(CniError::config(format!("{field}: {name} is the loopback interface")));
     }
@@ -129,78 +256,58 @@ fn by_interface(field: &str, link: &Link, sysfs: &Sysfs) -> Result<Candidate, Cn
                 mtu: link.mtu,
                 link_type: link.hardware.into(),
                 port: link.phys_port_name.as_deref().and_then(PortName::parse),
+                number: None,
                 switch_id: None,
             }],
             ..Device::unknown(id.clone())
         },
         id => read_attachable(sysfs, id).map_err(|error| unreadable(field, id, &error))?,
     };
+    let gone = || CniError::config(format!("{field}: interface {name:?} went away"));
     let netdev = device.netdevs.iter().find(|netdev| netdev.index == link.index).cloned();
-    let netdev = netdev.ok_or_else(|| CniError::config(format!("{field}: interface {name:?} went away")))?;
-    if matches!(id, DeviceId::Pci(_)) && netdev.is_representor() {
+    let netdev = netdev.ok_or_else(gone)?;
+    let Some(function) = id.pci() else {
+        return Ok(with_interface(device, netdev, link));
+    };
+    if netdev.is_representor() {
         let port = netdev.port.map(|port| port.to_string()).unwrap_or_default();
         return Err(CniError::config(format!(
             "{field}: {name} is the representor of {port}: it is never attached"
         )));
     }
-    Ok(Candidate {
-        device,
-        netdev: Some(netdev),
-        link: Some(link.clone()),
-        pf: None,
-        node_use: None,
-    })
-}
-
-/// The device behind a link of the host.
-pub fn id_of_link(link: &Link, sysfs: &Sysfs) -> Result<DeviceId, hardwire_pci::BadIfName> {
-    let parent = link.parent_name.as_deref().unwrap_or_default();
-    let port = link.phys_port_name.as_deref().and_then(PortName::parse);
-    match link.parent_bus.as_deref() {
-        Some("pci") => {
-            if let Ok(address) = parent.parse() {
-                return Ok(DeviceId::Pci(address));
-            }
-        }
-        Some("netdevsim") => {
-            let device = parent.strip_prefix("netdevsim").and_then(|n| n.parse().ok());
-            if let Some((device, port)) = device.zip(port) {
-                return Ok(DeviceId::Netdevsim(NetdevsimPort { device, port }));
-            }
-        }
-        Some("auxiliary") => {
-            if let Some(name) = AuxiliaryName::parse(parent) {
-                return Ok(DeviceId::Auxiliary(name));
-            }
-        }
-        _ => {}
+    if device.ports().iter().all(|port| port.index != netdev.index) {
+        return Err(CniError::config(format!(
+            "{field}: {name} is no port of its own of {id}: give the interface that it stands beside"
+        )));
     }
-    let name: IfName = link.name.parse()?;
-    Ok(pci_of_virtio(&name, sysfs).map_or(DeviceId::Interface(name), DeviceId::Pci))
-}
-
-/// The PCI function of a virtio NIC, whose interface hangs below the virtio device, one level deeper. Whatever else may
-/// stand between an interface and a PCI function (USB) makes it another device than that function.
-fn pci_of_virtio(name: &IfName, sysfs: &Sysfs) -> Option<PciAddress> {
-    let link = sysfs.path("class/net").join(name.as_str()).join("device");
-    sysfs.link_name(&link)?.strip_prefix("virtio")?;
-    let directory = link.canonicalize().ok()?;
-    directory.parent()?.file_name()?.to_str()?.parse().ok()
-}
-
-/// Whether a link is the interface of a device on a bus, wherever it is now; `None` if the device is on no bus that links
-/// tell of, and something else must tell.
-pub(crate) fn is_link_of(link: &Link, id: &DeviceId) -> Option<bool> {
-    let parent = link.parent_name.as_deref();
-    match id {
-        // Behind a virtio function the parent is on bus virtio, and tells nothing of PCI.
-        DeviceId::Pci(_) if link.parent_bus.as_deref() == Some("virtio") => None,
-        DeviceId::Pci(address) => Some(parent == Some(&address.to_string())),
-        DeviceId::Netdevsim(wanted) => {
-            let port = link.phys_port_name.as_deref().and_then(PortName::parse);
-            Some(parent == Some(&format!("netdevsim{}", wanted.device)) && port == Some(wanted.port))
-        }
-        DeviceId::Auxiliary(name) => Some(parent == Some(name.as_str())),
-        DeviceId::Interface(_) => None,
+    let port = id_of_port(&device, &netdev, function, context);
+    if port == id {
+        return Ok(with_interface(device, netdev, link));
     }
+    let device = read_attachable(sysfs, &port).map_err(|error| unreadable(field, &port, &error))?;
+    let netdev = device.netdevs.iter().find(|netdev| netdev.index == link.index).cloned();
+    Ok(with_interface(device, netdev.ok_or_else(gone)?, link))
+}
+
+fn with_interface(device: Device, netdev: Netdev, link: &Link) -> Found {
+    Found {
+        candidate: Candidate {
+            device,
+            netdev: Some(netdev),
+            link: Some(link.clone()),
+            pf: None,
+            node_use: None,
+        },
+        is_undecided: false,
+    }
+}
+
+/// The id of one port of a function. One that is alone here is not the first if the first is in a pod.
+fn id_of_port(device: &Device, netdev: &Netdev, function: PciAddress, context: &Context) -> DeviceId {
+    if device.ports().len() > 1 {
+        return device.id_of_port(netdev);
+    }
+    let number = attached::first_port(function, context)
+        .and_then(|first| number_of_port(&context.sysfs, function, netdev.index).filter(|number| *number != first));
+    number.map_or(DeviceId::Pci(function), |port| DeviceId::PciPort { function, port })
 }

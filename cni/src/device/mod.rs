@@ -3,6 +3,8 @@
 //! Rule 5 (never the node's own NIC) and rule 6 (no representors) of the architecture are enforced here, before anything
 //! is written or changed.
 
+mod attached;
+mod identity;
 mod locate;
 mod spare;
 mod vfs;
@@ -13,10 +15,11 @@ use hardwire_pci::{Device, DeviceId, LinkType, Netdev, NodeUse, read_device};
 use crate::Context;
 use crate::config::NetConf;
 use crate::pf::{Pf, pf_of};
-use crate::protocol::CniError;
+use crate::protocol::{CniError, code};
 
-pub use locate::id_of_link;
-pub(crate) use locate::{find_by_mac, is_link_of, missing};
+pub use identity::id_of_link;
+pub(crate) use identity::is_link_of;
+pub(crate) use locate::identify;
 pub use spare::Operator;
 pub(crate) use vfs::{refuse_beside_its_kin, refuse_with_vfs_in_use, vf_in_use, vfs_of};
 
@@ -35,6 +38,18 @@ pub struct Candidate {
     pub node_use: Option<NodeUse>,
 }
 
+impl Candidate {
+    /// Refuses another device than the one whose lock is held: a name or an address became its while the lock was waited for.
+    pub fn expect(self, locked: &DeviceId) -> Result<Self, CniError> {
+        let found = &self.device.id;
+        if found == locked {
+            return Ok(self);
+        }
+        let msg = format!("the configuration named {locked} a moment ago and names {found} now: try again");
+        Err(CniError::new(code::TRY_AGAIN, msg))
+    }
+}
+
 /// Finds the device that the configuration names and checks that it may be attached. `operator` is what the node's own file
 /// says.
 pub fn candidate(
@@ -44,7 +59,7 @@ pub fn candidate(
     socket: &mut Socket,
 ) -> Result<Candidate, CniError> {
     let sysfs = &context.sysfs;
-    let located = locate::locate(&conf.device, sysfs, socket)?;
+    let located = locate::locate(&conf.device, context, socket)?;
     let pf = located.device.pf().and_then(|pf| pf_of(pf, sysfs));
     let mut candidate = Candidate { pf, ..located };
     check_fields(conf, &candidate)?;

@@ -25,7 +25,7 @@ pub(crate) fn vfs_of(context: &Context, id: &DeviceId) -> Result<Vec<DeviceId>, 
     };
     let sysfs = &context.sysfs;
     let directory = match id {
-        DeviceId::Pci(_) => Device::directory(sysfs, id),
+        DeviceId::Pci(_) | DeviceId::PciPort { .. } => Device::directory(sysfs, id),
         DeviceId::Netdevsim(NetdevsimPort {
             device,
             port: PortName::Physical(_),

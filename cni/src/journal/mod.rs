@@ -4,6 +4,7 @@
 //! outlives the process and not the boot, and costs no fsync. Renames make it whole or absent at any instant; a lock per
 //! device, which the kernel releases when its holder dies, is held around changes only.
 
+mod hardware;
 mod lock;
 mod record;
 mod settings;
@@ -12,6 +13,7 @@ mod unreadable;
 mod waiting;
 
 pub use crate::pf::OriginalVf;
+pub use hardware::{Hardware, Parent};
 pub(crate) use lock::lock_within;
 pub use lock::{DeviceLock, LockError};
 pub use record::{Ending, HostNetwork, Ipam, OriginalLink, Owner, PodName, Record, Step, Target};

@@ -4,6 +4,7 @@ use hardwire_pci::netlink::Kept;
 use hardwire_pci::{DeviceId, IfName, MacAddr};
 use serde::{Deserialize, Serialize};
 
+use super::hardware::Hardware;
 use super::settings::InterfaceSettings;
 use crate::netns::NetnsIdentity;
 use crate::pf::{OriginalTrunk, OriginalVf};
@@ -161,6 +162,9 @@ pub struct OriginalLink {
     /// What else it was set to.
     #[serde(default)]
     pub settings: InterfaceSettings,
+    /// What it is known by, whatever it is called.
+    #[serde(default)]
+    pub hardware: Hardware,
 }
 
 /// What the host loses while the interface is in a pod.

@@ -4,7 +4,7 @@ use hardwire_pci::netlink::VfState;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::journal::{Ipam, OriginalLink, OriginalVf, Owner, Step, Target};
+use crate::journal::{Hardware, Ipam, OriginalLink, OriginalVf, Owner, Step, Target};
 use crate::netns::NetnsIdentity;
 use crate::pf::AdminMac;
 
@@ -36,6 +36,7 @@ fn record(device: &str, container: &str) -> Record {
             alias: None,
             flags: 0x1002,
             settings: crate::journal::InterfaceSettings::default(),
+            hardware: Hardware::default(),
         }),
         vf: Some(OriginalVf {
             pf: "0000:01:00.0".parse().unwrap(),

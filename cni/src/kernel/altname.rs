@@ -20,6 +20,12 @@ pub fn delete_altname(socket: &mut Socket, index: u32, name: &str) -> Result<(),
     socket.change(RouteNetlinkMessage::DelLinkProp(message(index, name)), 0)
 }
 
+/// Whether the kernel says that a name is another interface's.
+pub fn is_taken(done: &Result<(), NetlinkError>) -> bool {
+    let errno = done.as_ref().err().and_then(NetlinkError::errno);
+    errno == Some(rustix::io::Errno::EXIST.raw_os_error())
+}
+
 fn message(index: u32, name: &str) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;

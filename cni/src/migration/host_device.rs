@@ -6,13 +6,13 @@
 //! on the host and nobody else's on record.
 
 use hardwire_pci::netlink::{Link, Socket};
-use hardwire_pci::{DeviceId, IfName, MacAddr};
+use hardwire_pci::{Device, DeviceId, IfName, MacAddr};
 
 use super::{ForeignAttachment, unset_flags};
 use crate::Context;
 use crate::config::{Base, DeviceName, Way};
 use crate::device::{id_of_link, is_link_of};
-use crate::journal::{InterfaceSettings, OriginalLink, Owner, Record, Step, Target};
+use crate::journal::{Hardware, InterfaceSettings, OriginalLink, Owner, Record, Step, Target};
 use crate::netns::{Netns, NetnsError};
 use crate::protocol::{CniError, Environment, code};
 use crate::release::stand_in;
@@ -82,6 +82,7 @@ pub(super) fn find(
             alias: None,
             flags: unset_flags(&link),
             settings: InterfaceSettings::default(),
+            hardware: Hardware::of(&link, &Device::unknown(device.clone()), None),
         }),
         vf: None,
         trunk: None,
@@ -115,7 +116,7 @@ fn host_name(context: &Context, device: &DeviceId, wish: IfName, host: &mut Sock
     if taken.is_none() && !on_record && unreadable.is_empty() {
         return Ok(wish);
     }
-    let instead = stand_in(device);
+    let instead = stand_in(device).unwrap_or_else(|| wish.clone());
     tracing::warn!(device = %device, "the name {wish} in its alias is another device's: it comes back as {instead}");
     Ok(instead)
 }
@@ -129,5 +130,9 @@ fn is_the_configurations(link: &Link, host_name: &IfName, base: &Base) -> bool {
         Way::Interface(name) => name == host_name.as_str(),
         Way::Hardware(mac) => [link.mac(), MacAddr::from_bytes(&link.permanent_address)].contains(&Some(mac)),
         Way::Id(_, id) => is_link_of(link, id) == Some(true),
+        Way::Path(path) => match path.id() {
+            Some(id) => is_link_of(link, id) == Some(true),
+            None => link.parent_name.as_deref() == Some(path.name()),
+        },
     })
 }

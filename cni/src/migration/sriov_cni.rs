@@ -14,7 +14,7 @@ use super::allocation::{Allocation, Claim, remove};
 use super::{ForeignAttachment, unset_flags};
 use crate::Context;
 use crate::device::is_link_of;
-use crate::journal::{InterfaceSettings, OriginalLink, OriginalVf, Owner, Record, Step, Target};
+use crate::journal::{Hardware, InterfaceSettings, OriginalLink, OriginalVf, Owner, Record, Step, Target};
 use crate::netns::{Netns, NetnsIdentity};
 use crate::pf::AdminMac;
 use crate::protocol::{CniError, Environment, NetworkName, code};
@@ -152,6 +152,7 @@ impl Cache {
             // Empty in caches of old versions: nothing to put back then.
             mac: original.effective_mac.parse().ok(),
             mtu: original.mtu,
+            hardware: Hardware::default(),
             name,
         })
     }

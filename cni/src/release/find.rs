@@ -1,17 +1,20 @@
 //! Where a device is now.
 //!
 //! In the pod under its name, in the pod under another one, back on the host because the namespace ended (under the pod's
-//! name, or `devN` where that is taken), in a namespace that nobody can reach, or nowhere.
+//! name, or `devN` where that is taken), in a namespace that nobody can reach, or nowhere. Not seen is not gone: gone is
+//! what its bus does not have any more, and a software interface, which ends with its namespace.
+
+use std::path::PathBuf;
 
 use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
-use hardwire_pci::{DeviceId, PortName, ReadError, Sysfs, read_attachable};
+use hardwire_pci::{DeviceId, MacAddr, PortName, ReadError, Sysfs, read_attachable};
 
-use super::stand_in::stand_in;
+use super::stand_in::is_stand_in;
+use super::which::{Likeness, likeness, which};
 use super::{ReleaseError, refused};
 use crate::Context;
-use crate::device::is_link_of;
-use crate::journal::{OriginalLink, Record};
+use crate::journal::{OriginalLink, Parent, Record};
 use crate::netns::{Entered, Netns, NetnsError};
 
 /// Where a device is.
@@ -47,12 +50,27 @@ pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Loc
             link: Box::new(link),
         });
     }
-    let failed = |source| refused(record, "looking for it on the host", source);
-    if let DeviceId::Interface(_) = &record.device {
-        let found = software_interface(record, original, host).map_err(failed)?;
-        return Ok(found.map_or(Location::Gone, |link| Location::Host(Box::new(link))));
-    }
-    let device = match read_attachable(&context.sysfs, &record.device) {
+    let found = match (&record.device, &original.hardware.parent) {
+        (DeviceId::Interface(_), Some(parent)) => on_foreign_bus(context, record, original, parent, host),
+        (DeviceId::Interface(_), None) => without_bus(record, original, host),
+        _ => on_bus(context, record, original, host),
+    };
+    found.map_err(|source| refused(record, "looking for it on the host", source))
+}
+
+/// A device whose bus gives it its id.
+fn on_bus(
+    context: &Context,
+    record: &Record,
+    original: &OriginalLink,
+    host: &mut Socket,
+) -> Result<Location, NetlinkError> {
+    // By its number, so that a port that is alone here is not taken for the first.
+    let id = match (record.device.pci(), original.hardware.port) {
+        (Some(function), Some(port)) => DeviceId::PciPort { function, port },
+        _ => record.device.clone(),
+    };
+    let device = match read_attachable(&context.sysfs, &id) {
         Ok(device) => device,
         Err(ReadError::Missing(_)) => return Ok(missing(&record.device, &context.sysfs)),
         Err(ReadError::Sysfs(error)) => {
@@ -60,28 +78,78 @@ pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Loc
             return Ok(Location::Unreachable);
         }
     };
-    if let Some(netdev) = device.netdev() {
-        let link = host.link_by_index(netdev.index).map_err(failed)?;
-        return Ok(link.map_or(Location::Unreachable, |link| Location::Host(Box::new(link))));
+    let ports = device.ports();
+    if ports.is_empty() {
+        let bare = device.driver.as_deref().is_none_or(is_userspace_driver);
+        return Ok(if bare { Location::Bare } else { Location::Unreachable });
     }
-    let bare = device.driver.as_deref().is_none_or(is_userspace_driver);
-    Ok(if bare { Location::Bare } else { Location::Unreachable })
+    let mut links = Vec::new();
+    for port in &ports {
+        links.extend(host.link_by_index(port.index)?);
+    }
+    // What the number has chosen needs no more than that nothing speaks against it.
+    if let ([link], Some(_)) = (&links[..], original.hardware.port)
+        && likeness(record, original, link) != Likeness::Other
+    {
+        return Ok(Location::Host(Box::new(link.clone())));
+    }
+    Ok(on_host(record, original, &links))
 }
 
-/// An interface on no bus that is on the host: as it was, under the stand-in that a release gave it, or, for hardware
-/// (USB), under the pod's name after its namespace ended. Software interfaces end with their namespace, and the old name
-/// may meanwhile be another's.
-fn software_interface(
+fn on_host(record: &Record, original: &OriginalLink, links: &[Link]) -> Location {
+    let link = which(record, original, links, Some(original.index));
+    link.map_or(Location::Unreachable, |link| Location::Host(Box::new(link.clone())))
+}
+
+/// Hardware on another bus (USB, platform): it is gone when its device is, and found below that.
+fn on_foreign_bus(
+    context: &Context,
     record: &Record,
     original: &OriginalLink,
+    parent: &Parent,
     host: &mut Socket,
-) -> Result<Option<Link>, NetlinkError> {
-    let stand_in = stand_in(&record.device);
+) -> Result<Location, NetlinkError> {
+    let Some(directory) = parent_directory(&context.sysfs, parent) else {
+        return without_bus(record, original, host);
+    };
+    if matches!(directory.try_exists(), Ok(false)) {
+        return Ok(Location::Gone);
+    }
+    let mut links = Vec::new();
+    for name in context.sysfs.names(&directory.join("net")) {
+        links.extend(host.link_by_name(&name)?);
+    }
+    Ok(on_host(record, original, &links))
+}
+
+/// `None` if the names are none of a bus and a device there, which the kernel would not have told.
+fn parent_directory(sysfs: &Sysfs, parent: &Parent) -> Option<PathBuf> {
+    let is_name = |name: &str| !name.is_empty() && !name.contains('/') && !name.starts_with('.');
+    let Parent { bus, name } = parent;
+    (is_name(bus) && is_name(name)).then(|| sysfs.path(format!("bus/{bus}/devices/{name}")))
+}
+
+/// An interface on no bus. Software ends with its namespace; hardware is somewhere.
+fn without_bus(record: &Record, original: &OriginalLink, host: &mut Socket) -> Result<Location, NetlinkError> {
+    let found = returned(record, original, host)?;
+    let lost = if original.hardware.returns {
+        Location::Unreachable
+    } else {
+        Location::Gone
+    };
+    Ok(found.map_or(lost, |link| Location::Host(Box::new(link))))
+}
+
+/// An interface on no bus that is on the host: as it was, under a stand-in that a release gave it, or, for hardware, under
+/// the pod's name after its namespace ended. The old name may meanwhile be another's.
+fn returned(record: &Record, original: &OriginalLink, host: &mut Socket) -> Result<Option<Link>, NetlinkError> {
     let addressed = |link: &Link| link.mac() == original.mac || link.mac() == record.target.mac;
     let is_it = |link: &Link| {
         let unmoved = link.name == original.name.as_str() && link.index == original.index;
         let returned = link.kind.is_none() && link.name == record.owner.ifname.as_str();
-        addressed(link) && (unmoved || returned || link.name == stand_in.as_str())
+        let permanent = MacAddr::from_bytes(&link.permanent_address).filter(|_| link.kind.is_none());
+        permanent.is_some() && permanent == original.hardware.permanent
+            || addressed(link) && (unmoved || returned || is_stand_in(&record.device, &link.name))
     };
     Ok(host.links()?.into_iter().find(is_it))
 }
@@ -104,31 +172,26 @@ pub(super) fn pod(record: &Record) -> Result<Option<Entered>, ReleaseError> {
 fn in_pod(record: &Record, original: &OriginalLink, entered: &mut Entered) -> Result<Option<Link>, ReleaseError> {
     let failed = |source| refused(record, "looking for it in the pod", source);
     let socket = &mut entered.socket;
-    if let Some(index) = record.target.index
+    let index = record.target.index;
+    if let Some(index) = index
         && let Some(link) = socket.link_by_index(index).map_err(failed)?
-        && is_it(record, original, &link)
+        && is_certain(record, original, &link)
     {
         return Ok(Some(link));
     }
     // Killed before the index was on record, or moved within the pod: any name, so long as it is the device.
-    Ok(socket
-        .links()
-        .map_err(failed)?
-        .into_iter()
-        .find(|link| is_it(record, original, link)))
+    let links = socket.links().map_err(failed)?;
+    Ok(which(record, original, &links, index).cloned())
 }
 
-fn is_it(record: &Record, original: &OriginalLink, link: &Link) -> bool {
-    is_link_of(link, &record.device).unwrap_or_else(|| {
-        // A namespace gives an index to one device only; a name can become another's, so it needs the address beside it.
-        let named = link.name == record.owner.ifname.as_str() || link.name == original.name.as_str();
-        let mac = link.mac();
-        let addressed = mac == original.mac || record.target.mac.is_some() && mac == record.target.mac;
-        record
-            .target
-            .index
-            .map_or(named && addressed, |index| index == link.index)
-    })
+/// Whether a link with the recorded index needs no comparison with the others: nothing but the index could tell more.
+fn is_certain(record: &Record, original: &OriginalLink, link: &Link) -> bool {
+    let hardware = &original.hardware;
+    match likeness(record, original, link) {
+        Likeness::Same => true,
+        Likeness::Possible => hardware.permanent.is_none() && hardware.phys_port_id.is_none(),
+        Likeness::Other => false,
+    }
 }
 
 /// A device that sysfs does not show. A netdevsim port shows only where its interface is; it is gone if its VF is.
@@ -140,7 +203,7 @@ fn missing(id: &DeviceId, sysfs: &Sysfs) -> Location {
     let num_vfs = sysfs.number::<u32>(&directory.join("sriov_numvfs"));
     match (num_vfs, port.port) {
         (Ok(num_vfs), PortName::Vf { vf, .. }) if vf >= num_vfs => Location::Gone,
-        (Ok(_), _) => Location::Unreachable,
-        (Err(_), _) => Location::Gone,
+        (Err(_), _) if matches!(directory.try_exists(), Ok(false)) => Location::Gone,
+        (Ok(_) | Err(_), _) => Location::Unreachable,
     }
 }

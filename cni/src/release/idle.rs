@@ -7,7 +7,7 @@ use super::children::end_children;
 use super::clean::{From, note};
 use super::link::Address;
 use super::pf::{Told, restore_vf};
-use super::{ReleaseError, link, refused};
+use super::{ReleaseError, link, refused, renamed};
 use crate::Context;
 use crate::idle::IdleRecord;
 use crate::journal::{OriginalVf, Owner, Record, Step, Target};
@@ -102,10 +102,14 @@ fn restore(
         restore_vf(context, &record, vf, found.as_ref(), host)
     });
     let address = Address::of(&record, None);
-    let restored = found.map_or(Ok(()), |found| {
+    let restored = found.map_or(Ok(None), |found| {
         link::settle(context, &record, &found, (From::Host, None), address, host)
     });
-    told.and(restored)
+    told?;
+    if let Some(name) = restored? {
+        renamed(&record, &name);
+    }
+    Ok(())
 }
 
 /// What a release goes by. Nobody owned it, and nothing that a release does on the host asks who did.

@@ -9,11 +9,11 @@ use super::children::end_children;
 use super::clean::{From, Left, clean, note};
 use super::find::{Location, find};
 use super::pf::{self, PfLocation};
-use super::stand_in::stand_in;
+use super::stand_in::stand_ins;
 use super::{ReleaseError, refused};
 use crate::Context;
 use crate::journal::{OriginalLink, OriginalVf, Record};
-use crate::kernel::{LinkChange, add_altname, change_link, delete_altname};
+use crate::kernel::{LinkChange, add_altname, change_link, delete_altname, is_taken};
 use crate::netns::{Entered, Netns};
 use crate::pf::VfPort;
 
@@ -21,7 +21,8 @@ use crate::pf::VfPort;
 const RESTORED: LinkFlags = LinkFlags(LinkFlags::UP | LinkFlags::PROMISC | LinkFlags::ALLMULTI | LinkFlags::OTHERS);
 
 /// The mirror of the move: one message with namespace, name, address, MTU and flags. With `foreign_mac`, an admin MAC that
-/// somebody gave the VF meanwhile, that is its address: it takes no other.
+/// somebody gave the VF meanwhile, that is its address: it takes no other. Tells its name on the host, where that is another
+/// than it was because something has its own.
 pub(super) fn bring_back(
     context: &Context,
     record: &Record,
@@ -29,8 +30,8 @@ pub(super) fn bring_back(
     link: &Link,
     foreign_mac: Option<MacAddr>,
     host: &mut Socket,
-) -> Result<(), ReleaseError> {
-    let Some(original) = &record.link else { return Ok(()) };
+) -> Result<Option<IfName>, ReleaseError> {
+    let Some(original) = &record.link else { return Ok(None) };
     let own = own_netns(record)?;
     for altname in link
         .altnames
@@ -41,16 +42,8 @@ pub(super) fn bring_back(
         let deleted = delete_altname(&mut pod.socket, link.index, altname);
         deleted.map_err(|source| refused(record, "taking an alternative name from it", source))?;
     }
-    let taken = host.link_by_name(original.name.as_str());
-    let taken = taken
-        .map_err(|source| refused(record, "asking for its name on the host", source))?
-        .is_some();
-    let name = if taken {
-        stand_in(&record.device)
-    } else {
-        original.name.clone()
-    };
-    let change = LinkChange {
+    let mut name = free_name(record, original, None, host)?;
+    let mut change = LinkChange {
         netns: Some(own.as_fd()),
         name: Some(name.clone()),
         mac: foreign_mac.or(original.mac).filter(|mac| link.mac() != Some(*mac)),
@@ -60,7 +53,11 @@ pub(super) fn bring_back(
         ..LinkChange::default()
     };
     let mut moved = change_link(&mut pod.socket, link.index, &change);
-    if is_taken(&moved) && drop_taken_altnames(record, link, &mut pod, host)? {
+    if is_taken(&moved) {
+        drop_taken_altnames(record, link, &mut pod, host)?;
+        // Somebody may have taken the name since.
+        name = free_name(record, original, None, host)?;
+        change.name = Some(name.clone());
         moved = change_link(&mut pod.socket, link.index, &change);
     }
     if let Err(source) = moved {
@@ -82,17 +79,14 @@ pub(super) fn bring_back(
     let mut address = Address::of(record, foreign_mac);
     // The move told the PF the address, unless it was that before.
     address.tell = address.tell.filter(|_| change.mac.is_none());
-    let settled = back.map_or(Ok(()), |link| {
-        settle(context, record, &link, (From::Pod, Some(pod)), address, host)
-    });
-    if taken {
-        return Err(name_taken(record, original, &name));
+    match back {
+        Some(link) => settle(context, record, &link, (From::Pod, Some(pod)), address, host),
+        None => Ok(Some(name).filter(|name| *name != original.name)),
     }
-    settled
 }
 
 /// What is to be done with an interface on the host: nothing of a pod stays on it, and it is as it was. `pod` is the namespace
-/// of its attachment, where that still is.
+/// of its attachment, where that still is. Tells its name as [`bring_back`] does.
 pub(super) fn settle(
     context: &Context,
     record: &Record,
@@ -100,8 +94,8 @@ pub(super) fn settle(
     (from, pod): (From, Option<Entered>),
     address: Address,
     host: &mut Socket,
-) -> Result<(), ReleaseError> {
-    let Some(original) = &record.link else { return Ok(()) };
+) -> Result<Option<IfName>, ReleaseError> {
+    let Some(original) = &record.link else { return Ok(None) };
     let mut left = clean(&original.settings, link, from, host);
     let children = match pod {
         Some(mut pod) => children_in(record, &mut pod, link.index, &mut left),
@@ -109,9 +103,8 @@ pub(super) fn settle(
     };
     // Whatever keeps it from its name or address, nobody gets it with what is left.
     let noted = note(context, &record.device, link.index, &left);
-    restore_on_host(context, record, link, address, host)
-        .and(children)
-        .and(noted)
+    let renamed = restore_on_host(context, record, link, address, host)?;
+    children.and(noted).map(|()| renamed)
 }
 
 /// Ends what the pod made on the interface. That it cannot be looked for is no reason to let it be: the next DEL does it.
@@ -133,30 +126,19 @@ fn own_netns(record: &Record) -> Result<Netns, ReleaseError> {
 }
 
 /// Takes from it the alternative names that other interfaces of the host got meanwhile: the kernel refuses the move of a
-/// device with such a name. Tells whether there were any.
-fn drop_taken_altnames(
-    record: &Record,
-    link: &Link,
-    pod: &mut Entered,
-    host: &mut Socket,
-) -> Result<bool, ReleaseError> {
-    let mut any = false;
+/// device with such a name.
+fn drop_taken_altnames(record: &Record, link: &Link, pod: &mut Entered, host: &mut Socket) -> Result<(), ReleaseError> {
     for altname in &link.altnames {
         let other = host.link_by_name(altname);
         let other = other.map_err(|source| refused(record, "asking for its alternative names on the host", source))?;
         if other.is_some() {
-            // One that the pod gave it was taken from it before.
-            let deleted = delete_altname(&mut pod.socket, link.index, altname);
-            any |= deleted.is_ok();
+            // One that the pod gave it was taken from it before, and is not there any more.
+            if let Err(error) = delete_altname(&mut pod.socket, link.index, altname) {
+                tracing::debug!(device = %record.device, "{altname} is not taken from it: {error}");
+            }
         }
     }
-    Ok(any)
-}
-
-/// Whether the kernel says that a name is another interface's.
-fn is_taken(done: &Result<(), NetlinkError>) -> bool {
-    let errno = done.as_ref().err().and_then(NetlinkError::errno);
-    errno == Some(rustix::io::Errno::EXIST.raw_os_error())
+    Ok(())
 }
 
 /// The address that an interface gets on the host.
@@ -186,11 +168,16 @@ fn restore_on_host(
     link: &Link,
     Address { mac, tell }: Address,
     host: &mut Socket,
-) -> Result<(), ReleaseError> {
-    let Some(original) = &record.link else { return Ok(()) };
+) -> Result<Option<IfName>, ReleaseError> {
+    let Some(original) = &record.link else { return Ok(None) };
     let index = link.index;
     let mac = mac.filter(|mac| link.mac() != Some(*mac) || tell.is_some());
-    let renamed = link.name != original.name.as_str();
+    let name = if link.name == original.name.as_str() {
+        original.name.clone()
+    } else {
+        free_name(record, original, Some(index), host)?
+    };
+    let renamed = link.name != name.as_str();
     let mut flags = link.flags;
     if flags.is_up() && (mac.is_some() || renamed) {
         // Many drivers change neither while they are up.
@@ -226,9 +213,11 @@ fn restore_on_host(
             },
         )?;
     }
-    if renamed {
-        rename(record, link, original, host)?;
-    }
+    let name = if renamed {
+        rename(record, link, name, original, host)?
+    } else {
+        name
+    };
     if flags.0 & RESTORED.0 != original.flags & RESTORED.0 {
         let flags = Some((LinkFlags(original.flags), RESTORED));
         let change = LinkChange {
@@ -237,7 +226,8 @@ fn restore_on_host(
         };
         change_link(host, index, &change).map_err(|source| refused(record, "restoring its flags", source))?;
     }
-    restore_altnames(record, link, original, host)
+    restore_altnames(record, link, &name, original, host)?;
+    Ok(Some(name).filter(|name| *name != original.name))
 }
 
 fn restore_mac(
@@ -292,42 +282,62 @@ fn differing_alias(link: &Link, original: &OriginalLink) -> Option<String> {
     (link.alias != original.alias).then(|| original.alias.clone().unwrap_or_default())
 }
 
-fn rename(record: &Record, link: &Link, original: &OriginalLink, host: &mut Socket) -> Result<(), ReleaseError> {
-    let taken = host.link_by_name(original.name.as_str());
-    let taken = taken.map_err(|source| refused(record, "asking for its name on the host", source))?;
-    let elsewhere = taken.is_some_and(|other| other.index != link.index);
-    let name = if elsewhere {
-        stand_in(&record.device)
-    } else {
-        original.name.clone()
+fn rename(
+    record: &Record,
+    link: &Link,
+    name: IfName,
+    original: &OriginalLink,
+    host: &mut Socket,
+) -> Result<IfName, ReleaseError> {
+    // An alternative name that equals it would stop the rename.
+    if link.altnames.iter().any(|altname| altname == name.as_str()) {
+        let deleted = delete_altname(host, link.index, name.as_str());
+        deleted.map_err(|source| refused(record, "taking an alternative name from it", source))?;
+    }
+    let change = |name: &IfName| LinkChange {
+        name: Some(name.clone()),
+        ..LinkChange::default()
     };
-    if link.name != name.as_str() {
-        // An alternative name that equals it would stop the rename.
-        if link.altnames.iter().any(|altname| altname == name.as_str()) {
-            let deleted = delete_altname(host, link.index, name.as_str());
-            deleted.map_err(|source| refused(record, "taking an alternative name from it", source))?;
+    let mut name = name;
+    let mut renamed = change_link(host, link.index, &change(&name));
+    if is_taken(&renamed) {
+        // Somebody may have taken the name since.
+        name = free_name(record, original, Some(link.index), host)?;
+        renamed = change_link(host, link.index, &change(&name));
+    }
+    renamed.map_err(|source| refused(record, "restoring its name", source))?;
+    Ok(name)
+}
+
+/// Its own name, or a stand-in where another interface of the host has that. `own` is the device's index on the host.
+fn free_name(
+    record: &Record,
+    original: &OriginalLink,
+    own: Option<u32>,
+    host: &mut Socket,
+) -> Result<IfName, ReleaseError> {
+    for name in std::iter::once(original.name.clone()).chain(stand_ins(&record.device)) {
+        let other = host.link_by_name(name.as_str());
+        let other = other.map_err(|source| refused(record, "asking for its name on the host", source))?;
+        if other.is_none_or(|other| Some(other.index) == own) {
+            return Ok(name);
         }
-        let change = LinkChange {
-            name: Some(name.clone()),
-            ..LinkChange::default()
-        };
-        change_link(host, link.index, &change).map_err(|source| refused(record, "restoring its name", source))?;
     }
-    if elsewhere {
-        Err(name_taken(record, original, &name))
-    } else {
-        Ok(())
-    }
+    Err(ReleaseError::NamesTaken {
+        device: record.device.clone(),
+        name: original.name.to_string(),
+    })
 }
 
 fn restore_altnames(
     record: &Record,
     link: &Link,
+    name: &IfName,
     original: &OriginalLink,
     host: &mut Socket,
 ) -> Result<(), ReleaseError> {
     let failed = |source| refused(record, "restoring its alternative names", source);
-    let is_own = |altname: &&String| altname.as_str() != original.name.as_str();
+    let is_own = |altname: &&String| altname.as_str() != name.as_str();
     for extra in link
         .altnames
         .iter()
@@ -350,12 +360,4 @@ fn restore_altnames(
         }
     }
     Ok(())
-}
-
-fn name_taken(record: &Record, original: &OriginalLink, instead: &IfName) -> ReleaseError {
-    ReleaseError::NameTaken {
-        device: record.device.clone(),
-        name: original.name.to_string(),
-        instead: instead.to_string(),
-    }
 }

@@ -14,11 +14,12 @@ mod link;
 mod pf;
 mod reclaim;
 mod stand_in;
+mod which;
 
 use std::io;
 
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
-use hardwire_pci::{DeviceId, instance};
+use hardwire_pci::{DeviceId, IfName, instance};
 
 use self::clean::From;
 use crate::Context;
@@ -35,7 +36,7 @@ use pf::Told;
 pub use find::{Location, find};
 pub use idle::{end_children_anywhere, return_to_idle};
 pub use reclaim::{is_abandoned, is_orphaned, reclaim};
-pub(crate) use stand_in::stand_in;
+pub use stand_in::{is_stand_in, stand_in};
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.
 #[derive(Debug, thiserror::Error)]
@@ -66,15 +67,13 @@ pub enum ReleaseError {
         /// The kernel's words.
         source: NetlinkError,
     },
-    /// Another interface of the host has the device's name.
-    #[error("{device}: its name {name} is taken on the host: it is back as {instead}")]
-    NameTaken {
+    /// Other interfaces of the host have the device's name and all that stand in for it.
+    #[error("{device}: its name {name} is taken on the host, and every name in its place: rename one of them")]
+    NamesTaken {
         /// The device.
         device: DeviceId,
         /// The name it had.
         name: String,
-        /// The name it has now.
-        instead: String,
     },
     /// A namespace cannot be entered.
     #[error("{device}: {source}")]
@@ -162,10 +161,13 @@ pub fn release(
             let address = link::Address::of(record, foreign_mac);
             link::settle(context, record, &link, (From::Host, pod), address, host)
         }
-        Location::Bare | Location::Gone | Location::Unreachable => Ok(()),
+        Location::Bare | Location::Gone | Location::Unreachable => Ok(None),
     };
     let told = pf?;
-    link?;
+    if let Some(name) = link? {
+        renamed(record, &name);
+        phases.renamed(&name);
+    }
     host_network::restore(context, record, host)?;
     if !told.is_told {
         return Ok(Outcome::Unreachable);
@@ -192,6 +194,16 @@ impl Location {
             Self::Bare | Self::Unreachable | Self::Gone => None,
         }
     }
+}
+
+/// A defined end: whoever asks for the device by its old name gets the interface that has it now.
+fn renamed(record: &Record, name: &IfName) {
+    let before = record
+        .link
+        .as_ref()
+        .map(|original| original.name.as_str())
+        .unwrap_or_default();
+    tracing::warn!(device = %record.device, "its name {before} is taken on the host: {name} is its name from now on");
 }
 
 fn refused(record: &Record, step: &str, source: NetlinkError) -> ReleaseError {

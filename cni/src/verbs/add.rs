@@ -6,13 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hardwire_pci::netlink::{Socket, VfLinkState};
 use serde_json::Value;
 
-use super::ownership::{NotFree, id_to_lock, make_free, ours, refuse_own_netns, refuse_pf_in_use, refuse_unclean};
+use super::ownership::{NotFree, make_free, ours, refuse_own_netns, refuse_pf_in_use, refuse_unclean};
 use super::previous::previous;
 use super::wait::Patience;
 use crate::Context;
 use crate::attach::{CarrierBound, DeviceInfoFile, WrittenDeviceInfo, configure, place};
 use crate::config::{Base, NetConf};
-use crate::device::{Candidate, candidate};
+use crate::device::{Candidate, candidate, identify};
 use crate::ipam::Delegate;
 use crate::journal::{DeviceLock, Ending, Ipam, JournalError, Owner, PodName, Record, Step, Target};
 use crate::migration;
@@ -50,7 +50,7 @@ pub fn add(
         let mut pod = enter(environment)?;
         patience.same_netns(&pod.identity)?;
         refuse_taken_name(environment, &mut pod)?;
-        let id = id_to_lock(&conf, context, &mut host)?;
+        let id = identify(&conf.device, context, &mut host)?;
         phases.device(&id);
         let lock = phases.time(Phase::Lock, || context.journal.lock(&id));
         let lock = lock.map_err(|error| journal(&error))?;
@@ -58,7 +58,7 @@ pub fn add(
         let begun = make_free(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
             refuse_pf_in_use(context, &id, &mut host)?;
-            let candidate = candidate(&conf, context, &operator, &mut host)?;
+            let candidate = candidate(&conf, context, &operator, &mut host)?.expect(&id)?;
             Ok(refuse_unclean(context, candidate)?)
         });
         match begun {

@@ -1,12 +1,11 @@
 //! Who has a device: the record decides, and a record whose owner is gone is released on the spot.
 
+use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::Socket;
-use hardwire_pci::{DeviceId, MacAddr};
 
 use super::other_version::{may_be_in_a_pod, refusal};
 use crate::Context;
-use crate::config::{NetConf, Way};
-use crate::device::{Candidate, find_by_mac, id_of_link, missing, refuse_with_vfs_in_use, vf_in_use, vfs_of};
+use crate::device::{Candidate, refuse_with_vfs_in_use, vf_in_use, vfs_of};
 use crate::ipam::ReleasedBy;
 use crate::journal::{Journal, JournalError, Owner, Record};
 use crate::migration;
@@ -15,44 +14,6 @@ use crate::protocol::{CniError, Environment, code};
 use crate::release::{Outcome, is_orphaned, release, release_ipam};
 use crate::report::Phases;
 use crate::unclean::what_stays;
-
-/// The id of the device that the configuration names, before anything else is known of it: to lock it.
-pub(super) fn id_to_lock(conf: &NetConf, context: &Context, host: &mut Socket) -> Result<DeviceId, CniError> {
-    if let Some(id) = conf.device.id() {
-        return Ok(id.clone());
-    }
-    let name = match conf.device.ways().next() {
-        Some(Way::Interface(name)) => name,
-        Some(Way::Hardware(mac)) => return id_by_mac(mac, context, host),
-        Some(Way::Id(..)) | None => return Err(missing()),
-    };
-    let asked = |error| CniError::new(code::INTERNAL, format!("looking up interface {name}: {error}"));
-    if let Some(link) = host.link_by_name(name).map_err(asked)? {
-        return id_of_link(&link, &context.sysfs).map_err(|error| CniError::config(format!("device: {error}")));
-    }
-    // It may be in a pod, under another name.
-    let records = context.journal.all().map_err(|error| CniError::new(code::IO, error))?.0;
-    let there = records
-        .into_iter()
-        .find(|record| record.link.as_ref().is_some_and(|link| link.name.as_str() == name));
-    there.map_or_else(
-        || Err(CniError::config(format!("device: no interface {name:?} on this host"))),
-        |record| Ok(record.device),
-    )
-}
-
-fn id_by_mac(mac: MacAddr, context: &Context, host: &mut Socket) -> Result<DeviceId, CniError> {
-    match find_by_mac(mac, host) {
-        Ok(link) => id_of_link(&link, &context.sysfs).map_err(|error| CniError::config(format!("hwaddr: {error}"))),
-        Err(error) => {
-            let records = context.journal.all().map_err(|error| CniError::new(code::IO, error))?.0;
-            let there = records
-                .into_iter()
-                .find(|r| r.link.as_ref().is_some_and(|link| link.mac == Some(mac)));
-            there.map(|record| record.device).ok_or(error)
-        }
-    }
-}
 
 /// Refuses a device on whose interface something of another pod stays.
 pub(super) fn refuse_unclean(context: &Context, candidate: Candidate) -> Result<Candidate, CniError> {

@@ -11,10 +11,9 @@ use hardwire_pci::netlink::Socket;
 use hardwire_pci::{Device, DeviceId, pf_interface};
 use rustix::thread::{CapabilitySet, capabilities};
 
-use super::ownership::id_to_lock;
 use crate::Context;
 use crate::config::{Base, NetConf};
-use crate::device::is_present;
+use crate::device::{identify, is_present};
 use crate::ipam::{Delegate, find};
 use crate::node::NodeConfig;
 use crate::protocol::{CniError, Command, Environment, SpecVersion, code};
@@ -34,7 +33,7 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
         ));
     }
     let named = if conf.device.ways().next().is_some() {
-        let id = id_to_lock(&conf, context, &mut host).map_err(|error| unavailable(&error))?;
+        let id = identify(&conf.device, context, &mut host).map_err(|error| unavailable(&error))?;
         if !is_present(&id, context) {
             return Err(unavailable(&format!(
                 "{id}, which the configuration names, is not on this host"

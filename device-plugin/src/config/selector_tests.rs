@@ -30,6 +30,7 @@ fn netdev(name: &str, link_type: LinkType) -> Netdev {
         mtu: 1500,
         link_type,
         port: None,
+        number: None,
         switch_id: None,
     }
 }

@@ -22,7 +22,12 @@ pub fn device_info(folder: &Path, pool: &Pool, member: &Member<'_>, characters: 
     if pool.device_type != DeviceType::NetDevice {
         return None;
     }
-    let address = member.device.id.pci()?;
+    // As readers of it make the name of a device (`GetDPDeviceInfo` of the Network Plumbing Working Group's utilities).
+    let address = member
+        .device
+        .id
+        .pci()
+        .map(|_address| member.device.id.to_string().replace('/', "-"))?;
     let pci = pci_section(member.device, member.pf)?;
     let content = match &characters.vdpa {
         None => json!({ "type": "pci", "version": VERSION, "pci": with_files(pci, member, characters) }),
@@ -69,7 +74,11 @@ pub(super) fn is_of(resource: &ResourceName, file: &str) -> bool {
     let address = file
         .strip_prefix(&stem(resource))
         .and_then(|rest| rest.strip_suffix(SUFFIX));
-    address.is_some_and(|address| address.parse::<PciAddress>().is_ok())
+    let is_port = |port: &str| port.strip_prefix('p').is_some_and(|n| n.parse::<u32>().is_ok());
+    address.is_some_and(|address| {
+        let (function, port) = address.split_once('-').unwrap_or((address, "p0"));
+        function.parse::<PciAddress>().is_ok() && is_port(port)
+    })
 }
 
 fn stem(resource: &ResourceName) -> String {

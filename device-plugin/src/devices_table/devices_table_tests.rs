@@ -12,6 +12,7 @@ fn netdev(name: &str, port: Option<&str>) -> Netdev {
         mtu: 1500,
         link_type: LinkType::Ether,
         port: port.and_then(hardwire_pci::PortName::parse),
+        number: None,
         switch_id: port.map(|_| "a1".to_owned()),
     }
 }

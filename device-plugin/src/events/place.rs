@@ -30,7 +30,7 @@ impl Place {
     /// The place of a device, for those on a bus.
     pub fn of_device(id: &DeviceId) -> Option<Self> {
         match id {
-            DeviceId::Pci(address) => Some(Self::Pci(*address)),
+            DeviceId::Pci(address) | DeviceId::PciPort { function: address, .. } => Some(Self::Pci(*address)),
             DeviceId::Netdevsim(port) => Some(Self::Netdevsim(port.device)),
             DeviceId::Auxiliary(_) => Some(Self::Auxiliary(id.clone())),
             DeviceId::Interface(_) => None,

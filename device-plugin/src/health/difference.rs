@@ -8,6 +8,7 @@ use std::fmt::Display;
 
 use hardwire_cni::idle::{IdleRecord, IdleVf};
 use hardwire_cni::journal::{InterfaceSettings, OriginalLink};
+use hardwire_cni::release::is_stand_in;
 use hardwire_pci::MacAddr;
 use hardwire_pci::netlink::{LinkFlags, OffloadLimits, VfLinkState, VlanProtocol};
 
@@ -16,8 +17,13 @@ use hardwire_pci::netlink::{LinkFlags, OffloadLimits, VfLinkState, VlanProtocol}
 /// nothing is known yet.
 pub fn difference(was: &IdleRecord, is: &IdleRecord, rebound: bool) -> Option<String> {
     let mut found = Found::default();
-    if let (Some(was), Some(is), false) = (&was.link, &is.link, rebound) {
-        found.link(was, is);
+    if let (Some(before), Some(now), false) = (&was.link, &is.link, rebound) {
+        // A release gave it that name, because another interface had its own: it is its name now, and so is its own again.
+        let stands_in = |link: &OriginalLink| is_stand_in(&was.device, link.name.as_str());
+        if !stands_in(before) && !stands_in(now) {
+            found.compare("name", &before.name, &now.name);
+        }
+        found.link(before, now);
     }
     if let (Some(before), Some(now)) = (&was.vf, &is.vf) {
         // A VF driver that comes up tells its own address to the PF, and some PFs (igb) show that as the admin MAC, until
@@ -57,7 +63,6 @@ impl Found {
     }
 
     fn link(&mut self, was: &OriginalLink, is: &OriginalLink) {
-        self.compare("name", &was.name, &is.name);
         if let (Some(was), Some(is)) = (was.mac, is.mac) {
             self.compare("MAC", &was, &is);
         }
@@ -148,6 +153,7 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use hardwire_cni::journal::Hardware;
     use hardwire_cni::pf::AdminMac;
     use hardwire_pci::netlink::VfState;
 
@@ -168,6 +174,7 @@ mod tests {
                 alias: None,
                 flags: 0x1002,
                 settings: InterfaceSettings::default(),
+                hardware: Hardware::default(),
             }),
             vf: Some(IdleVf {
                 pf: "0000:01:00.0".parse().unwrap(),
@@ -198,6 +205,19 @@ mod tests {
             difference(&was, &is, false).unwrap(),
             "MTU was 1500, is 9000; promiscuous was off, is on; vlan was 0, is 7; spoofchk was on, is off"
         );
+    }
+
+    #[test]
+    fn rule_9_a_stand_in_is_the_devices_name_and_another_name_is_a_difference() {
+        let (was, mut is) = (record(), record());
+        let stand_in = |id: &str| hardwire_cni::release::stand_in(&id.parse().unwrap()).unwrap();
+        is.link.as_mut().unwrap().name = stand_in("0000:01:10.0");
+        assert_eq!(
+            (difference(&was, &is, false), difference(&is, &was, false)),
+            (None, None)
+        );
+        is.link.as_mut().unwrap().name = stand_in("0000:01:10.2");
+        assert!(difference(&was, &is, false).unwrap().starts_with("name was eth1"));
     }
 
     #[test]

@@ -355,6 +355,7 @@ fn as_original(link: Link) -> Option<OriginalLink> {
         mac: link.mac(),
         mtu: link.mtu,
         flags: link.flags.0,
+        hardware: hardwire_cni::journal::Hardware::default(),
         alias: link.alias,
         altnames: link.altnames,
     })

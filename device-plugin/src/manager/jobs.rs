@@ -75,7 +75,7 @@ pub(super) fn hidden_port(sysfs: &Sysfs, hardware: &Hardware, id: &DeviceId) -> 
     })
 }
 
-/// The hardware with those of `ids` that are hidden in pods.
+/// The hardware with those of `ids` that are hidden in pods: netdevsim's ports, and further ports of a PCI function.
 pub(super) fn with_hidden<'a>(
     sysfs: &Sysfs,
     hardware: &Arc<Hardware>,
@@ -83,18 +83,23 @@ pub(super) fn with_hidden<'a>(
 ) -> Arc<Hardware> {
     let missing: BTreeSet<&DeviceId> = ids
         .into_iter()
-        .filter(|id| matches!(id, DeviceId::Netdevsim(_)) && hardware.inventory.get(id).is_none())
+        .filter(|id| hardware.inventory.get(id).is_none())
+        .filter(|id| matches!(id, DeviceId::Netdevsim(_) | DeviceId::PciPort { .. }))
         .collect();
+    let ports: Vec<&DeviceId> = missing.iter().filter(|id| id.is_further_port()).copied().collect();
     let hidden: Vec<Device> = missing
         .into_iter()
         .filter_map(|id| hidden_port(sysfs, hardware, id))
         .collect();
-    if hidden.is_empty() {
+    if hidden.is_empty() && ports.is_empty() {
         return Arc::clone(hardware);
     }
     let mut seen = Hardware::clone(hardware);
     seen.inventory.devices.extend(hidden);
     seen.inventory.devices.sort_by(|a, b| a.id.cmp(&b.id));
+    for port in ports {
+        seen.inventory.keep_port(sysfs, port);
+    }
     Arc::new(seen)
 }
 

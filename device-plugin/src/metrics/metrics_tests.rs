@@ -73,6 +73,7 @@ fn what_the_plugin_reports_is_told_in_seconds() {
         network: "n".to_owned(),
         container: "c".to_owned(),
         ifname: "net1".to_owned(),
+        renamed: None,
         code,
         total_us: 4_000,
         phases_us: [(Phase::Move, 1_500), (Phase::Ipam, 2_000_000)].into(),

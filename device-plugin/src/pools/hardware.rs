@@ -90,7 +90,9 @@ impl Hardware {
         // What a subfunction hangs below, and what hangs below it, may be anything.
         if stale.all || places.iter().any(is_auxiliary) {
             let details = std::mem::take(&mut self.details);
+            let before = std::mem::take(&mut self.inventory);
             *self = Self::read(sysfs);
+            self.inventory.keep_ports(sysfs, before.devices);
             self.details = details;
             return;
         }

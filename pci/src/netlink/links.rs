@@ -27,6 +27,7 @@ const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_PROMISCUITY: u16 = 30;
+const IFLA_PHYS_PORT_ID: u16 = 34;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_PHYS_PORT_NAME: u16 = 38;
 const IFLA_XDP: u16 = 43;
@@ -131,6 +132,8 @@ pub struct Link {
     pub settings: LinkSettings,
     /// XDP programs, by mode.
     pub xdp: Vec<XdpProgram>,
+    /// What the driver calls the physical port, in hexadecimal digits; the functions of one port share it.
+    pub phys_port_id: Option<String>,
     /// Name of a port of a switch (`p0`, `pf0vf1`).
     pub phys_port_name: Option<String>,
     /// Bus of the device behind this link: `pci`, `netdevsim`, `virtio`, ...
@@ -229,6 +232,7 @@ fn parse(payload: &[u8]) -> Result<Link, NetlinkError> {
             IFLA_LINK_NETNSID => link.lower_netns = Some(u32_at(value, 0)?.cast_signed()),
             IFLA_IFALIAS => link.alias = Some(text(value)),
             IFLA_PROMISCUITY => link.promiscuity = u32_at(value, 0)?,
+            IFLA_PHYS_PORT_ID => link.phys_port_id = Some(hexadecimal(value)),
             IFLA_PHYS_PORT_NAME => link.phys_port_name = Some(text(value)),
             IFLA_PARENT_DEV_NAME => link.parent_name = Some(text(value)),
             IFLA_PARENT_DEV_BUS_NAME => link.parent_bus = Some(text(value)),
@@ -239,6 +243,13 @@ fn parse(payload: &[u8]) -> Result<Link, NetlinkError> {
         }
     }
     Ok(link)
+}
+
+/// As sysfs prints it (`phys_port_id_show`).
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn named(nest: &[u8], wanted: u16) -> Result<Vec<String>, NetlinkError> {

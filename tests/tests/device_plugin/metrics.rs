@@ -146,6 +146,7 @@ fn what_the_plugin_reports_shows_in_the_metrics() {
         network: "blue".to_owned(),
         container: "c1".to_owned(),
         ifname: "net1".to_owned(),
+        renamed: None,
         code: 0,
         total_us: 2_000,
         phases_us: [(Phase::Pf, 500)].into(),

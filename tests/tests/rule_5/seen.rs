@@ -22,6 +22,7 @@ fn netdev(name: &str) -> Netdev {
         mtu: 0,
         link_type: LinkType::Ether,
         port: None,
+        number: None,
         switch_id: None,
     }
 }
