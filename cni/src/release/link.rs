@@ -346,11 +346,18 @@ fn restore_altnames(
     {
         delete_altname(host, link.index, extra).map_err(failed)?;
     }
-    for lost in original
+    let kept: Vec<&String> = link
         .altnames
         .iter()
-        .filter(|altname| !link.altnames.contains(altname))
-    {
+        .filter(|name| original.altnames.contains(name))
+        .collect();
+    // The kernel appends, so those that stand behind one that is lost follow it again.
+    let pairs = kept.iter().zip(&original.altnames);
+    let in_place = pairs.take_while(|(is, was)| **is == *was).count();
+    for behind in kept.into_iter().skip(in_place) {
+        delete_altname(host, link.index, behind).map_err(failed)?;
+    }
+    for lost in original.altnames.iter().skip(in_place) {
         let added = add_altname(host, link.index, lost);
         if is_taken(&added) {
             // It is no part of what makes a device free, and its new holder's for good, as far as anybody can tell.

@@ -48,6 +48,8 @@ impl Nic {
             "altname",
             "a-name-longer-than-15-bytes",
         ]);
+        // Lifted for the attachment: it is the interface's name in the pod.
+        run(&["ip", "link", "property", "add", "dev", NAME, "altname", "net1"]);
         veth
     }
 }
