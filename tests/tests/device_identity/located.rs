@@ -70,7 +70,9 @@ fn rule_19_a_device_that_took_the_named_ones_place_while_its_lock_was_waited_for
 
 /// A NIC on a bus that has no ids of ours, as a tree shows it.
 fn platform_nic(tree: &SysfsTree, device: &str, name: &str) {
-    tree.add_netdev(&tree.root().join("devices/platform").join(device), name, 1);
+    let index = fs::read_to_string(format!("/sys/class/net/{name}/ifindex"));
+    let index = index.map_or(1, |index| index.trim().parse().expect("an index"));
+    tree.add_netdev(&tree.root().join("devices/platform").join(device), name, index);
 }
 
 #[test]
@@ -103,11 +105,11 @@ fn rule_9_a_kernelpath_leads_to_one_device_below_sys_devices_or_nowhere() {
     isolated(|| {
         let (plugin, pod, _nic, tree) = (Plugin::new(), Pod::new("bad"), Veth::new("hwpath"), SysfsTree::new());
         platform_nic(&tree, "30be0000.ethernet", "hwpath");
-        platform_nic(&tree, "two.ethernet", "hwpath");
         platform_nic(&tree, "two.ethernet", "hwpathp");
+        platform_nic(&tree, "two.ethernet", "hwpathq");
         fs::create_dir_all(tree.root().join("devices/platform/none/net")).expect("a folder");
         let outside = tree.root().join("elsewhere");
-        tree.add_netdev(&outside, "hwpath", 1);
+        tree.add_netdev(&outside, "hwpathr", 1);
         symlink(&outside, tree.root().join("devices/platform/link")).expect("a link");
         symlink("30be0000.ethernet", tree.root().join("devices/platform/alias")).expect("a link");
         for (path, part) in [

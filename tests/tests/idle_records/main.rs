@@ -212,6 +212,7 @@ fn record(igb: &Igb) -> IdleRecord {
             alias: vf.alias.clone(),
             flags: vf.flags.0,
             settings: InterfaceSettings::from(&vf),
+            hardware: hardwire_cni::journal::Hardware::default(),
         }),
         vf: Some(IdleVf {
             pf: igb.address.parse().expect("a PCI address"),
