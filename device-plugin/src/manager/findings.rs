@@ -2,7 +2,7 @@
 //! pools give away.
 //!
 //! The search follows the events of our devices' links, since the kernel tells of each upper device that comes or goes at its
-//! lower one (`NETDEV_CHANGEUPPER`), and the slow timer; at most a twentieth of the time is spent in it.
+//! lower one (`NETDEV_CHANGEUPPER`), and the slow timer; at most a tenth of the time is spent in it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::pools::{Assignment, Hardware, Place};
 /// After the first event: what moves something to another namespace is several events.
 const SETTLE: Duration = Duration::from_millis(100);
 /// So much longer than a search is the pause after it.
-const PAUSE: u32 = 20;
+const PAUSE: u32 = 10;
 
 /// The search, and the file.
 #[derive(Debug, Default)]
@@ -138,7 +138,7 @@ mod tests {
         assert!(search.take(at(210)));
         search.found(Ok(Vec::new()), Duration::from_millis(50), at(260));
         search.want(at(270));
-        assert_eq!(search.due(), Some(at(1260)));
+        assert_eq!(search.due(), Some(at(760)));
     }
 
     #[test]

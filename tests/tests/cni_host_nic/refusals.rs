@@ -145,7 +145,10 @@ fn the_nodes_own_nic_is_refused_unless_it_is_named() {
 
     run(&["ip", "address", "add", "192.0.2.9/24", "dev", "hwnode"]);
     refused(&plugin, &pod, &conf, 101, &["hwnode", "192.0.2.9"]);
-    let before = (host_link("hwnode"), run(&["ip", "address", "show", "dev", "hwnode"]));
+    let before = (
+        host_link("hwnode"),
+        run(&["ip", "-4", "address", "show", "dev", "hwnode"]),
+    );
     let lent = nic.conf(&json!({"allowNodeDevice": true}));
     refused(&plugin, &pod, &lent, 101, &["hwnode", "operator"]);
     plugin.operator_says(&json!({"allowNodeDevices": ["hwnode"]}));
@@ -153,7 +156,10 @@ fn the_nodes_own_nic_is_refused_unless_it_is_named() {
     plugin.add(&pod, &lent);
     plugin.del(&pod, &conf);
     assert_eq!(
-        (host_link("hwnode"), run(&["ip", "address", "show", "dev", "hwnode"])),
+        (
+            host_link("hwnode"),
+            run(&["ip", "-4", "address", "show", "dev", "hwnode"])
+        ),
         before
     );
 

@@ -74,7 +74,7 @@ fn rule_5_an_upper_device_in_another_namespace_withdraws_a_nic() {
     run(&["ip", "link", "set", "hwup0", "netns", pod.name()]);
     live.wait_for_health(&id, false);
     live.daemon
-        .wait_for_log("unhealthy: hwup0 (macvlan) in network namespace net:[", SOON);
+        .wait_for_log("hwup0 (macvlan) in network namespace net:[", SOON);
     live.plugin
         .call("ADD", &wants, &conf)
         .failure_naming(101, &[&nic, "hwup0 (macvlan)"]);
