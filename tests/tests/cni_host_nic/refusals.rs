@@ -163,6 +163,8 @@ fn the_nodes_own_nic_is_refused_unless_it_is_named() {
         before
     );
 
+    undo(&["ip", "address", "del", "192.0.2.9/24", "dev", "hwnode"]);
+
     for upper in [&["macvlan"][..], &["vlan", "id", "7"], &["ipvlan"]] {
         if !succeeds(
             &[
