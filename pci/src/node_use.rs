@@ -1,6 +1,6 @@
 //! Whether the node itself lives on a device: rule 5, "never the node's own NIC".
 //!
-//! Whatever cannot be found out is an error, and never "spare". What stands on an interface is looked for twice, with a
+//! Whatever cannot be found out is an error, and never "spare". What stands on an interface is looked for several times, with a
 //! question to the kernel in between: it takes the links of `upper_NAME` away and makes them anew when either interface is
 //! renamed (`netdev_adjacent_rename_links`, net/core/dev.c), under RTNL, for which the question waits.
 
@@ -16,6 +16,9 @@ use crate::sysfs::{Sysfs, SysfsError};
 
 /// An interface that has another name each time is asked for so often.
 const RENAMES: usize = 5;
+/// So many looks must show nothing. Two would do for one rename; three renames, each at the very moment of a look, are none
+/// that happen.
+const LOOKS: usize = 3;
 /// How long to ask for the routes of interfaces that are down, where many are to be judged: of the few that can lead through
 /// one (a multipath route with a dead leg), the plugin hears when it asks for that one alone.
 const DOWN_BOUND: Duration = Duration::from_millis(200);
@@ -182,10 +185,18 @@ fn seen(sysfs: &Sysfs, name: &IfName, index: u32) -> Result<Seen, SysfsError> {
 /// The name of what stands on an interface, in its own namespace.
 fn upper(socket: &mut Socket, sysfs: &Sysfs, netdev: &Netdev) -> Result<Option<String>, NodeUseError> {
     let mut name = netdev.name.clone();
-    for _attempt in 0..RENAMES {
-        let before = seen(sysfs, &name, netdev.index)?;
-        if let Seen::Upper(upper) = before {
-            return Ok(Some(upper));
+    let (mut nothing, mut renamed) = (0, 0);
+    loop {
+        match seen(sysfs, &name, netdev.index)? {
+            Seen::Upper(upper) => return Ok(Some(upper)),
+            Seen::Nothing => nothing += 1,
+            Seen::AnotherName => renamed += 1,
+        }
+        if nothing == LOOKS {
+            return Ok(None);
+        }
+        if renamed == RENAMES {
+            return Err(NodeUseError::Renamed(netdev.name.clone()));
         }
         let link = socket.link_by_index(netdev.index)?;
         let link = link.ok_or_else(|| NodeUseError::Gone(name.clone()))?;
@@ -194,13 +205,7 @@ fn upper(socket: &mut Socket, sysfs: &Sysfs, netdev: &Netdev) -> Result<Option<S
             return Ok(Some(named.unwrap_or_else(|| unnamed(master))));
         }
         name = link.name.parse()?;
-        match seen(sysfs, &name, netdev.index)? {
-            Seen::Upper(upper) => return Ok(Some(upper)),
-            Seen::Nothing if matches!(before, Seen::Nothing) => return Ok(None),
-            Seen::Nothing | Seen::AnotherName => {}
-        }
     }
-    Err(NodeUseError::Renamed(netdev.name.clone()))
 }
 
 fn unnamed(index: u32) -> String {
