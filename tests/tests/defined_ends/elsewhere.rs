@@ -38,7 +38,7 @@ fn waits(stage: &Stage) {
 impl Stage {
     /// An ADD that has to put the device right first.
     #[track_caller]
-    fn serves_the_next_after_a_release(&self) {
+    pub(super) fn serves_the_next_after_a_release(&self) {
         let next = Pod::new("next");
         self.call("ADD", &next).run().success();
         self.call("DEL", &next).run().silence();

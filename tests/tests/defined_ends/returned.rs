@@ -64,7 +64,7 @@ fn a_host_name_that_is_taken_stops_no_next_add() {
     stage.add();
     let namesake = Namesake::new(&stage.name);
     stage.end_namespace();
-    stage.serves_the_next();
+    stage.serves_the_next_after_a_release();
     has_its_stand_in(&stage);
     named_again(&stage, namesake);
 }
