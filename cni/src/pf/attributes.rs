@@ -243,8 +243,8 @@ mod tests {
         );
     }
 
-    fn mac(last: u8) -> Option<MacAddr> {
-        Some(MacAddr([2, 0, 0, 0, 0, last]))
+    fn mac(last: u8) -> MacAddr {
+        MacAddr([2, 0, 0, 0, 0, last])
     }
 
     fn attached(before: Option<MacAddr>, requested: Option<MacAddr>, admin_mac: AdminMac) -> OriginalVf {
@@ -265,16 +265,19 @@ mod tests {
     #[test]
     fn rule_3_an_admin_mac_that_was_none_is_none_again_and_in_doubt_it_is_what_was_shown() {
         let none = [VfAttribute::Mac(MacAddr::ZERO)];
-        let shown = [VfAttribute::Mac(mac(1).unwrap())];
-        assert_eq!(to_restore(&attached(mac(1), mac(2), AdminMac::Unset)), none);
+        let shown = [VfAttribute::Mac(mac(1))];
+        assert_eq!(to_restore(&attached(Some(mac(1)), Some(mac(2)), AdminMac::Unset)), none);
         assert_eq!(
-            to_restore(&attached(Some(MacAddr::ZERO), mac(2), AdminMac::Unknown)),
+            to_restore(&attached(Some(MacAddr::ZERO), Some(mac(2)), AdminMac::Unknown)),
             none
         );
-        assert_eq!(to_restore(&attached(mac(1), mac(2), AdminMac::Unknown)), shown);
-        assert_eq!(to_restore(&attached(mac(1), mac(2), AdminMac::Set)), shown);
         assert_eq!(
-            to_restore(&attached(mac(1), mac(1), AdminMac::Unset)),
+            to_restore(&attached(Some(mac(1)), Some(mac(2)), AdminMac::Unknown)),
+            shown
+        );
+        assert_eq!(to_restore(&attached(Some(mac(1)), Some(mac(2)), AdminMac::Set)), shown);
+        assert_eq!(
+            to_restore(&attached(Some(mac(1)), Some(mac(1)), AdminMac::Unset)),
             [],
             "nobody asked for one"
         );
@@ -283,26 +286,26 @@ mod tests {
     #[test]
     fn an_address_that_a_vf_cannot_have_made_itself_is_somebodys() {
         let shows = |last, trust| VfState {
-            mac: mac(last),
+            mac: Some(mac(last)),
             trust,
             ..VfState::default()
         };
         let own = OwnAddress {
-            before: mac(1),
-            now: mac(3),
+            before: Some(mac(1)),
+            now: Some(mac(3)),
         };
         let foreign = |vf: &OriginalVf, last, trust| foreign_mac(vf, &shows(last, trust), own);
-        let asked = attached(mac(1), mac(2), AdminMac::Unset);
+        let asked = attached(Some(mac(1)), Some(mac(2)), AdminMac::Unset);
         assert_eq!(foreign(&asked, 2, None), None, "the attachment's");
         assert_eq!(foreign(&asked, 1, None), None, "what it was");
         assert_eq!(
             foreign(&asked, 3, None),
-            mac(3),
+            Some(mac(3)),
             "while it had one, its PF gave it another"
         );
         assert_eq!(foreign(&asked, 3, Some(true)), None, "trusted, it may have taken it");
-        assert_eq!(foreign(&asked, 4, Some(true)), mac(4));
-        let unasked = attached(mac(1), mac(1), AdminMac::Unset);
+        assert_eq!(foreign(&asked, 4, Some(true)), Some(mac(4)));
+        let unasked = attached(Some(mac(1)), Some(mac(1)), AdminMac::Unset);
         assert_eq!(foreign(&unasked, 3, None), None, "the pod's own");
     }
 
