@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_9_a_stand_in_is_the_devices_name_and_another_name_is_a_difference() {
+    fn rule_7_a_stand_in_is_the_devices_name_and_another_name_is_a_difference() {
         let (was, mut is) = (record(), record());
         let stand_in = |id: &str| hardwire_cni::release::stand_in(&id.parse().unwrap()).unwrap();
         is.link.as_mut().unwrap().name = stand_in("0000:01:10.0");

@@ -34,6 +34,9 @@ pub trait Subject {
     /// What can be seen beside links, addresses, routes and files.
     fn look(&self, _view: &mut View) {}
 
+    /// What the first pod does with the device while it has it.
+    fn leave(&self, _pod: &Pod) {}
+
     /// Makes the device again where it ended with the namespace that it was in, or waits until it is back from there.
     fn renew(&self);
 }
@@ -107,6 +110,9 @@ impl<'a, S: Subject> Scene<'a, S> {
         let before = self.look();
         if verb != Verb::Add {
             succeeded("ADD", &self.call_first("ADD").run())?;
+            if let Some(first) = &self.first {
+                self.subject.leave(first);
+            }
         }
         if verb == Verb::LateDel {
             self.end_first();

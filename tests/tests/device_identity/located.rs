@@ -21,7 +21,7 @@ fn waits(child: &Child) {
 }
 
 #[test]
-fn rule_19_a_device_that_took_the_named_ones_place_while_its_lock_was_waited_for_is_not_taken() {
+fn a_device_that_took_the_named_ones_place_while_its_lock_was_waited_for_is_not_taken() {
     isolated(|| {
         for (naming, swap) in [
             (
@@ -76,7 +76,7 @@ fn platform_nic(tree: &SysfsTree, device: &str, name: &str) {
 }
 
 #[test]
-fn rule_19_kernelpath_takes_what_host_device_takes() {
+fn kernelpath_takes_what_host_device_takes() {
     isolated(|| {
         let (plugin, pod, nic, tree) = (Plugin::new(), Pod::new("path"), Veth::new("hwpath"), SysfsTree::new());
         platform_nic(&tree, "30be0000.ethernet", "hwpath");

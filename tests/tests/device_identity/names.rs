@@ -29,7 +29,7 @@ fn named(mac: &Value) -> String {
 }
 
 #[test]
-fn rule_9_a_release_ends_with_a_stand_in_where_the_host_name_is_taken() {
+fn rule_2_a_release_ends_with_a_stand_in_where_the_host_name_is_taken() {
     isolated(|| {
         let scene = Scene::new("taken");
         scene.nic.set(&["mtu", "1400", "up"]);
@@ -65,7 +65,7 @@ fn rule_9_a_release_ends_with_a_stand_in_where_the_host_name_is_taken() {
 }
 
 #[test]
-fn rule_9_the_next_add_frees_a_device_whose_name_is_taken() {
+fn rule_2_the_next_add_frees_a_device_whose_name_is_taken() {
     isolated(|| {
         let (scene, next) = (Scene::new("nextadd"), Pod::new("next"));
         altname("hwnextadd", "of-the-nic");
@@ -90,7 +90,7 @@ fn rule_9_the_next_add_frees_a_device_whose_name_is_taken() {
 }
 
 #[test]
-fn rule_9_a_stand_in_that_is_taken_has_another_in_reserve() {
+fn rule_7_a_stand_in_that_is_taken_has_another_in_reserve() {
     isolated(|| {
         let scene = Scene::new("reserve");
         let mac = scene.add(&json!({}))["interfaces"][0]["mac"].clone();
@@ -107,7 +107,7 @@ fn rule_9_a_stand_in_that_is_taken_has_another_in_reserve() {
 }
 
 #[test]
-fn rule_10_an_altname_that_is_the_pods_interface_name_is_lifted_for_the_attachment() {
+fn an_altname_that_is_the_pods_interface_name_is_lifted_for_the_attachment() {
     isolated(|| {
         let scene = Scene::new("own");
         altname("hwown", "net1");
@@ -123,7 +123,7 @@ fn rule_10_an_altname_that_is_the_pods_interface_name_is_lifted_for_the_attachme
 }
 
 #[test]
-fn rule_10_altnames_that_something_in_the_pod_has_are_lifted_for_the_attachment() {
+fn altnames_that_something_in_the_pod_has_are_lifted_for_the_attachment() {
     isolated(|| {
         let scene = Scene::new("others");
         for name in ["as-a-name", "kept", "a-name-of-more-than-15-bytes"] {
@@ -167,7 +167,7 @@ fn rule_10_altnames_that_something_in_the_pod_has_are_lifted_for_the_attachment(
 }
 
 #[test]
-fn rule_10_an_altname_that_is_taken_on_the_host_meanwhile_stops_nothing() {
+fn an_altname_that_is_taken_on_the_host_meanwhile_stops_nothing() {
     isolated(|| {
         let scene = Scene::new("both");
         altname("hwboth", "lent");

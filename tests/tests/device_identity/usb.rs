@@ -107,7 +107,7 @@ impl Holder {
 }
 
 #[test]
-fn rule_13_a_usb_nic_in_an_unlinked_namespace_is_not_forgotten() {
+fn rule_2_a_usb_nic_in_an_unlinked_namespace_is_not_forgotten() {
     let mut usb = Usb::plug("unlinked");
     let before = host_link("hwusb0");
     usb.call("ADD", &json!({"mtu": 1300, "mac": "02:00:00:00:0a:05"}))
@@ -134,7 +134,7 @@ fn rule_13_a_usb_nic_in_an_unlinked_namespace_is_not_forgotten() {
 }
 
 #[test]
-fn rule_13_a_usb_nic_that_the_pod_moved_on_is_not_forgotten_and_the_next_add_brings_it_back() {
+fn rule_2_a_usb_nic_that_the_pod_moved_on_is_not_forgotten_and_the_next_add_brings_it_back() {
     let usb = Usb::plug("nested");
     usb.call("ADD", &json!({})).run().success();
     let (nested, next) = (Pod::new("inner"), Pod::new("next"));
@@ -172,7 +172,7 @@ fn a_usb_nic_that_was_unplugged_is_gone() {
 }
 
 #[test]
-fn rule_19_a_usb_nic_is_named_by_its_kernelpath() {
+fn a_usb_nic_is_named_by_its_kernelpath() {
     let usb = Usb::plug("kernelpath");
     let device = fs::canonicalize("/sys/class/net/hwusb0/device").expect("a path");
     let conf = json!({"device": null, "kernelpath": device});

@@ -4,6 +4,7 @@
 #![cfg(target_arch = "x86_64")]
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
+mod dirty;
 mod lent;
 mod nic;
 mod state_directory;
@@ -14,6 +15,7 @@ use hardwire_tests::node::isolated;
 use hardwire_tests::trace::Kind;
 use nix::libc::{EBUSY, EIO, ENOSPC, EOPNOTSUPP, EROFS};
 
+use dirty::Dirty;
 use lent::Lent;
 use nic::Nic;
 
@@ -61,6 +63,15 @@ fn rule_5_what_the_node_has_on_a_nic_that_it_lends_is_there_after_any_kill() {
         for verb in [Verb::Add, Verb::Del] {
             matrix.kill(verb, |point| matches!(point.kind, Kind::Change | Kind::State));
         }
+        matrix.finish();
+    });
+}
+
+#[test]
+fn what_a_pod_left_is_taken_away_after_any_kill() {
+    isolated(|| {
+        let mut matrix = Matrix::new("a pod that left things: DEL killed", Dirty::new as fn() -> Dirty);
+        matrix.kill(Verb::Del, |_| true);
         matrix.finish();
     });
 }
