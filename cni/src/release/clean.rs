@@ -10,7 +10,7 @@ use hardwire_pci::netlink::{Link, LinkSettings, NetlinkError, Socket, XdpMode, X
 
 use super::ReleaseError;
 use crate::journal::InterfaceSettings;
-use crate::kernel::ethtool::restore;
+use crate::kernel::ethtool::{clear_steering, restore};
 use crate::kernel::{LinkChange, TcxProgram, change_link, detach_link, detach_tcx, tcx_programs, xdp_link};
 use crate::{Context, unclean};
 
@@ -53,6 +53,8 @@ pub(super) fn clean(original: &InterfaceSettings, link: &Link, from: From, host:
             Ok(differing) => left.extend(differing),
             Err(error) => left.push(format!("what ethtool shows: {error}")),
         }
+    } else if unknown_is_the_pods && let Err(error) = clear_steering(&link.name) {
+        left.push(format!("flow rules and RSS: {error}"));
     }
     left
 }

@@ -17,7 +17,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use ioctl::{Interface, command};
-pub use restore::restore;
+pub use restore::{clear_steering, restore};
 pub use steering::{Rule, Spread};
 
 /// Settings of an interface; `None` is what its driver does not tell.

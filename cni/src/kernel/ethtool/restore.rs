@@ -24,6 +24,22 @@ pub fn restore(name: &str, was: &EthtoolSettings, is_vf: bool) -> io::Result<Vec
     Ok(was.differences(&after).into_iter().map(why).collect())
 }
 
+/// Takes away what steers packets, where nothing is known of before: there are no rules then, and the table is the driver's own.
+pub fn clear_steering(name: &str) -> io::Result<()> {
+    let interface = Interface::open(name)?;
+    if let Some(rules) = steering::rules(&interface).filter(|rules| !rules.is_empty()) {
+        steering::restore_rules(&interface, &[], &rules)?;
+    }
+    if steering::spread(&interface).is_none() {
+        return Ok(());
+    }
+    match steering::reset_table(&interface) {
+        // One that nobody can set, the pod could not set either.
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(()),
+        reset => reset,
+    }
+}
+
 fn set(interface: &Interface, was: &EthtoolSettings, now: &EthtoolSettings) -> Vec<(&'static str, io::Error)> {
     let mut refused = Vec::new();
     let mut note = |what, done: io::Result<()>| refused.extend(done.err().map(|error| (what, error)));
