@@ -34,7 +34,18 @@ impl Subject for Dirty {
     }
 
     fn leave(&self, pod: &Pod) {
-        pod.run(&["ip", "link", "set", "net1", "txqueuelen", "77", "group", "9", "arp", "off"]);
+        pod.run(&[
+            "ip",
+            "link",
+            "set",
+            "net1",
+            "txqueuelen",
+            "77",
+            "group",
+            "9",
+            "arp",
+            "off",
+        ]);
         for (name, kind) in [("left1", "macvlan"), ("left2", "macvlan")] {
             pod.run(&["ip", "link", "add", name, "link", "net1", "type", kind]);
         }
