@@ -1,8 +1,8 @@
 //! The records on disk.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use hardwire_pci::{DeviceId, IfName};
@@ -11,6 +11,7 @@ use super::lock::{CHANGE_BOUND, DeviceLock, IPAM_BOUND, LockError};
 use super::record::{Ending, Record};
 use super::unreadable::Unreadable;
 use crate::protocol::ContainerId;
+use crate::state_file::{ReplaceError, replace_or_tell};
 
 const RECORD: &str = "json";
 
@@ -134,31 +135,15 @@ impl Journal {
     /// Writes a record in one step: a temporary name, then a rename.
     pub fn put(&self, record: &Record) -> Result<(), JournalError> {
         let path = self.record_path(&record.device);
-        // The lock makes us the only writer of this name; what a killed one left there is overwritten.
-        let temporary = path.with_extension("tmp");
-        let at = |step| {
-            let path = temporary.clone();
-            move |source: io::Error| JournalError::Io { step, path, source }
+        let encode = |error: serde_json::Error| JournalError::Io {
+            step: "encode",
+            path: path.clone(),
+            source: error.into(),
         };
-        let json = serde_json::to_vec(record).map_err(|error| at("encode")(error.into()))?;
-        let mut options = OpenOptions::new();
-        options.create(true).write(true).truncate(true).mode(0o600);
-        let file = match options.open(&temporary) {
-            Err(source) if source.kind() == io::ErrorKind::NotFound => {
-                create(&self.records)?;
-                options.open(&temporary)
-            }
-            file => file,
-        };
-        let written = file
-            .map_err(at("create"))
-            .and_then(|mut file| file.write_all(&json).map_err(at("write")));
-        let renamed = written.and_then(|()| fs::rename(&temporary, &path).map_err(at("rename")));
-        if renamed.is_err() {
-            // Nothing depends on the leftover; the error that is reported is the first one.
-            drop(fs::remove_file(&temporary));
-        }
-        renamed
+        // The lock makes us the only writer of this name.
+        let json = serde_json::to_vec(record).map_err(encode)?;
+        let written = replace_or_tell(&path, &json);
+        written.map_err(|ReplaceError { step, path, source }| JournalError::Io { step, path, source })
     }
 
     /// Notes on a record that its owner has ended, under the device's lock; on the record of this attempt only.
