@@ -10,7 +10,8 @@ use crate::device::{Device, Function};
 use crate::id::DeviceId;
 use crate::ifname::IfName;
 use crate::netdevs::{Extent, netdevs};
-use crate::read::{ReadError, pci_net_directories, read_device};
+use crate::read::{pci_net_directories, read_whole};
+use crate::read_error::ReadError;
 use crate::sysfs::Sysfs;
 
 /// Reads what an attachment needs of a device. Of a function with several ports all are read; of a port, which may be given
@@ -19,7 +20,7 @@ pub fn read_attachable(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError
     let (address, port) = match id {
         DeviceId::Pci(address) => (address, None),
         DeviceId::PciPort { function, port } => (function, Some(*port)),
-        _ => return read_device(sysfs, id),
+        _ => return read_whole(sysfs, id),
     };
     let directory = Device::directory(sysfs, id);
     let driver = sysfs.link_name(&directory.join("driver"));
@@ -69,7 +70,7 @@ pub fn pf_interface(sysfs: &Sysfs, pf: &DeviceId) -> Option<(IfName, u32)> {
                 ..Device::unknown(pf.clone())
             }
         }
-        _ => read_device(sysfs, pf).ok()?,
+        _ => read_whole(sysfs, pf).ok()?,
     };
     let netdev = device.netdev()?;
     Some((netdev.name.clone(), netdev.index))

@@ -5,7 +5,9 @@ use crate::char_devices::is_userspace_driver;
 use crate::device::{BaseClass, Device, Function};
 use crate::id::{AuxiliaryName, DeviceId, NetdevsimPort};
 use crate::identity::Identity;
-use crate::read::{ReadError, VfIndices, netdevsim_ports, read_device, read_identified};
+use crate::read::{VfIndices, netdevsim_ports, read_identified};
+use crate::read_device::read_device;
+use crate::read_error::ReadError;
 use crate::shares::in_shares;
 use crate::sysfs::Sysfs;
 

@@ -27,6 +27,8 @@ pub mod netlink;
 mod node_use;
 mod ports;
 mod read;
+mod read_device;
+mod read_error;
 mod shares;
 mod sysfs;
 
@@ -39,6 +41,7 @@ pub use interface::{has_random_address, instance};
 pub use inventory::{Inventory, Skipped};
 pub use mac::{BadMac, MacAddr};
 pub use node_use::{NodeUse, NodeUseError, NodeUses, node_use};
-pub use read::{ReadError, read_device};
+pub use read_device::read_device;
+pub use read_error::ReadError;
 pub use shares::in_shares;
 pub use sysfs::{Sysfs, SysfsError};

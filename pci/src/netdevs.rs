@@ -10,7 +10,7 @@ use crate::device::{LinkType, Netdev};
 use crate::id::PortName;
 use crate::ifname::IfName;
 use crate::ports::{Counted, count, is_uplink};
-use crate::read::ReadError;
+use crate::read_error::ReadError;
 use crate::sysfs::Sysfs;
 
 /// How much is read of each interface.

@@ -8,24 +8,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::address::PciAddress;
-use crate::attachable::read_attachable;
 use crate::device::{Device, Function, Netdev, Vdpa, VdpaDriver, Vf};
 use crate::id::{DeviceId, NetdevsimPort, PortName};
 use crate::identity::Identity;
 use crate::ifname::IfName;
 use crate::netdevs::{Extent, netdevs, one_netdev};
-use crate::sysfs::{Sysfs, SysfsError};
-
-/// A device that could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// There is no such device.
-    #[error("no such device: {0}")]
-    Missing(DeviceId),
-    /// One of its files is unreadable.
-    #[error(transparent)]
-    Sysfs(#[from] SysfsError),
-}
+use crate::read_error::ReadError;
+use crate::sysfs::Sysfs;
 
 impl Device {
     /// The directory of a device in the tree.
@@ -41,39 +30,16 @@ impl Device {
     }
 }
 
-/// Reads one device. Its interfaces are those in the network namespace of the sysfs mount.
-pub fn read_device(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
+/// Reads one device with all its ports; of a further port the whole function.
+pub(crate) fn read_whole(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
     match id {
-        DeviceId::Pci(address) => read_pci_device(sysfs, *address, &mut VfIndices::default()),
-        DeviceId::PciPort { .. } => port(sysfs, id),
+        DeviceId::Pci(address) | DeviceId::PciPort { function: address, .. } => {
+            read_pci_device(sysfs, *address, &mut VfIndices::default())
+        }
         DeviceId::Netdevsim(port) => netdevsim(sysfs, port),
         DeviceId::Auxiliary(_) => auxiliary(sysfs, id),
         DeviceId::Interface(name) => interface(sysfs, name),
     }
-}
-
-/// A further port of a function. One whose interface is elsewhere is there as long as the function is.
-fn port(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
-    let attachable = read_attachable(sysfs, id)?;
-    let DeviceId::PciPort { function, port } = attachable.id else {
-        return read_device(sysfs, &attachable.id);
-    };
-    let whole = read_pci_device(sysfs, function, &mut VfIndices::default())?;
-    let directories = pci_net_directories(sysfs, &Device::directory(sysfs, id));
-    let mut netdevs = Vec::new();
-    for netdev in attachable.netdevs {
-        for directory in &directories {
-            let full = one_netdev(sysfs, directory, &netdev.name)?.filter(|full| full.index == netdev.index);
-            netdevs.extend(full.map(|full| Netdev {
-                number: netdev.number,
-                ..full
-            }));
-        }
-    }
-    Ok(Device {
-        netdevs,
-        ..whole.into_port(id.clone(), port)
-    })
 }
 
 /// The VFs of each PF, read once for all of them: a node may have a thousand.

@@ -30,7 +30,7 @@ pub struct DeviceName {
 
 /// One of the ways in which a configuration names its device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Way<'a> {
+pub enum LookupBy<'a> {
     /// By id, in a field.
     Id(&'static str, &'a DeviceId),
     /// By the name of an interface.
@@ -41,7 +41,7 @@ pub enum Way<'a> {
     Path(&'a KernelPath),
 }
 
-impl Way<'_> {
+impl LookupBy<'_> {
     /// The field.
     pub fn field(&self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Way<'_> {
     }
 }
 
-impl fmt::Display for Way<'_> {
+impl fmt::Display for LookupBy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(field, id) => write!(f, "{field} {id}"),
@@ -106,11 +106,11 @@ impl DeviceName {
     }
 
     /// All ways that are given.
-    pub fn ways(&self) -> impl Iterator<Item = Way<'_>> {
-        let ids = self.ids.iter().map(|(field, id)| Way::Id(field, id));
-        ids.chain(self.interface.as_deref().map(Way::Interface))
-            .chain(self.hardware.map(Way::Hardware))
-            .chain(self.path.as_ref().map(Way::Path))
+    pub fn lookups(&self) -> impl Iterator<Item = LookupBy<'_>> {
+        let ids = self.ids.iter().map(|(field, id)| LookupBy::Id(field, id));
+        ids.chain(self.interface.as_deref().map(LookupBy::Interface))
+            .chain(self.hardware.map(LookupBy::Hardware))
+            .chain(self.path.as_ref().map(LookupBy::Path))
     }
 
     /// The device's id, where the configuration gives it.

@@ -12,8 +12,8 @@ mod field;
 mod kernel_path;
 mod keys;
 mod log_settings;
-mod near_miss;
 mod net_conf;
+mod typos;
 mod vf_settings;
 mod vlan;
 mod vlan_trunk;
@@ -21,7 +21,7 @@ mod without_effect;
 
 pub use base::{Base, is_beyond_bounds, too_large};
 pub use bounds::Bounds;
-pub use device_name::{DeviceName, Way};
+pub use device_name::{DeviceName, LookupBy};
 pub use kernel_path::KernelPath;
 pub use log_settings::{LogLevel, LogSettings};
 pub use net_conf::NetConf;

@@ -6,7 +6,7 @@ use super::base::Base;
 use super::device_name::DeviceName;
 use super::vf_settings::VfSettings;
 use super::vlan_trunk::VlanTrunk;
-use super::{bandwidth, field, near_miss, without_effect};
+use super::{bandwidth, field, typos, without_effect};
 use crate::beneath::is_plain_name;
 use crate::printable::excerpt;
 use crate::protocol::{CniArgs, CniError, Dns, Folded, SpecVersion};
@@ -44,7 +44,7 @@ impl NetConf {
     /// Reads all fields.
     pub fn parse(base: Base, version: SpecVersion, args: &CniArgs) -> Result<Self, CniError> {
         let fields = base.fields();
-        near_miss::check(base.strangers())?;
+        typos::check(base.strangers())?;
         check_ipam_type(&base)?;
         let runtime = field::object(fields, "runtimeConfig")?;
         let mac = mac(fields, runtime, args)?;

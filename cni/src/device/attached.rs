@@ -6,7 +6,7 @@ use hardwire_pci::{DeviceId, PciAddress};
 use serde_json::Value;
 
 use crate::Context;
-use crate::config::Way;
+use crate::config::LookupBy;
 use crate::journal::Record;
 use crate::protocol::{CniError, code};
 use crate::report::daemon_listens;
@@ -15,9 +15,9 @@ use crate::report::daemon_listens;
 const OFFERED: &str = "devices.json";
 
 /// The attached device that a configuration names in this way.
-pub(super) fn find(way: &Way<'_>, context: &Context) -> Result<Option<DeviceId>, CniError> {
+pub(super) fn find(way: &LookupBy<'_>, context: &Context) -> Result<Option<DeviceId>, CniError> {
     let io = |error| CniError::new(code::IO, error);
-    if let Way::Id(_, id) = way {
+    if let LookupBy::Id(_, id) = way {
         let first = |function: &PciAddress| DeviceId::Pci(*function);
         let id = match id {
             DeviceId::PciPort { function, port: 0 } => first(function),
@@ -32,13 +32,13 @@ pub(super) fn find(way: &Way<'_>, context: &Context) -> Result<Option<DeviceId>,
         .map(|record| record.device))
 }
 
-fn is_named(record: &Record, way: &Way<'_>) -> bool {
+fn is_named(record: &Record, way: &LookupBy<'_>) -> bool {
     let Some(link) = &record.link else { return false };
     match way {
-        Way::Id(_, id) => record.device == **id,
-        Way::Interface(name) => link.name.as_str() == *name || link.altnames.iter().any(|altname| altname == name),
-        Way::Hardware(mac) => link.mac == Some(*mac) || link.hardware.permanent == Some(*mac),
-        Way::Path(path) => {
+        LookupBy::Id(_, id) => record.device == **id,
+        LookupBy::Interface(name) => link.name.as_str() == *name || link.altnames.iter().any(|altname| altname == name),
+        LookupBy::Hardware(mac) => link.mac == Some(*mac) || link.hardware.permanent == Some(*mac),
+        LookupBy::Path(path) => {
             path.id() == Some(&record.device)
                 || link
                     .hardware

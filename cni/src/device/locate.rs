@@ -13,13 +13,13 @@ use hardwire_pci::{
 
 use super::{Candidate, attached, id_of_link};
 use crate::Context;
-use crate::config::{DeviceName, KernelPath, Way};
+use crate::config::{DeviceName, KernelPath, LookupBy};
 use crate::protocol::{CniError, code};
 
 /// The id of the device that the configuration names, before anything else is known of it: to lock it. It may be in a pod.
 pub(crate) fn identify(name: &DeviceName, context: &Context, socket: &mut Socket) -> Result<DeviceId, CniError> {
-    let mut ways = name.ways();
-    if let (Some(Way::Id(_, id)), None) = (ways.next(), ways.next())
+    let mut ways = name.lookups();
+    if let (Some(LookupBy::Id(_, id)), None) = (ways.next(), ways.next())
         && !id.is_further_port()
     {
         // Whatever else there is to know of it is read under the lock.
@@ -29,7 +29,7 @@ pub(crate) fn identify(name: &DeviceName, context: &Context, socket: &mut Socket
         Ok(candidate) => return Ok(candidate.device.id),
         Err(error) => error,
     };
-    for way in name.ways() {
+    for way in name.lookups() {
         if let Some(id) = attached::find(&way, context)? {
             return Ok(id);
         }
@@ -47,12 +47,12 @@ struct Found {
 /// Every way in which the configuration names the device must lead to the same one.
 pub(super) fn locate(name: &DeviceName, context: &Context, socket: &mut Socket) -> Result<Candidate, CniError> {
     let mut best: Option<(String, Found)> = None;
-    for way in name.ways() {
+    for way in name.lookups() {
         let found = match &way {
-            Way::Id(field, id) => by_id(field, id, context, socket)?,
-            Way::Interface(interface) => by_interface(way.field(), &find_link(&way, interface, socket)?, context)?,
-            Way::Hardware(mac) => by_interface(way.field(), &find_by_mac(*mac, socket)?, context)?,
-            Way::Path(path) => by_path(path, context, socket)?,
+            LookupBy::Id(field, id) => by_id(field, id, context, socket)?,
+            LookupBy::Interface(interface) => by_interface(way.field(), &find_link(&way, interface, socket)?, context)?,
+            LookupBy::Hardware(mac) => by_interface(way.field(), &find_by_mac(*mac, socket)?, context)?,
+            LookupBy::Path(path) => by_path(path, context, socket)?,
         };
         let id = &found.candidate.device.id;
         if let Some((first, other)) = &best {
@@ -130,7 +130,7 @@ fn missing() -> CniError {
     )
 }
 
-fn find_link(way: &Way<'_>, name: &str, socket: &mut Socket) -> Result<Link, CniError> {
+fn find_link(way: &LookupBy<'_>, name: &str, socket: &mut Socket) -> Result<Link, CniError> {
     let asked = |error: NetlinkError| CniError::new(code::INTERNAL, format!("looking up interface {name}: {error}"));
     let link = socket.link_by_name(name).map_err(asked)?;
     link.ok_or_else(|| CniError::config(format!("{}: no interface {name:?} on this host", way.field())))
@@ -196,7 +196,7 @@ fn by_path(path: &KernelPath, context: &Context, socket: &mut Socket) -> Result<
     match &sysfs.names(&sysfs.path(path.below_sys()).join("net"))[..] {
         [] => Err(refused(&"has no interface in the host's network namespace")),
         [name] => {
-            let found = find_link(&Way::Path(path), name, socket)?;
+            let found = find_link(&LookupBy::Path(path), name, socket)?;
             by_interface("kernelpath", &found, context)
         }
         names => Err(refused(&format_args!(

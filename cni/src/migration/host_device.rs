@@ -10,12 +10,12 @@ use hardwire_pci::{Device, DeviceId, IfName, MacAddr};
 
 use super::{ForeignAttachment, unset_flags};
 use crate::Context;
-use crate::config::{Base, DeviceName, Way};
+use crate::config::{Base, DeviceName, LookupBy};
 use crate::device::{id_of_link, is_link_of};
 use crate::journal::{Hardware, InterfaceSettings, OriginalLink, Owner, Record, Step, Target};
 use crate::netns::{Netns, NetnsError};
 use crate::protocol::{CniError, Environment, code};
-use crate::release::stand_in;
+use crate::release::fallback_name;
 
 pub(super) fn find(
     context: &Context,
@@ -116,7 +116,7 @@ fn host_name(context: &Context, device: &DeviceId, wish: IfName, host: &mut Sock
     if taken.is_none() && !on_record && unreadable.is_empty() {
         return Ok(wish);
     }
-    let instead = stand_in(device).unwrap_or_else(|| wish.clone());
+    let instead = fallback_name(device).unwrap_or_else(|| wish.clone());
     tracing::warn!(device = %device, "the name {wish} in its alias is another device's: it comes back as {instead}");
     Ok(instead)
 }
@@ -126,11 +126,11 @@ fn is_the_configurations(link: &Link, host_name: &IfName, base: &Base) -> bool {
     let Some(named) = DeviceName::of(base) else {
         return false;
     };
-    named.ways().any(|way| match way {
-        Way::Interface(name) => name == host_name.as_str(),
-        Way::Hardware(mac) => [link.mac(), MacAddr::from_bytes(&link.permanent_address)].contains(&Some(mac)),
-        Way::Id(_, id) => is_link_of(link, id) == Some(true),
-        Way::Path(path) => match path.id() {
+    named.lookups().any(|way| match way {
+        LookupBy::Interface(name) => name == host_name.as_str(),
+        LookupBy::Hardware(mac) => [link.mac(), MacAddr::from_bytes(&link.permanent_address)].contains(&Some(mac)),
+        LookupBy::Id(_, id) => is_link_of(link, id) == Some(true),
+        LookupBy::Path(path) => match path.id() {
             Some(id) => is_link_of(link, id) == Some(true),
             None => link.parent_name.as_deref() == Some(path.name()),
         },

@@ -10,7 +10,7 @@ use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
 use hardwire_pci::{DeviceId, MacAddr, PortName, ReadError, Sysfs, read_attachable};
 
-use super::stand_in::is_stand_in;
+use super::fallback_name::is_fallback_name;
 use super::which::{Likeness, likeness, which};
 use super::{ReleaseError, refused};
 use crate::Context;
@@ -140,7 +140,7 @@ fn without_bus(record: &Record, original: &OriginalLink, host: &mut Socket) -> R
     Ok(found.map_or(lost, |link| Location::Host(Box::new(link))))
 }
 
-/// An interface on no bus that is on the host: as it was, under a stand-in that a release gave it, or, for hardware, under
+/// An interface on no bus that is on the host: as it was, under a fallback name that a release gave it, or, for hardware, under
 /// the pod's name after its namespace ended. The old name may meanwhile be another's.
 fn returned(record: &Record, original: &OriginalLink, host: &mut Socket) -> Result<Option<Link>, NetlinkError> {
     let addressed = |link: &Link| link.mac() == original.mac || link.mac() == record.target.mac;
@@ -149,7 +149,7 @@ fn returned(record: &Record, original: &OriginalLink, host: &mut Socket) -> Resu
         let returned = link.kind.is_none() && link.name == record.owner.ifname.as_str();
         let permanent = MacAddr::from_bytes(&link.permanent_address).filter(|_| link.kind.is_none());
         permanent.is_some() && permanent == original.hardware.permanent
-            || addressed(link) && (unmoved || returned || is_stand_in(&record.device, &link.name))
+            || addressed(link) && (unmoved || returned || is_fallback_name(&record.device, &link.name))
     };
     Ok(host.links()?.into_iter().find(is_it))
 }

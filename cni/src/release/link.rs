@@ -7,9 +7,9 @@ use hardwire_pci::{IfName, MacAddr};
 
 use super::children::end_children;
 use super::clean::{From, Left, clean, note};
+use super::fallback_name::fallback_names;
 use super::find::{Location, find};
 use super::pf::{self, PfLocation};
-use super::stand_in::stand_ins;
 use super::{ReleaseError, refused};
 use crate::Context;
 use crate::journal::{OriginalLink, OriginalVf, Record};
@@ -309,14 +309,14 @@ fn rename(
     Ok(name)
 }
 
-/// Its own name, or a stand-in where another interface of the host has that. `own` is the device's index on the host.
+/// Its own name, or a fallback name where another interface of the host has that. `own` is the device's index on the host.
 fn free_name(
     record: &Record,
     original: &OriginalLink,
     own: Option<u32>,
     host: &mut Socket,
 ) -> Result<IfName, ReleaseError> {
-    for name in std::iter::once(original.name.clone()).chain(stand_ins(&record.device)) {
+    for name in std::iter::once(original.name.clone()).chain(fallback_names(&record.device)) {
         let other = host.link_by_name(name.as_str());
         let other = other.map_err(|source| refused(record, "asking for its name on the host", source))?;
         if other.is_none_or(|other| Some(other.index) == own) {

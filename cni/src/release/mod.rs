@@ -7,13 +7,13 @@
 mod addresses;
 mod children;
 mod clean;
+mod fallback_name;
 mod find;
 mod host_network;
 mod idle;
 mod link;
 mod pf;
 mod reclaim;
-mod stand_in;
 mod which;
 
 use std::io;
@@ -33,10 +33,10 @@ use crate::report::{Phase, Phases};
 pub use addresses::{release_ipam, release_lease, release_stale_leases};
 use pf::Told;
 
+pub use fallback_name::{fallback_name, is_fallback_name};
 pub use find::{Location, find};
 pub use idle::{end_children_anywhere, return_to_idle};
 pub use reclaim::{is_abandoned, is_orphaned, reclaim};
-pub use stand_in::{is_stand_in, stand_in};
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.
 #[derive(Debug, thiserror::Error)]

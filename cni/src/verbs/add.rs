@@ -6,9 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hardwire_pci::netlink::{Socket, VfLinkState};
 use serde_json::Value;
 
-use super::ownership::{NotFree, make_free, ours, refuse_own_netns, refuse_pf_in_use, refuse_unclean};
+use super::ownership::{NotFree, ours, refuse_own_netns, refuse_pf_in_use, refuse_unclean, release_stale_owner};
 use super::previous::previous;
-use super::wait::Patience;
+use super::wait::HolderWait;
 use crate::Context;
 use crate::attach::{CarrierBound, DeviceInfoFile, WrittenDeviceInfo, configure, place};
 use crate::config::{Base, NetConf};
@@ -45,17 +45,17 @@ pub fn add(
     let previous = previous(&mut conf)?.unwrap_or_default();
     let device_info = device_info_file(&conf, context)?;
     let mut host = Socket::open().map_err(|error| CniError::new(code::INTERNAL, error))?;
-    let mut patience = Patience::begin(context, environment);
+    let mut holder_wait = HolderWait::begin(context, environment);
     let (id, pod, lock, candidate) = loop {
         let mut pod = enter(environment)?;
-        patience.same_netns(&pod.identity)?;
+        holder_wait.same_netns(&pod.identity)?;
         refuse_taken_name(environment, &mut pod)?;
         let id = identify(&conf.device, context, &mut host)?;
         phases.device(&id);
         let lock = phases.time(Phase::Lock, || context.journal.lock(&id));
         let lock = lock.map_err(|error| journal(&error))?;
         tracing::Span::current().record("device", tracing::field::display(&id));
-        let begun = make_free(context, environment, &id, &mut host).and_then(|()| {
+        let begun = release_stale_owner(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
             refuse_pf_in_use(context, &id, &mut host)?;
             let candidate = candidate(&conf, context, &operator, &mut host)?.expect(&id)?;
@@ -66,7 +66,7 @@ pub fn add(
             Err(NotFree::Refused(error)) => return Err(unlocked(context, &id, lock, error)),
             Err(NotFree::Ending(holder)) => {
                 drop(pod);
-                phases.time(Phase::Lock, || patience.wait_for(&holder, &id, lock))?;
+                phases.time(Phase::Lock, || holder_wait.wait_for(&holder, &id, lock))?;
             }
         }
     };
@@ -102,10 +102,10 @@ pub fn add(
         ending: None,
         pod: PodName::of(&environment.args),
     };
-    if let Err(error) = patience.claim(&record) {
+    if let Err(error) = holder_wait.claim(&record) {
         return Err(unlocked(context, &id, lock, error));
     }
-    drop(patience);
+    drop(holder_wait);
     let call = Call {
         context,
         environment,

@@ -44,7 +44,7 @@ impl From<CniError> for NotFree {
 }
 
 /// Makes sure that nobody has the device whose lock is held.
-pub(super) fn make_free(
+pub(super) fn release_stale_owner(
     context: &Context,
     environment: &Environment,
     id: &DeviceId,

@@ -32,7 +32,7 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
             &"CAP_NET_ADMIN and CAP_SYS_ADMIN are needed to move a device into a pod",
         ));
     }
-    let named = if conf.device.ways().next().is_some() {
+    let named = if conf.device.lookups().next().is_some() {
         let id = identify(&conf.device, context, &mut host).map_err(|error| unavailable(&error))?;
         if !is_present(&id, context) {
             return Err(unavailable(&format!(

@@ -16,7 +16,7 @@ use crate::protocol::{CniError, Environment, code};
 
 /// The waiting of one ADD, if it has to.
 #[derive(Debug)]
-pub(super) struct Patience<'a> {
+pub(super) struct HolderWait<'a> {
     context: &'a Context,
     environment: &'a Environment,
     until: Instant,
@@ -24,7 +24,7 @@ pub(super) struct Patience<'a> {
     netns: Option<NetnsIdentity>,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> HolderWait<'a> {
     /// Of an ADD that begins now.
     pub(super) fn begin(context: &'a Context, environment: &'a Environment) -> Self {
         Self {

@@ -8,7 +8,7 @@ use std::fmt::Display;
 
 use hardwire_cni::idle::{IdleRecord, IdleVf};
 use hardwire_cni::journal::{InterfaceSettings, OriginalLink};
-use hardwire_cni::release::is_stand_in;
+use hardwire_cni::release::is_fallback_name;
 use hardwire_pci::MacAddr;
 use hardwire_pci::netlink::{LinkFlags, OffloadLimits, VfLinkState, VlanProtocol};
 
@@ -19,7 +19,7 @@ pub fn difference(was: &IdleRecord, is: &IdleRecord, rebound: bool) -> Option<St
     let mut found = Found::default();
     if let (Some(before), Some(now), false) = (&was.link, &is.link, rebound) {
         // A release gave it that name, because another interface had its own: it is its name now, and so is its own again.
-        let stands_in = |link: &OriginalLink| is_stand_in(&was.device, link.name.as_str());
+        let stands_in = |link: &OriginalLink| is_fallback_name(&was.device, link.name.as_str());
         if !stands_in(before) && !stands_in(now) {
             found.compare("name", &before.name, &now.name);
         }
@@ -209,15 +209,15 @@ mod tests {
     }
 
     #[test]
-    fn rule_7_a_stand_in_is_the_devices_name_and_another_name_is_a_difference() {
+    fn rule_7_a_fallback_name_is_the_devices_name_and_another_name_is_a_difference() {
         let (was, mut is) = (record(), record());
-        let stand_in = |id: &str| hardwire_cni::release::stand_in(&id.parse().unwrap()).unwrap();
-        is.link.as_mut().unwrap().name = stand_in("0000:01:10.0");
+        let fallback_name = |id: &str| hardwire_cni::release::fallback_name(&id.parse().unwrap()).unwrap();
+        is.link.as_mut().unwrap().name = fallback_name("0000:01:10.0");
         assert_eq!(
             (difference(&was, &is, false), difference(&is, &was, false)),
             (None, None)
         );
-        is.link.as_mut().unwrap().name = stand_in("0000:01:10.2");
+        is.link.as_mut().unwrap().name = fallback_name("0000:01:10.2");
         assert!(difference(&was, &is, false).unwrap().starts_with("name was eth1"));
     }
 

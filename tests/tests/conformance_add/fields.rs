@@ -137,7 +137,7 @@ fn c39_a_wrong_value_is_refused_with_its_field() {
 }
 
 #[test]
-fn c39_a_near_miss_of_a_known_field_is_refused_with_what_would_be_right() {
+fn c39_a_typos_of_a_known_field_is_refused_with_what_would_be_right() {
     let scene = Scene::new("c39n");
     let rows = [
         (json!({"max-tx-rate": 100}), "max-tx-rate", "max_tx_rate"),

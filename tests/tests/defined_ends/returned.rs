@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardwire_cni::release::stand_in;
+use hardwire_cni::release::fallback_name;
 use hardwire_tests::daemon::Site;
 use hardwire_tests::node::{run, succeeds};
 
@@ -38,7 +38,7 @@ fn a_vf_that_came_back_without_a_namespace_to_name() {
     stage.ended();
 }
 
-/// Nobody comes again after status 0: the device goes by its stand-in from then on.
+/// Nobody comes again after status 0: the device goes by its fallback name from then on.
 #[test]
 fn a_host_name_that_is_taken_is_a_defined_end() {
     for ends_first in [false, true] {
@@ -50,7 +50,7 @@ fn a_host_name_that_is_taken_is_a_defined_end() {
         }
         let outcome = del.run();
         outcome.silence();
-        has_its_stand_in(&stage);
+        has_its_fallback_name(&stage);
         assert!(outcome.stderr.contains(&stage.name), "{}", outcome.stderr);
         stage.serves_the_next();
         del.run().silence();
@@ -65,7 +65,7 @@ fn a_host_name_that_is_taken_stops_no_next_add() {
     let namesake = Namesake::new(&stage.name);
     stage.end_namespace();
     stage.serves_the_next_after_a_release();
-    has_its_stand_in(&stage);
+    has_its_fallback_name(&stage);
     named_again(&stage, namesake);
 }
 
@@ -78,14 +78,14 @@ fn a_host_name_that_is_taken_stops_no_repair() {
     let mut daemon = site.start_repairing(&stage.plugin.state());
     stage.end_namespace();
     daemon.wait_for_log("released: the device is as it was", Duration::from_secs(90));
-    has_its_stand_in(&stage);
+    has_its_fallback_name(&stage);
     drop(daemon);
     named_again(&stage, namesake);
 }
 
 #[track_caller]
-fn has_its_stand_in(stage: &Stage) {
-    let expected = stand_in(&stage.device.parse().expect("an id")).expect("a name");
+fn has_its_fallback_name(stage: &Stage) {
+    let expected = fallback_name(&stage.device.parse().expect("an id")).expect("a name");
     assert_eq!(stage.igb.vf_netdev(VF).as_deref(), Some(expected.as_str()));
     assert_eq!(stage.igb.vf(VF), stage.before.vfs[VF as usize], "the PF has it back");
     stage.released();

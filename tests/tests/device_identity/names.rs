@@ -1,6 +1,6 @@
 //! Names of the device that something else has: on the host when it comes back, in the pod when it goes there.
 
-use hardwire_cni::release::{is_stand_in, stand_in};
+use hardwire_cni::release::{fallback_name, is_fallback_name};
 use hardwire_tests::node::{Pod, host_link, host_links, isolated, run, succeeds};
 use hardwire_tests::plugin::Scene;
 use serde_json::{Value, json};
@@ -29,13 +29,13 @@ fn named(mac: &Value) -> String {
 }
 
 #[test]
-fn rule_2_a_release_ends_with_a_stand_in_where_the_host_name_is_taken() {
+fn rule_2_a_release_ends_with_a_fallback_name_where_the_host_name_is_taken() {
     isolated(|| {
         let scene = Scene::new("taken");
         scene.nic.set(&["mtu", "1400", "up"]);
         altname("hwtaken", "of-the-nic");
         let id = "net/hwtaken".parse().expect("an id");
-        let expected = stand_in(&id).expect("a name");
+        let expected = fallback_name(&id).expect("a name");
         let mac = scene.add(&json!({"mtu": 1300}))["interfaces"][0]["mac"].clone();
         bridge("hwtaken");
         let outcome = scene.call("DEL", &json!({})).run();
@@ -76,11 +76,14 @@ fn rule_2_the_next_add_frees_a_device_whose_name_is_taken() {
         let conf = scene.conf(&json!({"device": "of-the-nic"}));
         let again = scene.plugin.request("ADD", &scene.pod, &conf).run();
         // Its name, and with it the id of a software interface, is another now.
-        let stand_in = stand_in(&"net/hwnextadd".parse().expect("an id")).expect("a name");
-        assert_eq!(again.error_naming(&["net/hwnextadd", stand_in.as_str()])["code"], 11);
+        let fallback_name = fallback_name(&"net/hwnextadd".parse().expect("an id")).expect("a name");
+        assert_eq!(
+            again.error_naming(&["net/hwnextadd", fallback_name.as_str()])["code"],
+            11
+        );
         assert!(scene.plugin.state_files().is_empty(), "it was freed");
         let name = named(&mac);
-        assert!(is_stand_in(&"net/hwnextadd".parse().unwrap(), &name), "{name}");
+        assert!(is_fallback_name(&"net/hwnextadd".parse().unwrap(), &name), "{name}");
         scene.plugin.add(&next, &conf);
         scene.plugin.del(&next, &conf);
         assert_eq!(named(&mac), name);
@@ -90,18 +93,18 @@ fn rule_2_the_next_add_frees_a_device_whose_name_is_taken() {
 }
 
 #[test]
-fn rule_7_a_stand_in_that_is_taken_has_another_in_reserve() {
+fn rule_7_a_fallback_name_that_is_taken_has_another_in_reserve() {
     isolated(|| {
         let scene = Scene::new("reserve");
         let mac = scene.add(&json!({}))["interfaces"][0]["mac"].clone();
         let id = "net/hwreserve".parse().expect("an id");
-        let first = stand_in(&id).expect("a name");
+        let first = fallback_name(&id).expect("a name");
         bridge("hwreserve");
         bridge("other");
         altname("other", first.as_str());
         scene.call("DEL", &json!({})).run().silence();
         let name = named(&mac);
-        assert!(is_stand_in(&id, &name) && name != first.as_str(), "{name}");
+        assert!(is_fallback_name(&id, &name) && name != first.as_str(), "{name}");
         assert!(scene.plugin.state_files().is_empty());
     });
 }

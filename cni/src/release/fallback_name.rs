@@ -5,13 +5,13 @@
 
 use hardwire_pci::{DeviceId, IfName};
 
-/// How many names a device has in reserve, should even a stand-in be taken.
+/// How many names a device has in reserve, should even one be taken.
 const RESERVE: u32 = 8;
 /// Of the id itself, so that a person recognises the device.
 const TAIL: usize = 6;
 
 /// Names that no other device gets, in the order in which they are tried: made of the whole id, within 15 bytes.
-pub(super) fn stand_ins(id: &DeviceId) -> impl Iterator<Item = IfName> {
+pub(super) fn fallback_names(id: &DeviceId) -> impl Iterator<Item = IfName> {
     let id = id.to_string();
     (0..RESERVE).filter_map(move |turn| {
         let text: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -24,13 +24,13 @@ pub(super) fn stand_ins(id: &DeviceId) -> impl Iterator<Item = IfName> {
 }
 
 /// The first of the names that a device gets when its own is taken.
-pub fn stand_in(id: &DeviceId) -> Option<IfName> {
-    stand_ins(id).next()
+pub fn fallback_name(id: &DeviceId) -> Option<IfName> {
+    fallback_names(id).next()
 }
 
 /// Whether an interface has its name only because another one of the host had the device's.
-pub fn is_stand_in(id: &DeviceId, name: &str) -> bool {
-    stand_ins(id).any(|stand_in| stand_in.as_str() == name)
+pub fn is_fallback_name(id: &DeviceId, name: &str) -> bool {
+    fallback_names(id).any(|fallback_name| fallback_name.as_str() == name)
 }
 
 /// FNV-1a, 32 bits: the same in each release, which the standard library's hashes do not promise.
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_6_two_devices_share_no_stand_in() {
+    fn rule_6_two_devices_share_no_fallback_name() {
         let ids = [
             "net/veth_0",
             "net/veth0",
@@ -73,12 +73,12 @@ mod tests {
             "mlx5_core.sf.4",
         ];
         let ids = ids.map(|id| id.parse::<DeviceId>().unwrap());
-        let names: Vec<IfName> = ids.iter().flat_map(stand_ins).collect();
+        let names: Vec<IfName> = ids.iter().flat_map(fallback_names).collect();
         let distinct: HashSet<&str> = names.iter().map(IfName::as_str).collect();
         assert_eq!(distinct.len(), ids.len() * RESERVE as usize);
         for (id, name) in ids.iter().zip(names.chunks(RESERVE as usize)) {
-            assert!(name.iter().all(|name| is_stand_in(id, name.as_str())));
-            assert!(!is_stand_in(&"net/other".parse().unwrap(), name[0].as_str()));
+            assert!(name.iter().all(|name| is_fallback_name(id, name.as_str())));
+            assert!(!is_fallback_name(&"net/other".parse().unwrap(), name[0].as_str()));
         }
     }
 }
