@@ -3,10 +3,10 @@
 //! A driver answers for what it has; the rest is unknown and left alone. Contract: `include/uapi/linux/ethtool.h`,
 //! net/ethtool/ioctl.c. Each question takes RTNL for a moment, so they are asked where no move of another is waited for.
 //!
-//! - [`ioctl`]: the call;
+//! - `ioctl`: the call;
 //! - here: what is known of an interface, and reading it;
 //! - [`restore`]: putting it back;
-//! - [`steering`]: rules for flows, the table and the key that spread the rest (RSS).
+//! - `steering`: rules for flows, the table and the key that spread the rest (RSS).
 
 mod ioctl;
 mod restore;
