@@ -139,7 +139,8 @@ fn calls_that_fail_send_one_report_with_their_code() {
         // Before a device is found, and before the configuration is understood.
         reported(&scene.call("ADD", &json!({"device": "hwnosuch"})).run(), "ADD");
 
-        scene.call("ADD", &json!({})).run().success();
+        ipam.gives_an_address();
+        scene.call("ADD", &extra).run().success();
         assert_eq!(received(&socket).len(), 1);
         ipam.fails("DEL", &json!({"cniVersion": "1.0.0", "code": 445, "msg": "no release"}));
         let report = reported(&scene.call("DEL", &extra).run(), "DEL");
