@@ -31,8 +31,8 @@ pub const GROUPS: [(&str, &[Figure]); 6] = [
     (
         "One at a time (veth, no IPAM)",
         &[
-            figure("add_over_floor", Most(1.25), "ADD : floor"),
-            figure("del_over_floor", Most(1.25), "DEL : floor"),
+            figure("add_over_floor", Most(1.1), "ADD : floor"),
+            figure("del_over_floor", Most(1.1), "DEL : floor"),
             figure("host_device_add_over_ours", Least(3.0), "host-device's ADD : ours"),
             figure("host_device_del_over_ours", Least(2.5), "host-device's DEL : ours"),
             figure(

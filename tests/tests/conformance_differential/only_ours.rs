@@ -69,17 +69,6 @@ fn only_ours_puts_back_what_an_attachment_changes() {
 }
 
 #[test]
-fn a_device_that_the_reference_attached_is_returned_by_ours() {
-    let scene = Scene::new("dmove");
-    for reference in references() {
-        scene.unchanged_by(|| {
-            scene.call("ADD", &json!({})).by(&reference).run().success();
-            scene.del(&json!({}));
-        });
-    }
-}
-
-#[test]
 fn of_two_selectors_the_reference_takes_the_first_and_ours_neither() {
     let scene = Scene::new("dsel");
     let other = Veth::new("hwdselo");
