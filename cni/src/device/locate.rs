@@ -144,9 +144,18 @@ fn find_by_mac(mac: MacAddr, socket: &mut Socket) -> Result<Link, CniError> {
         .into_iter()
         .filter(|link| link.mac() == Some(mac))
         .collect::<Vec<_>>();
-    with_it.sort_by_key(|link| (link.lower.is_some(), link.kind.is_some(), link.index));
+    let rank = |link: &Link| (link.lower.is_some(), link.kind.is_some());
+    with_it.sort_by_key(|link| (rank(link), link.index));
+    let mut found = with_it.into_iter();
     let none = || CniError::config(format!("hwaddr: no interface with the MAC address {mac} on this host"));
-    with_it.into_iter().next().ok_or_else(none)
+    let first = found.next().ok_or_else(none)?;
+    match found.next().filter(|second| rank(second) == rank(&first)) {
+        None => Ok(first),
+        Some(second) => Err(CniError::config(format!(
+            "hwaddr: {} and {} have the MAC address {mac}: give device or deviceID",
+            first.name, second.name
+        ))),
+    }
 }
 
 fn by_id(field: &str, id: &DeviceId, context: &Context, socket: &mut Socket) -> Result<Found, CniError> {

@@ -131,9 +131,11 @@ fn failure(said: &Said) -> CniError {
     let code = fields
         .get("code")
         .and_then(Value::as_u64)
-        .and_then(|code| u32::try_from(code).ok());
+        .and_then(|code| u32::try_from(code).ok())
+        .filter(|code| *code != 0);
     CniError {
-        code: code.unwrap_or_default(),
+        // 0 would be no error.
+        code: code.unwrap_or(code::INTERNAL),
         msg: text("msg"),
         details: text("details"),
     }

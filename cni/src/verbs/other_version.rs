@@ -1,11 +1,12 @@
-//! Records of another version of this program: what they are about is not known here, so nothing is taken for free.
+//! Records that are torn, or of another version of this program: what they are about is not known here, so nothing is taken for free.
 
 use std::path::Path;
 
-use hardwire_pci::netlink::Socket;
+use hardwire_pci::netlink::{Link, Socket};
 use hardwire_pci::{DeviceId, ReadError, read_attachable};
 
 use crate::Context;
+use crate::device::is_link_of;
 use crate::journal::Unreadable;
 use crate::netns::{self, Netns};
 use crate::protocol::{CniError, Environment, code};
@@ -21,8 +22,8 @@ pub(super) fn refuse_unknown(
         tracing::warn!("{record}");
         let is_ours = match record.is_of(environment.container_id()?, environment.ifname()?) {
             Some(is_ours) => is_ours,
-            // Torn by a hand: it tells nothing. Of another layout: the pod tells whether there is something to release.
-            None => record.other_version.is_some() && has_interface(environment)?,
+            // Torn by a hand, or of a strange layout: the pod tells whether there is something to release.
+            None => may_be_interface_of(environment, record)?,
         };
         if !is_ours {
             continue;
@@ -71,8 +72,8 @@ fn device(record: &Unreadable) -> Option<DeviceId> {
     record.salvaged.device.clone().or_else(of_its_name)
 }
 
-/// Whether the pod has an interface of the attachment's name.
-fn has_interface(environment: &Environment) -> Result<bool, CniError> {
+/// Whether the pod has an interface of the attachment's name that may be the device of a record.
+fn may_be_interface_of(environment: &Environment, record: &Unreadable) -> Result<bool, CniError> {
     let Some(path) = environment.netns.as_deref().filter(|path| Path::new(path).exists()) else {
         return Ok(false);
     };
@@ -80,5 +81,7 @@ fn has_interface(environment: &Environment) -> Result<bool, CniError> {
         return Ok(false);
     };
     let link = pod.socket.link_by_name(environment.ifname()?.as_str());
-    Ok(link.map_err(|error| CniError::new(code::INTERNAL, error))?.is_some())
+    let link = link.map_err(|error| CniError::new(code::INTERNAL, error))?;
+    let is_another = |link: &Link| device(record).is_some_and(|id| is_link_of(link, &id) == Some(false));
+    Ok(link.is_some_and(|link| !is_another(&link)))
 }

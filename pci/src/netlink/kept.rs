@@ -47,6 +47,7 @@ const OF_THE_NEXTHOP: [u16; 7] = [
     RTA_ENCAP,
 ];
 const RTN_UNICAST: u8 = 1;
+const RTPROT_KERNEL: u8 = 2;
 /// `RTNH_F_ONLINK`: the one flag that a user sets; the others say how things are.
 const ONLINK: u8 = 4;
 /// `struct rtnexthop`.
@@ -328,7 +329,9 @@ fn nexthop(message: &[u8], kind: KeptKind) -> Result<Kept, NetlinkError> {
 fn route(message: &[u8], index: u32, family: u8) -> Result<Option<Kept>, NetlinkError> {
     let header = message.get(..ROUTE_HEADER);
     let header = header.ok_or_else(|| NetlinkError::Malformed("route header is cut short".to_owned()))?;
-    if header[0] != family || header[7] != RTN_UNICAST {
+    // What the kernel made for an address comes with the address.
+    let is_the_kernels = header[7] != RTN_UNICAST && header[5] == RTPROT_KERNEL;
+    if header[0] != family || is_the_kernels {
         return Ok(None);
     }
     let mut kept = header.to_vec();

@@ -267,3 +267,28 @@ fn an_ipam_plugin_that_is_missing_or_fails_leaves_no_trace() {
     assert!(plugin.state_files().is_empty());
     assert_eq!(fs::read_to_string(&log).expect("the calls"), "ADD\nDEL\n");
 }
+
+#[test]
+fn a_mac_that_two_interfaces_have_names_neither() {
+    let (nic, other) = (Nic::new("hwmac0"), Nic::new("hwmac1"));
+    let (pod, plugin) = (Pod::new("twice"), Plugin::new());
+    let mac = host_link("hwmac0")["address"].as_str().expect("a MAC").to_owned();
+    run(&["ip", "link", "set", "hwmac1", "address", &mac]);
+    let conf = json!({"cniVersion": "1.0.0", "name": "net-a", "type": "hardwire", "hwaddr": mac});
+    refused(&plugin, &pod, &conf, 7, &["hwaddr", "hwmac0", "hwmac1"]);
+    drop((nic, other));
+}
+
+#[test]
+fn an_error_of_ipam_without_a_code_is_an_error_all_the_same() {
+    let (nic, pod, mut plugin) = (Nic::new("hwcode"), Pod::new("code"), Plugin::new());
+    let ipam = plugin.fake_ipam("codeless");
+    for error in [
+        json!({"code": "x", "msg": "no"}),
+        json!({"code": 0, "msg": "no"}),
+        json!({"msg": "no"}),
+    ] {
+        ipam.fails("ADD", &error);
+        refused(&plugin, &pod, &nic.conf(&json!({"ipam": ipam.conf()})), 999, &["no"]);
+    }
+}
