@@ -154,7 +154,11 @@ fn an_rdma_device_is_given_as_its_character_devices() {
     let _rxe = Rxe::new(&igb.name);
     let vf = SysfsTree::vf(0);
     fs::create_dir_all(tree.device(&vf).join("infiniband/rxe0")).unwrap();
-    symlink("/sys/class", tree.root().join("class")).unwrap();
+    // The tree has interfaces of its own.
+    let classes = fs::read_dir("/sys/class").unwrap().map(|class| class.unwrap());
+    for class in classes.filter(|class| class.file_name() != "net") {
+        symlink(class.path(), tree.root().join("class").join(class.file_name())).unwrap();
+    }
     let answer = allocate(&site, tree.root(), &json!({"isRdma": true}), &[&vf], &[]);
     let paths = paths(&answer);
     let [rdma_cm, umad, uverbs] = paths[..] else {
