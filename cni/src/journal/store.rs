@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use hardwire_pci::{DeviceId, IfName};
+use serde::de::IgnoredAny;
 
 use super::lock::{CHANGE_BOUND, DeviceLock, IPAM_BOUND, LockError};
 use super::record::{Ending, Record};
@@ -214,7 +215,8 @@ impl Journal {
         let begins = format!("{{\"version\":{},", Record::VERSION);
         let concerns = |bytes: &[u8]| {
             let text = std::str::from_utf8(bytes).unwrap_or_default();
-            !text.starts_with(&begins) || text.contains(id)
+            let is_whole = || serde_json::from_str::<IgnoredAny>(text).is_ok();
+            !text.starts_with(&begins) || text.contains(id) || !is_whole()
         };
         let (mut records, unreadable) = self.those(concerns)?;
         records.retain(|record| record.owner.is(container_id, ifname));
