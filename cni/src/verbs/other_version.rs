@@ -1,4 +1,4 @@
-//! Records that are torn, or of another version of this program: what they are about is not known here, so nothing is taken for free.
+//! Records of another version of this program: what they are about is not known here, so nothing is taken for free.
 
 use std::path::Path;
 
@@ -22,8 +22,8 @@ pub(super) fn refuse_unknown(
         tracing::warn!("{record}");
         let is_ours = match record.is_of(environment.container_id()?, environment.ifname()?) {
             Some(is_ours) => is_ours,
-            // Torn by a hand, or of a strange layout: the pod tells whether there is something to release.
-            None => may_be_interface_of(environment, record)?,
+            // Torn by a hand: it tells nothing. Of another layout: the pod tells whether there is something to release.
+            None => record.other_version.is_some() && may_be_interface_of(environment, record)?,
         };
         if !is_ours {
             continue;
