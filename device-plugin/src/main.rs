@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use hardwire_device_plugin::args::{Cli, Command, InstallArgs, RunArgs};
-use hardwire_device_plugin::install::{Installed, install};
-use hardwire_device_plugin::{check, control, daemon, devices_table, logging, upstream_flags};
+use hardwire_device_plugin::ask::control;
+use hardwire_device_plugin::commands::args::{Cli, Command, InstallArgs, RunArgs};
+use hardwire_device_plugin::commands::install_cni::{Installed, install};
+use hardwire_device_plugin::commands::{check, devices, run as daemon, upstream_flags};
+use hardwire_device_plugin::telemetry::logging;
 use tracing::{error, info};
 
 /// For what the daemon's own drain did not end.
@@ -37,7 +39,7 @@ fn command(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run(args),
         Command::Adopt(args) => adopt(&args.device),
-        Command::Devices(args) => Ok(devices_table::print(args, &mut io::stdout().lock())?),
+        Command::Devices(args) => Ok(devices::print(args, &mut io::stdout().lock())?),
         Command::Check(args) => Ok(check::check(args, &mut io::stdout().lock())?),
         Command::InstallCni(args) => install_cni(args),
     }

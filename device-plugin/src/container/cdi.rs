@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::node::{Node, PERMISSIONS};
 use super::{Document, Publisher};
 use crate::config::{DeviceType, ResourceName};
-use crate::offer::Offered;
+use crate::pools::offer::Offered;
 
 const VERSION: &str = "0.5.0";
 /// Every class there is.

@@ -6,10 +6,10 @@ use hardwire_proto::deviceplugin as api;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::allocate::allocate;
 use crate::config::Needs;
 use crate::container::tests_tree::{Tree, pool, vf};
-use crate::offer::Offer;
+use crate::kubelet::allocate::allocate;
+use crate::pools::offer::Offer;
 
 const A: &str = "0000:3b:02.6";
 const B: &str = "0000:3b:02.7";

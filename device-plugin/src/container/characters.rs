@@ -5,7 +5,7 @@ use hardwire_pci::{Sysfs, VdpaDriver};
 
 use super::Node;
 use super::surroundings::Shared;
-use crate::offer::Member;
+use crate::pools::offer::Member;
 
 /// The control file of VFIO's groups.
 pub(super) const VFIO: &str = "/dev/vfio/vfio";

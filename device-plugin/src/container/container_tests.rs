@@ -5,9 +5,9 @@ use hardwire_pci::{Device, DeviceId, Function, VdpaDriver};
 use serde_json::{Value, json};
 
 use super::tests_tree::{PF, Tree, pool, vdpa, vf};
-use crate::allocate::allocate;
 use crate::config::{DeviceType, Needs};
-use crate::offer::Offer;
+use crate::kubelet::allocate::allocate;
+use crate::pools::offer::Offer;
 use hardwire_proto::deviceplugin as api;
 
 const VF: &str = "0000:3b:02.6";

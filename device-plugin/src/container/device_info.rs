@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::characters::VHOST_NET;
 use super::{Characters, Document};
 use crate::config::{DeviceType, Pool, ResourceName};
-use crate::offer::Member;
+use crate::pools::offer::Member;
 
 const VERSION: &str = "1.1.0";
 const SUFFIX: &str = "-device.json";

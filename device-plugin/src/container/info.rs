@@ -7,8 +7,8 @@ use hardwire_pci::{DeviceId, Function};
 use super::Characters;
 use super::characters::{RDMA_CM, TUN, VFIO, VHOST_NET};
 use crate::config::Pool;
-use crate::go_json;
-use crate::offer::Member;
+use crate::container::go_json;
+use crate::pools::offer::Member;
 
 type Sections = BTreeMap<&'static str, BTreeMap<String, String>>;
 

@@ -9,20 +9,18 @@
 //! - [`surroundings`]: where to read, and what is the same for all devices;
 //! - [`characters`], [`node`], `info`: the files of one device, as nodes and as the sections of the variable;
 //! - [`cdi`], [`device_info`]: the two documents; [`document`]: a file with a content;
-//! - [`publisher`]: documents come with an offer and go with the pool;
-//! - [`args`]: the flags.
+//! - [`publisher`]: documents come with an offer and go with the pool.
 
-pub mod args;
 pub mod cdi;
 pub mod characters;
 pub mod device_info;
 pub mod document;
+pub(crate) mod go_json;
 mod info;
 pub mod node;
 pub mod publisher;
 pub mod surroundings;
 
-pub use args::ContainerArgs;
 pub use cdi::CdiPool;
 pub use characters::Characters;
 pub use document::Document;

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{Document, cdi, device_info, document};
 use crate::config::ResourceName;
-use crate::offer::Offer;
+use crate::pools::offer::Offer;
 
 /// Where documents go.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Publisher, Surroundings};
 use crate::config::{Config, Defaults, Needs, Pool};
-use crate::offer::{Member, Offer};
+use crate::pools::offer::{Member, Offer};
 
 /// PCI function that the tests' VFs belong to.
 pub(crate) const PF: &str = "0000:3b:00.0";

@@ -4,10 +4,16 @@
 //! An event says where to look, never what is there: whoever hears of it reads. Lost events (an overrun of a socket or of the
 //! channel) are one event of their own, [`Event::Overrun`], and mean: look everywhere. Both sockets belong to the network
 //! namespace of the daemon, which is the host's.
+//!
+//! Files happen too: [`directory`] tells that something in a directory changed, [`socket`] whether a socket's file is still
+//! ours. [`debounce`] tells when to look after a burst of events.
 
+pub mod debounce;
+pub mod directory;
 mod kernel;
 mod links;
 mod place;
+pub mod socket;
 
 use std::io;
 use std::sync::Arc;

@@ -9,6 +9,7 @@
 pub mod admin_mac;
 pub mod difference;
 pub mod flap;
+pub mod idle;
 pub mod inspect;
 
 use std::fmt;

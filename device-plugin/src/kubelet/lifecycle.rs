@@ -20,12 +20,12 @@ use tracing::{debug, info, warn};
 
 use super::registration::{Backoff, register};
 use super::serving::Serving;
-use super::socket::{BindError, FileId, bind};
-use crate::allocations::Allocations;
 use crate::config::ResourceName;
-use crate::directory::Directory;
-use crate::metrics::Metrics;
-use crate::offer::Offer;
+use crate::events::directory::Directory;
+use crate::events::socket::{BindError, FileId, bind};
+use crate::ledger::allocations::Allocations;
+use crate::pools::offer::Offer;
+use crate::telemetry::metrics::Metrics;
 
 /// After Register, and after the end of a stream: how long the kubelet may take to open one.
 const STREAM_BOUND: Duration = Duration::from_secs(3);

@@ -5,13 +5,14 @@
 //! socket of the directory and never reconnects; whoever wants to stay registered has to notice both. The plugin-watcher
 //! directory is no alternative: the kubelet's dialler there sends an `:authority` that Rust's HTTP stack refuses.
 //!
-//! - [`socket`]: takes a socket's place in it, and knows whether it is still there;
 //! - [`service`], [`serving`]: the gRPC service of one pool, and the server that runs it;
+//! - [`allocate`], [`preferred`]: its two answers that take thinking;
 //! - [`registration`]: the call to the kubelet, and how long to wait between failed ones;
 //! - [`lifecycle`]: when to do which.
 
+pub mod allocate;
 pub mod lifecycle;
+pub mod preferred;
 pub mod registration;
 pub mod service;
 pub mod serving;
-pub mod socket;

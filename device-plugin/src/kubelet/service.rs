@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tracing::{debug, info, warn};
 
-use crate::allocate::{AllocateError, allocate};
-use crate::allocations::Allocations;
 use crate::config::ResourceName;
-use crate::metrics::Metrics;
-use crate::offer::Offer;
-use crate::preferred::preferred;
+use crate::kubelet::allocate::{AllocateError, allocate};
+use crate::kubelet::preferred::preferred;
+use crate::ledger::allocations::Allocations;
+use crate::pools::offer::Offer;
+use crate::telemetry::metrics::Metrics;
 
 /// What a pool answers.
 #[derive(Debug)]

@@ -13,11 +13,11 @@ use tonic::transport::Server;
 use tracing::warn;
 
 use super::service::Service;
-use super::socket::SocketFile;
-use crate::allocations::Allocations;
 use crate::config::ResourceName;
-use crate::metrics::Metrics;
-use crate::offer::Offer;
+use crate::events::socket::SocketFile;
+use crate::ledger::allocations::Allocations;
+use crate::pools::offer::Offer;
+use crate::telemetry::metrics::Metrics;
 
 /// How long streams and calls may take to end. Streams are told to; calls are answered from memory.
 const STOP_BOUND: Duration = Duration::from_secs(2);

@@ -13,10 +13,10 @@ use tracing::{debug, error, warn};
 use super::Manager;
 use super::facts::has_kernel_driver;
 use crate::config::OnChange;
-use crate::given_away;
 use crate::health::Usage;
 use crate::health::inspect::{Inspected, Subject, Task, inspect};
-use crate::podresources::{Held, PodResourcesError};
+use crate::ledger::given_away;
+use crate::ledger::podresources::{Held, PodResourcesError};
 use crate::pools::{Hardware, assign, find_uppers, stood_on};
 
 /// What came of a job.

@@ -7,14 +7,12 @@
 //! - `listing`: which device is in which list, and for how long;
 //! - `facts`: what is known of a listed device, and the verdict;
 //! - `findings`: what is left for the plugin;
-//! - `idle`: what is known of idle states;
 //! - `jobs`: what is done elsewhere;
 //! - `view`: what others are told;
 //! - `setup`: the beginning, and another configuration.
 
 mod facts;
 mod findings;
-mod idle;
 mod jobs;
 mod listing;
 mod running;
@@ -34,20 +32,20 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::allocations::Allocations;
+use crate::ask::control::Adopt;
 use crate::config::Defaults;
 use crate::container::Surroundings;
-use crate::control::Adopt;
-use crate::debounce::Debounce;
-use crate::directory::Directory;
+use crate::events::debounce::Debounce;
+use crate::events::directory::Directory;
 use crate::events::{Change, Event, Events, Place};
-use crate::given_away;
-use crate::metrics::watchdog::Pulse;
-use crate::metrics::{Metrics, Source};
-use crate::podresources::{Held, PodResources};
+use crate::health::idle::Idle;
+use crate::ledger::allocations::Allocations;
+use crate::ledger::given_away;
+use crate::ledger::podresources::{Held, PodResources};
+use crate::ledger::repair::Attachments;
 use crate::pools::{Assignment, Hardware, Stale};
-use crate::repair::Attachments;
-use idle::Idle;
+use crate::telemetry::metrics::watchdog::Pulse;
+use crate::telemetry::metrics::{Metrics, Source};
 use jobs::Done;
 use running::Running;
 

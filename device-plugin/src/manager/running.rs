@@ -9,15 +9,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::listing::Entries;
-use crate::allocations::Allocations;
 use crate::config::{Pool, ResourceName};
 use crate::container::{Publisher, Surroundings};
-use crate::directory::Directory;
+use crate::events::directory::Directory;
+use crate::events::socket::BindError;
 use crate::kubelet::lifecycle::Plugin;
-use crate::kubelet::socket::BindError;
-use crate::metrics::Metrics;
-use crate::offer::{Member, Offer};
+use crate::ledger::allocations::Allocations;
 use crate::pools::Hardware;
+use crate::pools::offer::{Member, Offer};
+use crate::telemetry::metrics::Metrics;
 
 /// A pool and its server.
 #[derive(Debug)]

@@ -18,22 +18,22 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::facts::has_kernel_driver;
-use super::idle::Idle;
 use super::running::Running;
 use super::{Manager, findings, jobs, view};
+use crate::ask::control::Adopt;
+use crate::ask::view::View;
 use crate::config::{Config, ConfigError, Defaults};
 use crate::container::Surroundings;
-use crate::control::Adopt;
-use crate::debounce::Debounce;
-use crate::directory::Directory;
 use crate::events::Events;
-use crate::kubelet::socket::BindError;
-use crate::metrics::watchdog::Pulse;
-use crate::metrics::{Metrics, Source};
-use crate::podresources::PodResources;
+use crate::events::debounce::Debounce;
+use crate::events::directory::Directory;
+use crate::events::socket::BindError;
+use crate::health::idle::Idle;
+use crate::ledger::podresources::PodResources;
+use crate::ledger::repair::Attachments;
 use crate::pools::{Assignment, Hardware, Place, Stale, find_uppers};
-use crate::repair::Attachments;
-use crate::view::View;
+use crate::telemetry::metrics::watchdog::Pulse;
+use crate::telemetry::metrics::{Metrics, Source};
 
 /// What a manager is made of.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use tracing::warn;
 
 use super::running::Running;
-use crate::view::{Seen, View};
+use crate::ask::view::{Seen, View};
 
 /// The view as it was written last.
 #[derive(Debug, Default)]

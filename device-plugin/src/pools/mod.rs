@@ -1,12 +1,13 @@
 //! Which devices are there, and which pool each belongs to, or why it belongs to none.
 //!
 //! [`Hardware`] is what was read, once; [`assign`] is a pure function of it and of the configuration, so that both commands,
-//! and later every change of either, give the same answer.
+//! and later every change of either, give the same answer. [`offer`] is what a pool shows to the kubelet.
 
 mod assign;
 mod ddp;
 mod details;
 mod hardware;
+pub mod offer;
 mod reason;
 mod uppers;
 

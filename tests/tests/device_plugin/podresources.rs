@@ -1,6 +1,6 @@
 //! Which pod holds which device: the kubelet's answer, as the daemon reads it.
 
-use hardwire_device_plugin::podresources::{Held, Holder, PodResources, PodResourcesError};
+use hardwire_device_plugin::ledger::podresources::{Held, Holder, PodResources, PodResourcesError};
 use hardwire_proto::podresources as api;
 use hardwire_proto::podresources::pod_resources_lister_server::{PodResourcesLister, PodResourcesListerServer};
 use hardwire_tests::kubelet::End;

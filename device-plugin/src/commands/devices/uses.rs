@@ -11,8 +11,8 @@ use hardwire_cni::journal::{Journal, Record};
 use hardwire_pci::DeviceId;
 use tracing::{info, warn};
 
-use crate::podresources::{Held, PodResources};
-use crate::view::View;
+use crate::ask::view::View;
+use crate::ledger::podresources::{Held, PodResources};
 
 /// What is known.
 #[derive(Debug, Default)]

@@ -15,15 +15,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::args::RunArgs;
-use crate::control;
-use crate::leases;
+use crate::ask::control;
+use crate::commands::args::RunArgs;
+use crate::ledger::leases;
+use crate::ledger::repair;
 use crate::manager::{Manager, Setup, StartError};
-use crate::metrics::Metrics;
-use crate::metrics::http::{Endpoints, MetricsBind, MetricsBindError};
-use crate::metrics::watchdog::watchdog;
-use crate::repair;
-use crate::reports::Reports;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::http::{Endpoints, MetricsBind, MetricsBindError};
+use crate::telemetry::metrics::watchdog::watchdog;
+use crate::telemetry::reports::Reports;
 
 /// Sockets are closed well before a pod's shortest sensible grace period.
 const DRAIN_BOUND: Duration = Duration::from_secs(4);

@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::CommandFactory;
 
-use crate::args::Cli;
+use crate::commands::args::Cli;
 
 /// The subcommand of a call without one.
 const DEFAULT: &str = "run";

@@ -6,7 +6,7 @@ mod uses;
 
 use std::io::{self, Write};
 
-use crate::args::DevicesArgs;
+use crate::commands::args::DevicesArgs;
 use crate::config::{Config, ConfigError};
 use crate::pools::{Hardware, assign, find_uppers, stood_on};
 
@@ -57,5 +57,5 @@ pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesErro
 }
 
 #[cfg(test)]
-#[path = "devices_table/devices_table_tests.rs"]
+#[path = "devices_tests.rs"]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::args::CheckArgs;
+use crate::commands::args::CheckArgs;
 use crate::config::{Config, ConfigError, Pool};
 
 /// Why a configuration does not pass.

@@ -1,7 +1,7 @@
 //! What the daemon knows and nobody else can find out, for `hardwired devices`: a file in the state directory.
 //!
 //! Written whole and renamed into place whenever it changes. It counts as long as a daemon lives, which the socket of
-//! [`crate::reports`] tells: what a dead one thought of a device is not shown.
+//! [`crate::telemetry::reports`] tells: what a dead one thought of a device is not shown.
 
 use std::collections::BTreeMap;
 use std::fs;

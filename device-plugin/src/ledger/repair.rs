@@ -23,8 +23,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::directory::Directory;
-use crate::metrics::Metrics;
+use crate::events::directory::Directory;
+use crate::telemetry::metrics::Metrics;
 
 /// Between looks for what sends no event.
 const SLOW: Duration = Duration::from_secs(60);

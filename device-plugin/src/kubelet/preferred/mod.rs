@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use hardwire_proto::deviceplugin as api;
 
 use crate::config::Placement;
-use crate::offer::Offer;
+use crate::pools::offer::Offer;
 
 use chosen::Candidate;
 

@@ -10,7 +10,7 @@ use hardwire_cni::journal::{Ending, Journal, Record};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use crate::podresources::Held;
+use crate::ledger::podresources::Held;
 
 /// Notes it of devices that the kubelet allocates at this moment.
 pub fn allocated(context: &Context, ids: Vec<String>) {

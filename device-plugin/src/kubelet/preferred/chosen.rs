@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::Placement;
-use crate::offer::Offer;
+use crate::pools::offer::Offer;
 
 /// A device that may be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::offer::Offered;
+use crate::pools::offer::Offered;
 
 /// Devices as `PF:NODE:COUNT`, called `PF.N`.
 fn offer(placement: Placement, shape: &str) -> Offer {

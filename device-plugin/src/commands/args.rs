@@ -1,14 +1,14 @@
-//! The command line. That of sriov-network-device-plugin is made one of ours by [`crate::upstream_flags`].
+//! The command line. That of sriov-network-device-plugin is made one of ours by [`crate::commands::upstream_flags`].
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use hardwire_pci::Sysfs;
 
+use crate::commands::container_args::ContainerArgs;
 use crate::config::Defaults;
-use crate::container::ContainerArgs;
-use crate::logging::LogFormat;
-use crate::metrics::http::MetricsBind;
+use crate::telemetry::logging::LogFormat;
+use crate::telemetry::metrics::http::MetricsBind;
 
 /// Where sriov-network-device-plugin has it.
 const CONFIG: &str = "/etc/pcidp/config.json";

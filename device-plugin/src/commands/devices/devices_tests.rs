@@ -92,7 +92,7 @@ fn an_unhealthy_device_has_its_reason_beside_its_pool() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     let pools = Config::read(file.path(), &defaults).unwrap().pools;
-    let seen = crate::view::Seen {
+    let seen = crate::ask::view::Seen {
         healthy: false,
         reason: Some("the PF has no carrier".to_owned()),
         pool: "a.com/b".to_owned(),

@@ -16,8 +16,8 @@ use tokio::net::UnixDatagram;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::kubelet::socket::SocketFile;
-use crate::metrics::Metrics;
+use crate::events::socket::SocketFile;
+use crate::telemetry::metrics::Metrics;
 
 /// A report is a few hundred bytes: names are bounded, and there are seven phases.
 const LARGEST: usize = 8 << 10;

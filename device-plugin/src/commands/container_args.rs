@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use hardwire_pci::Sysfs;
 
-use super::{Publisher, Surroundings};
+use crate::container::{Publisher, Surroundings};
 
 /// What containers get, and where others look for it.
 #[derive(Debug, Clone, Args)]

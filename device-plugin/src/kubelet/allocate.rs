@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use hardwire_proto::deviceplugin as api;
 use tracing::{error, warn};
 
+use crate::container::go_json;
 use crate::container::{CdiPool, Node};
-use crate::go_json;
-use crate::offer::{Offer, Offered};
+use crate::pools::offer::{Offer, Offered};
 
 /// A request that cannot be answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

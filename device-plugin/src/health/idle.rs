@@ -18,23 +18,23 @@ const SETTLED: Duration = Duration::from_secs(2);
 const AFTERMATH: Duration = Duration::from_millis(50);
 
 /// Whom an adoption is told to.
-pub(super) type Reply = oneshot::Sender<Result<String, String>>;
+pub type Reply = oneshot::Sender<Result<String, String>>;
 
 /// What is known of the idle states of the node.
 #[derive(Debug)]
-pub(super) struct Idle {
+pub struct Idle {
     records: IdleRecords,
     /// Of all records that this process writes. What it says of a PF is in force until the PF's next event.
-    pub(super) generation: u64,
+    pub generation: u64,
     pfs: HashMap<DeviceId, Watched>,
     /// PFs that are to be looked at.
     wanted: BTreeSet<DeviceId>,
     /// How VFs differ from their records.
     differences: BTreeMap<DeviceId, String>,
     /// VFs that an attachment of ours had, and that were not looked at since.
-    pub(super) ended: HashSet<DeviceId>,
+    pub ended: HashSet<DeviceId>,
     /// VFs that a driver was bound to since their records were taken.
-    pub(super) rebound: HashSet<DeviceId>,
+    pub rebound: HashSet<DeviceId>,
     /// VFs in use whose records count no more: they need no look until they are free.
     distrusted: HashSet<DeviceId>,
     /// VFs whose state is to be adopted, and who wants to know.
@@ -59,7 +59,7 @@ struct Watched {
 
 impl Idle {
     /// With no PF's generation in force: what happened before is not known.
-    pub(super) fn new(records: IdleRecords, pfs: impl IntoIterator<Item = DeviceId>) -> Self {
+    pub fn new(records: IdleRecords, pfs: impl IntoIterator<Item = DeviceId>) -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let mut idle = Self {
             records,
@@ -81,7 +81,7 @@ impl Idle {
     }
 
     /// An event of a PF or of one of its VFs: from now on no record of its VFs counts, until they were looked at again.
-    pub(super) fn happened(&mut self, pf: &DeviceId, now: Instant) {
+    pub fn happened(&mut self, pf: &DeviceId, now: Instant) {
         let watched = self.pfs.entry(pf.clone()).or_insert(Watched {
             events: 0,
             last: now,
@@ -103,7 +103,7 @@ impl Idle {
     }
 
     /// The same of an event that only a VF's own interface had.
-    pub(super) fn happened_to_vf(&mut self, pf: &DeviceId, now: Instant) {
+    pub fn happened_to_vf(&mut self, pf: &DeviceId, now: Instant) {
         let only_vfs = self.pfs.get(pf).is_some_and(|watched| watched.only_vfs);
         self.happened(pf, now);
         if let Some(watched) = self.pfs.get_mut(pf) {
@@ -112,19 +112,19 @@ impl Idle {
     }
 
     /// Whether its VFs' records count.
-    pub(super) fn is_in_force(&self, pf: &DeviceId) -> bool {
+    pub fn is_in_force(&self, pf: &DeviceId) -> bool {
         self.pfs.get(pf).is_some_and(|watched| watched.in_force)
     }
 
     /// Whether a call of ours changed it until a moment ago: its last events are heard when it has ended.
-    pub(super) fn was_ours(&self, pf: &DeviceId, now: Instant) -> bool {
+    pub fn was_ours(&self, pf: &DeviceId, now: Instant) -> bool {
         let ours = self.pfs.get(pf).and_then(|watched| watched.ours);
         ours.is_some_and(|ours| now < ours + AFTERMATH)
     }
 
     /// An event of a PF that a call of ours makes: it changes one VF, whose record nobody goes by meanwhile. The others' go on
     /// counting; all are looked at again. `still` tells that the call has not ended.
-    pub(super) fn happened_by_us(&mut self, pf: &DeviceId, now: Instant, still: bool) {
+    pub fn happened_by_us(&mut self, pf: &DeviceId, now: Instant, still: bool) {
         if let Some(watched) = self.pfs.get_mut(pf) {
             watched.events += 1;
             watched.last = now;
@@ -143,17 +143,17 @@ impl Idle {
     }
 
     /// A PF is to be looked at, although nothing happened to it.
-    pub(super) fn want(&mut self, pf: &DeviceId) {
+    pub fn want(&mut self, pf: &DeviceId) {
         self.wanted.insert(pf.clone());
     }
 
     /// All PFs are.
-    pub(super) fn want_all(&mut self) {
+    pub fn want_all(&mut self) {
         self.wanted.extend(self.pfs.keys().cloned());
     }
 
     /// A device is not in this machine any more, or is another one under the same id.
-    pub(super) fn forget(&mut self, id: &DeviceId) {
+    pub fn forget(&mut self, id: &DeviceId) {
         self.differences.remove(id);
         self.ended.remove(id);
         self.rebound.remove(id);
@@ -166,7 +166,7 @@ impl Idle {
     }
 
     /// Removes the records of all other devices.
-    pub(super) fn forget_all_but(&self, known: &HashSet<&DeviceId>) {
+    pub fn forget_all_but(&self, known: &HashSet<&DeviceId>) {
         for record in self.records.all() {
             if !known.contains(&record.device)
                 && let Err(error) = self.records.remove(&record.device)
@@ -177,33 +177,33 @@ impl Idle {
     }
 
     /// How a VF differs from its record.
-    pub(super) fn difference(&self, id: &DeviceId) -> Option<&str> {
+    pub fn difference(&self, id: &DeviceId) -> Option<&str> {
         self.differences.get(id).map(String::as_str)
     }
 
     /// The state of a VF is to be adopted.
-    pub(super) fn adopt(&mut self, id: DeviceId, pf: &DeviceId, reply: Reply) {
+    pub fn adopt(&mut self, id: DeviceId, pf: &DeviceId, reply: Reply) {
         self.adopting.entry(id).or_default().push(reply);
         self.wanted.insert(pf.clone());
     }
 
     /// Whether a VF in use needs no look.
-    pub(super) fn is_distrusted(&self, id: &DeviceId) -> bool {
+    pub fn is_distrusted(&self, id: &DeviceId) -> bool {
         self.distrusted.contains(id)
     }
 
     /// Whether the state of a VF is to be adopted.
-    pub(super) fn is_adopting(&self, id: &DeviceId) -> bool {
+    pub fn is_adopting(&self, id: &DeviceId) -> bool {
         self.adopting.contains_key(id)
     }
 
     /// Whether there is anything to look at now.
-    pub(super) fn is_wanted(&self) -> bool {
+    pub fn is_wanted(&self) -> bool {
         !self.wanted.is_empty()
     }
 
     /// The PFs to look at now: how many events each has had, whether it has settled, and whether only VFs of it changed.
-    pub(super) fn take_wanted(&mut self, now: Instant) -> Vec<(DeviceId, u64, bool, bool)> {
+    pub fn take_wanted(&mut self, now: Instant) -> Vec<(DeviceId, u64, bool, bool)> {
         let wanted = std::mem::take(&mut self.wanted).into_iter();
         let known = wanted.filter_map(|pf| {
             let watched = self.pfs.get(&pf)?;
@@ -213,13 +213,13 @@ impl Idle {
     }
 
     /// When the next PF settles that was not looked at since.
-    pub(super) fn settles(&self) -> Option<Instant> {
+    pub fn settles(&self) -> Option<Instant> {
         let pending = self.pfs.values().filter(|watched| !watched.is_done);
         pending.map(|watched| watched.last + SETTLED).min()
     }
 
     /// The PFs that have settled are to be looked at.
-    pub(super) fn want_settled(&mut self, now: Instant) {
+    pub fn want_settled(&mut self, now: Instant) {
         let settled = self.pfs.iter_mut();
         let settled = settled.filter(|(_, watched)| !watched.is_done && watched.last + SETTLED <= now);
         for (pf, watched) in settled {
@@ -229,7 +229,7 @@ impl Idle {
     }
 
     /// Takes note of what was found, when the PF had had `events` events. Returns the VFs that differ or did before.
-    pub(super) fn found(&mut self, inspected: Inspected, events: u64) {
+    pub fn found(&mut self, inspected: Inspected, events: u64) {
         for (id, verdict) in inspected.verdicts {
             self.judge(id, verdict);
         }
@@ -282,7 +282,7 @@ impl Idle {
     }
 
     /// Answers those whose device is not among these, which are about to be looked at.
-    pub(super) fn refuse_adoptions_but(&mut self, looked_at: &HashSet<DeviceId>) {
+    pub fn refuse_adoptions_but(&mut self, looked_at: &HashSet<DeviceId>) {
         for (_, replies) in self.adopting.extract_if(|id, _| !looked_at.contains(id)) {
             for reply in replies {
                 let text = "it is in use, or whether it is free is not known";

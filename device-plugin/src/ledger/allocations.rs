@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::podresources::Held;
+use crate::ledger::podresources::Held;
 
 /// After so long without showing in podresources an Allocate has come to nothing: the kubelet books it at once.
 const UNCONFIRMED: Duration = Duration::from_secs(60);

@@ -1,0 +1,7 @@
+//! What others ask of the running daemon, and what it leaves for them to read.
+//!
+//! - [`control`]: a socket in the state directory, for operators;
+//! - [`view`]: a file there, with what the daemon knows of each device.
+
+pub mod control;
+pub mod view;
