@@ -4,7 +4,6 @@
 //! sriov-network-device-plugin. A device has edits or its spec is no good, so that one without nodes says in a variable
 //! which pool it is of. Two specs may describe devices of one kind, but not the same device.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -12,7 +11,6 @@ use serde::Serialize;
 use super::node::{Node, PERMISSIONS};
 use super::{Document, Publisher};
 use crate::config::{DeviceType, ResourceName};
-use crate::pools::offer::Offered;
 
 const VERSION: &str = "0.5.0";
 /// Every class there is.
@@ -65,11 +63,11 @@ struct DeviceNode {
 
 impl CdiPool {
     /// The pool's spec. `None` if its prefix is no name of a CDI vendor, which begins with a letter.
-    pub fn new(
+    pub fn new<'a>(
         publisher: &Publisher,
         resource: &ResourceName,
         device_type: DeviceType,
-        devices: &BTreeMap<String, Offered>,
+        devices: impl IntoIterator<Item = (&'a str, &'a [Node])>,
     ) -> Option<Self> {
         let prefix = resource.prefix();
         if !prefix.starts_with(|first: char| first.is_ascii_alphabetic()) {
@@ -81,14 +79,14 @@ impl CdiPool {
             DeviceType::Accelerator => "net-accel",
         };
         let kind = format!("{prefix}/{class}");
-        let device = |(id, offered): (&String, &Offered)| Device {
+        let device = |(id, nodes): (&str, &[Node])| Device {
             name: name(id),
-            container_edits: Edits::new(resource, id, &offered.nodes),
+            container_edits: Edits::new(resource, id, nodes),
         };
         let spec = Spec {
             cdi_version: VERSION,
             kind: &kind,
-            devices: devices.iter().map(device).collect(),
+            devices: devices.into_iter().map(device).collect(),
         };
         let spec = Document {
             path: path(&publisher.cdi, resource, class),

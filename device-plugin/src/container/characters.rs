@@ -3,9 +3,9 @@
 use hardwire_pci::char_devices::{RdmaFiles, Vfio, uio, vhost_vdpa};
 use hardwire_pci::{Sysfs, VdpaDriver};
 
+use super::Member;
 use super::Node;
 use super::surroundings::Shared;
-use crate::pools::offer::Member;
 
 /// The control file of VFIO's groups.
 pub(super) const VFIO: &str = "/dev/vfio/vfio";

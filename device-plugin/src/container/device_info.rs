@@ -9,10 +9,10 @@ use hardwire_cni::attach::pci_section;
 use hardwire_pci::{PciAddress, VdpaDriver};
 use serde_json::{Map, Value, json};
 
+use super::Member;
 use super::characters::VHOST_NET;
 use super::{Characters, Document};
 use crate::config::{DeviceType, Pool, ResourceName};
-use crate::pools::offer::Member;
 
 const VERSION: &str = "1.1.0";
 const SUFFIX: &str = "-device.json";

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use hardwire_pci::{DeviceId, Function};
 
 use super::Characters;
+use super::Member;
 use super::characters::{RDMA_CM, TUN, VFIO, VHOST_NET};
 use crate::config::Pool;
 use crate::container::go_json;
-use crate::pools::offer::Member;
 
 type Sections = BTreeMap<&'static str, BTreeMap<String, String>>;
 

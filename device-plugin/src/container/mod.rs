@@ -7,6 +7,7 @@
 //! and the device-info-spec 1.1.0 of the Network Plumbing Working Group.
 //!
 //! - [`surroundings`]: where to read, and what is the same for all devices;
+//! - [`member`]: the device, and what its selector wants with it;
 //! - [`characters`], [`node`], `info`: the files of one device, as nodes and as the sections of the variable;
 //! - [`cdi`], [`device_info`]: the two documents; [`document`]: a file with a content;
 //! - [`publisher`]: documents come with an offer and go with the pool.
@@ -17,6 +18,7 @@ pub mod device_info;
 pub mod document;
 pub(crate) mod go_json;
 mod info;
+pub mod member;
 pub mod node;
 pub mod publisher;
 pub mod surroundings;
@@ -24,8 +26,9 @@ pub mod surroundings;
 pub use cdi::CdiPool;
 pub use characters::Characters;
 pub use document::Document;
+pub use member::Member;
 pub use node::Node;
-pub use publisher::Publisher;
+pub use publisher::{Published, Publisher};
 pub use surroundings::Surroundings;
 
 pub(crate) use info::info;
@@ -34,5 +37,5 @@ pub(crate) use info::info;
 #[path = "container_tests.rs"]
 mod tests;
 #[cfg(test)]
-#[path = "tests_tree.rs"]
+#[path = "tree_tests.rs"]
 pub(crate) mod tests_tree;

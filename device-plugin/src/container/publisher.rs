@@ -13,7 +13,6 @@ use tracing::{info, warn};
 
 use super::{Document, cdi, device_info, document};
 use crate::config::ResourceName;
-use crate::pools::offer::Offer;
 
 /// Where documents go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +27,15 @@ pub struct Publisher {
     pub published: PathBuf,
 }
 
+/// What comes with documents.
+pub trait Published {
+    /// Every document that belongs to it.
+    fn documents(&self) -> impl Iterator<Item = &Document>;
+
+    /// Whether a CDI spec is among them.
+    fn has_cdi(&self) -> bool;
+}
+
 // === impl Publisher ===
 
 impl Publisher {
@@ -35,14 +43,14 @@ impl Publisher {
     /// hand, only what differs is looked at. Errors are logged: Allocate sees to what it needs once more.
     ///
     /// Calls for one resource must follow each other.
-    pub async fn publish(&self, resource: &ResourceName, previous: Option<&Offer>, offer: &Offer) {
+    pub async fn publish<P: Published>(&self, resource: &ResourceName, previous: Option<&P>, offer: &P) {
         let mark = self.mark(resource);
         if previous.is_none()
             && let Err(error) = fs::create_dir_all(&self.published).and_then(|()| fs::write(&mark, ""))
         {
             warn!(%resource, "{}: {error}", mark.display());
         }
-        if previous.is_none() && self.use_cdi && offer.cdi.is_none() {
+        if previous.is_none() && self.use_cdi && !offer.has_cdi() {
             warn!(%resource, "no CDI: its prefix does not begin with a letter, as the name of a CDI vendor does");
         }
         let wanted: HashSet<&Path> = offer.documents().map(|document| document.path.as_path()).collect();
@@ -53,7 +61,7 @@ impl Publisher {
         }
         let known: HashMap<&Path, &Document> = previous
             .into_iter()
-            .flat_map(Offer::documents)
+            .flat_map(Published::documents)
             .map(|document| (document.path.as_path(), document))
             .collect();
         let differs = |document: &&Document| known.get(document.path.as_path()) != Some(document);
@@ -101,12 +109,12 @@ impl Publisher {
     }
 
     /// What may be there of the resource.
-    fn found(&self, resource: &ResourceName, previous: Option<&Offer>, offer: &Offer) -> Vec<PathBuf> {
+    fn found<P: Published>(&self, resource: &ResourceName, previous: Option<&P>, offer: &P) -> Vec<PathBuf> {
         if let Some(previous) = previous {
             return previous.documents().map(|document| document.path.clone()).collect();
         }
         let mut found = self.device_infos(resource);
-        if offer.cdi.is_some() {
+        if offer.has_cdi() {
             for class in cdi::CLASSES {
                 found.push(cdi::path(&self.cdi, resource, class));
                 found.push(cdi::upstream_path(&self.cdi, resource, class));

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::config::{Needs, Pool};
 use crate::container::tests_tree::{Tree, pool, vf};
+use crate::pools::offer::Offer;
 
 const A: &str = "0000:3b:02.6";
 const B: &str = "0000:3b:02.7";

@@ -20,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
     /// It does not answer the door.
-    #[error("{path}: {}", causes(source))]
+    #[error("{path}: {}", crate::telemetry::causes(source))]
     Connect {
         /// Its socket.
         path: String,
@@ -50,18 +50,6 @@ pub async fn register(socket: &Path, resource: &ResourceName) -> Result<(), Regi
     };
     let registered = RegistrationClient::new(channel).register(request).await;
     registered.map(|_empty| ()).map_err(RegisterError::Refused)
-}
-
-/// tonic's own text is "transport error", with the reason below it.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let mut texts = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(cause) = next {
-        texts.push(cause.to_string());
-        next = cause.source();
-    }
-    texts.dedup();
-    texts.join(": ")
 }
 
 /// Pauses between attempts: longer each time, for ever.

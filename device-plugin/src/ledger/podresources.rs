@@ -23,7 +23,7 @@ const LARGEST_ANSWER: usize = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum PodResourcesError {
     /// It does not answer the door.
-    #[error("{}: {}", path.display(), crate::kubelet::registration::causes(source))]
+    #[error("{}: {}", path.display(), crate::telemetry::causes(source))]
     Connect {
         /// Its socket.
         path: PathBuf,

@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::listing::Entries;
 use crate::config::{Pool, ResourceName};
-use crate::container::{Publisher, Surroundings};
+use crate::container::{Member, Publisher, Surroundings};
 use crate::events::directory::Directory;
 use crate::events::socket::BindError;
 use crate::kubelet::lifecycle::Plugin;
 use crate::ledger::allocations::Allocations;
 use crate::pools::Hardware;
-use crate::pools::offer::{Member, Offer};
+use crate::pools::offer::Offer;
 use crate::telemetry::metrics::Metrics;
 
 /// A pool and its server.

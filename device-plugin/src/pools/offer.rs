@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use hardwire_pci::{Device, in_shares};
+use hardwire_pci::in_shares;
 use hardwire_proto::deviceplugin as api;
 
-use crate::config::{Needs, Placement, Pool};
+use crate::config::{Placement, Pool};
 use crate::container::device_info::device_info;
-use crate::container::{CdiPool, Characters, Document, Node, Surroundings, info};
+use crate::container::{CdiPool, Characters, Document, Member, Node, Published, Surroundings, info};
 
 /// A pool as the kubelet sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,19 +40,6 @@ pub struct Offered {
     pub device_info: Option<Document>,
 }
 
-/// A device of a pool, and what is known of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Member<'a> {
-    /// The device.
-    pub device: &'a Device,
-    /// Its PF, where it shows one.
-    pub pf: Option<&'a Device>,
-    /// What the selector that took it wants it to be given out with.
-    pub needs: Needs,
-    /// Whether it may be given out.
-    pub healthy: bool,
-}
-
 // === impl Offer ===
 
 impl Offer {
@@ -78,21 +65,16 @@ impl Offer {
                 .collect()
         };
         let devices: BTreeMap<String, Offered> = in_shares(&members, made).into_iter().flatten().collect();
+        let nodes = devices.iter().map(|(id, offered)| (id.as_str(), &offered.nodes[..]));
         Self {
             cdi: publisher
                 .use_cdi
-                .then(|| CdiPool::new(publisher, &pool.resource, pool.device_type, &devices))
+                .then(|| CdiPool::new(publisher, &pool.resource, pool.device_type, nodes))
                 .flatten(),
             devices,
             variables: pool.variables.clone(),
             placement: pool.placement,
         }
-    }
-
-    /// Every document that belongs to it.
-    pub fn documents(&self) -> impl Iterator<Item = &Document> {
-        let spec = self.cdi.iter().map(|cdi| &cdi.spec);
-        spec.chain(self.devices.values().filter_map(|device| device.device_info.as_ref()))
     }
 
     /// The message of `ListAndWatch`.
@@ -107,5 +89,16 @@ impl Offer {
         api::ListAndWatchResponse {
             devices: self.devices.iter().map(device).collect(),
         }
+    }
+}
+
+impl Published for Offer {
+    fn documents(&self) -> impl Iterator<Item = &Document> {
+        let spec = self.cdi.iter().map(|cdi| &cdi.spec);
+        spec.chain(self.devices.values().filter_map(|device| device.device_info.as_ref()))
+    }
+
+    fn has_cdi(&self) -> bool {
+        self.cdi.is_some()
     }
 }

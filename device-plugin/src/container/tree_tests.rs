@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Publisher, Surroundings};
 use crate::config::{Config, Defaults, Needs, Pool};
-use crate::pools::offer::{Member, Offer};
+use crate::container::Member;
+use crate::pools::offer::Offer;
 
 /// PCI function that the tests' VFs belong to.
 pub(crate) const PF: &str = "0000:3b:00.0";
