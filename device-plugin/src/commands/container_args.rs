@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use hardwire_pci::Sysfs;
 
-use crate::container::{Publisher, Surroundings};
+use crate::container::{HostPaths, Publisher};
 
 /// What containers get, and where others look for it.
 #[derive(Debug, Clone, Args)]
@@ -28,8 +28,8 @@ pub struct ContainerArgs {
 
 impl ContainerArgs {
     /// What offers are made with. `state` is our own state directory.
-    pub fn surroundings(&self, sysfs: Sysfs, state: &Path) -> Surroundings {
-        Surroundings {
+    pub fn host_paths(&self, sysfs: Sysfs, state: &Path) -> HostPaths {
+        HostPaths {
             sysfs,
             dev: self.dev_root.clone(),
             publisher: Publisher {

@@ -88,7 +88,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         context: context.clone(),
         config: args.config.clone(),
         defaults: args.node.defaults(),
-        surroundings: args.container.surroundings(args.node.sysfs(), &context.state),
+        host_paths: args.container.host_paths(args.node.sysfs(), &context.state),
         kubelet_dir: args.node.kubelet_dir.clone(),
         grace: Duration::from_secs(args.removal_grace),
         attachments: attachment_changes,

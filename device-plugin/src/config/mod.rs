@@ -3,6 +3,7 @@
 //! A pool that makes no sense is refused and the others run. The file as a whole is refused only if it cannot be read, or if it
 //! holds pools and none of them is good; an empty list is a node without pools, which is nothing wrong.
 
+mod candidate;
 mod document;
 mod object;
 mod of_pf;
@@ -14,7 +15,6 @@ mod resource_name;
 mod selector;
 mod selector_fields;
 mod speeds;
-mod subject;
 
 use std::collections::HashSet;
 use std::fs;
@@ -23,13 +23,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+pub use candidate::{Asked, Candidate, DdpProfile, Detail, Details};
 pub use document::BadDocument;
 pub use object::BadField;
 pub use policy::{DeviceType, Needs, OnCarrierLoss, OnChange, Placement};
 pub use pool::{AdditionalInfo, NodeDevice, Pool};
 pub use resource_name::{BadResourceName, ResourceName};
 pub use selector::Selector;
-pub use subject::{Asked, DdpProfile, Detail, Details, Subject};
 
 use object::Object;
 

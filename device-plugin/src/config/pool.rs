@@ -6,11 +6,11 @@ use hardwire_pci::{Device, DeviceId, Function, IfName};
 use serde_json::Value;
 
 use super::Defaults;
+use super::candidate::Asked;
 use super::object::{BadField, Item, Object};
 use super::policy::{DeviceType, OnCarrierLoss, OnChange, Placement};
 use super::resource_name::{BadResourceName, ResourceName};
 use super::selector::Selector;
-use super::subject::Asked;
 
 /// The longest path of a unix socket: `sun_path` without its NUL (unix(7)).
 const SOCKET_PATH_MAX: usize = 107;

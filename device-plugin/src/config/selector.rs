@@ -6,12 +6,12 @@
 
 use hardwire_pci::{Device, Function, LinkType, VdpaDriver};
 
+use super::candidate::{Asked, Candidate, DdpProfile, Detail};
 use super::of_pf::OfPf;
 use super::pattern::{Choice, Pattern};
 use super::policy::Needs;
 use super::ranges::Ranges;
 use super::speeds::Speeds;
-use super::subject::{Asked, DdpProfile, Detail, Subject};
 
 /// A conjunction of conditions; without any, every device matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,44 +52,47 @@ pub(super) enum Part {
 
 impl Selector {
     /// Whether a device is selected.
-    pub fn matches(&self, subject: &Subject<'_>) -> bool {
-        self.mismatch(subject).is_none()
+    pub fn matches(&self, candidate: &Candidate<'_>) -> bool {
+        self.mismatch(candidate).is_none()
     }
 
     /// The field that a device does not match, the first one if there are several.
-    pub fn mismatch(&self, subject: &Subject<'_>) -> Option<&'static str> {
-        let device = subject.device;
+    pub fn mismatch(&self, candidate: &Candidate<'_>) -> Option<&'static str> {
+        let device = candidate.device;
         let conditions: [(&str, bool); 17] = [
             ("vendors", self.vendors.takes(|id| *id == device.vendor)),
             ("devices", self.devices.takes(|id| *id == device.device)),
             (
                 "drivers",
                 self.drivers
-                    .takes_known(subject.driver(), |entry, driver| entry.matches(driver)),
+                    .takes_known(candidate.driver(), |entry, driver| entry.matches(driver)),
             ),
-            ("pciAddresses", self.has_address(subject)),
+            ("pciAddresses", self.has_address(candidate)),
             ("acpiIndexes", {
                 let index = device.acpi_index.as_ref();
                 self.acpi_indexes.takes_known(index, |entry, index| entry == *index)
             }),
-            ("pfNames", of_pf(&self.pf_names, device, || subject.pf_names())),
-            ("pfAltNames", of_pf(&self.pf_altnames, device, || subject.pf_altnames())),
-            ("pfMacs", of_pf(&self.pf_macs, device, || subject.pf_macs())),
+            ("pfNames", of_pf(&self.pf_names, device, || candidate.pf_names())),
+            (
+                "pfAltNames",
+                of_pf(&self.pf_altnames, device, || candidate.pf_altnames()),
+            ),
+            ("pfMacs", of_pf(&self.pf_macs, device, || candidate.pf_macs())),
             (
                 "rootDevices",
                 of_pf(&self.root_devices, device, || Some(vec![device.pf()?.to_string()])),
             ),
             (
                 "linkTypes",
-                self.link_types.takes_known(subject.link_type(), PartialEq::eq),
+                self.link_types.takes_known(candidate.link_type(), PartialEq::eq),
             ),
-            ("ddpProfiles", self.has_profile(subject)),
-            ("pKeys", self.has_pkey(subject)),
+            ("ddpProfiles", self.has_profile(candidate)),
+            ("pKeys", self.has_pkey(candidate)),
             (
                 self.rdma_field(),
-                self.rdma.is_none_or(|rdma| rdma == subject.has_rdma()),
+                self.rdma.is_none_or(|rdma| rdma == candidate.has_rdma()),
             ),
-            ("vdpaType", self.has_vdpa(subject)),
+            ("vdpaType", self.has_vdpa(candidate)),
             ("vfIndexes", {
                 let index = device.function_index();
                 self.vf_indexes.takes_known(index, |entry, index| entry.contain(*index))
@@ -101,7 +104,7 @@ impl Selector {
             (
                 "linkSpeeds",
                 self.link_speeds
-                    .takes_known(subject.speed(), |entry, speed| entry.contain(*speed)),
+                    .takes_known(candidate.speed(), |entry, speed| entry.contain(*speed)),
             ),
         ];
         let node = device.numa_node.map_or(-1, i64::from);
@@ -111,15 +114,15 @@ impl Selector {
     }
 
     /// Whether nothing but a driver is missing.
-    pub fn awaits_driver(&self, subject: &Subject<'_>) -> bool {
-        if subject.driver().is_some() {
+    pub fn awaits_driver(&self, candidate: &Candidate<'_>) -> bool {
+        if candidate.driver().is_some() {
             return false;
         }
         let anyhow_bound = Self {
             drivers: Choice::default(),
             ..self.clone()
         };
-        anyhow_bound.matches(subject)
+        anyhow_bound.matches(candidate)
     }
 
     /// What its devices are given out with.
@@ -149,16 +152,16 @@ impl Selector {
             .collect()
     }
 
-    fn has_address(&self, subject: &Subject<'_>) -> bool {
+    fn has_address(&self, candidate: &Candidate<'_>) -> bool {
         if self.addresses.is_empty() {
             return true;
         }
-        let id = subject.device.id.to_string();
+        let id = candidate.device.id.to_string();
         self.addresses.takes(|entry| entry.matches(&id))
     }
 
-    fn has_profile(&self, subject: &Subject<'_>) -> bool {
-        let profile = match subject.details.map(|details| &details.ddp_profile) {
+    fn has_profile(&self, candidate: &Candidate<'_>) -> bool {
+        let profile = match candidate.details.map(|details| &details.ddp_profile) {
             Some(DdpProfile::Named(profile)) => Some(profile),
             Some(DdpProfile::Unasked | DdpProfile::None) | None => None,
         };
@@ -167,15 +170,15 @@ impl Selector {
     }
 
     /// Ethernet has partition keys as well, all the same one.
-    fn has_pkey(&self, subject: &Subject<'_>) -> bool {
-        let keys = subject.details.map_or(&[][..], |details| &details.pkeys);
-        let on_infiniband = subject.link_type() == Some(LinkType::Infiniband);
+    fn has_pkey(&self, candidate: &Candidate<'_>) -> bool {
+        let keys = candidate.details.map_or(&[][..], |details| &details.pkeys);
+        let on_infiniband = candidate.link_type() == Some(LinkType::Infiniband);
         let keys = Some(keys).filter(|keys| on_infiniband && !keys.is_empty());
         self.pkeys.takes_known(keys, |entry, keys| keys.contains(entry))
     }
 
-    fn has_vdpa(&self, subject: &Subject<'_>) -> bool {
-        let mut devices = subject.device.vdpa.iter();
+    fn has_vdpa(&self, candidate: &Candidate<'_>) -> bool {
+        let mut devices = candidate.device.vdpa.iter();
         self.vdpa
             .is_none_or(|driver| devices.any(|vdpa| vdpa.driver == Some(driver)))
     }

@@ -3,9 +3,9 @@
 use hardwire_pci::{Netdev, Vdpa};
 use serde_json::{Value, json};
 
+use super::super::candidate::Details;
 use super::super::object::BadField;
 use super::super::policy::DeviceType;
-use super::super::subject::Details;
 use super::*;
 
 fn vf(vendor: &str, driver: &str, index: u32) -> Device {
@@ -59,7 +59,7 @@ fn parse(value: Value) -> Result<Selector, BadField> {
 
 fn matches(value: Value, device: &Device) -> bool {
     let pf = pf();
-    parse(value).unwrap().matches(&Subject::new(device, Some(&pf)))
+    parse(value).unwrap().matches(&Candidate::new(device, Some(&pf)))
 }
 
 #[test]
@@ -104,15 +104,15 @@ fn a_selector_by_pf_excludes_devices_that_show_none() {
         json!({"pfMacs": ["02:00:00:00:00:0a"]}),
     ] {
         let selector = parse(value).unwrap();
-        assert!(selector.matches(&Subject::new(&device, Some(&pf))));
-        assert!(!selector.matches(&Subject::new(&device, None)));
-        assert!(!selector.matches(&Subject::new(&device, Some(&silent))));
-        assert!(!selector.matches(&Subject::new(&pf, None)), "a PF has no PF");
+        assert!(selector.matches(&Candidate::new(&device, Some(&pf))));
+        assert!(!selector.matches(&Candidate::new(&device, None)));
+        assert!(!selector.matches(&Candidate::new(&device, Some(&silent))));
+        assert!(!selector.matches(&Candidate::new(&pf, None)), "a PF has no PF");
     }
     // The address of the PF is known without it.
     let selector = parse(json!({"rootDevices": ["0000:03:00.0#0-3"]})).unwrap();
-    assert!(selector.matches(&Subject::new(&device, None)));
-    assert!(!selector.matches(&Subject::new(&vf("8086", "igbvf", 4), None)));
+    assert!(selector.matches(&Candidate::new(&device, None)));
+    assert!(!selector.matches(&Candidate::new(&vf("8086", "igbvf", 4), None)));
 }
 
 #[test]
@@ -121,14 +121,14 @@ fn the_operators_spelling_is_accepted() {
     let mut warnings = Vec::new();
     let selector = Selector::parse("selectors", value, DeviceType::NetDevice, &mut warnings).unwrap();
     let (device, pf) = (vf("8086", "igbvf", 1), pf());
-    assert!(selector.matches(&Subject::new(&device, Some(&pf))));
+    assert!(selector.matches(&Candidate::new(&device, Some(&pf))));
     assert!(warnings.is_empty(), "{warnings:?}");
 }
 
 #[test]
 fn the_link_type_is_the_pfs_where_the_device_shows_none() {
     let (mut device, pf) = (vf("8086", "igbvf", 0), pf());
-    let is = |value: Value, device: &Device, pf| parse(value).unwrap().matches(&Subject::new(device, pf));
+    let is = |value: Value, device: &Device, pf| parse(value).unwrap().matches(&Candidate::new(device, pf));
     let both = json!({"linkTypes": ["infiniband", "ether"]});
     assert!(is(both.clone(), &device, Some(&pf)) && is(json!({"linkTypes": ["ether"]}), &device, Some(&pf)));
     assert!(!is(both, &device, None), "nobody tells");
@@ -154,15 +154,15 @@ fn rdma_and_its_absence_can_be_asked_for() {
         rdma: true,
         ..Details::default()
     };
-    let subject = Subject {
+    let candidate = Candidate {
         details: Some(&hidden),
-        ..Subject::new(&plain, None)
+        ..Candidate::new(&plain, None)
     };
     assert!(
-        parse(json!({"isRdma": true})).unwrap().matches(&subject),
+        parse(json!({"isRdma": true})).unwrap().matches(&candidate),
         "it is in a pod"
     );
-    assert!(!parse(json!({"notRdma": true})).unwrap().matches(&subject));
+    assert!(!parse(json!({"notRdma": true})).unwrap().matches(&candidate));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn details_match_only_where_they_are_known() {
             ..Details::default()
         },
     );
-    let known = |device| Subject {
+    let known = |device| Candidate {
         device,
         pf: Some(&pf),
         details: Some(&of_device),
@@ -226,7 +226,7 @@ fn details_match_only_where_they_are_known() {
         assert_eq!(selector.matches(&known(&infiniband)), expected, "{value}");
         let macs = value.get("pfMacs").is_some();
         assert!(
-            macs || !selector.matches(&Subject::new(&infiniband, Some(&pf))),
+            macs || !selector.matches(&Candidate::new(&infiniband, Some(&pf))),
             "{value}"
         );
     }
@@ -293,7 +293,7 @@ fn a_subfunction_is_selected_by_its_parent_and_number() {
         let mut value = fields;
         value["auxTypes"] = json!(["sf"]);
         let selector = parse_as(DeviceType::AuxNetDevice, value.clone()).unwrap();
-        assert_eq!(selector.matches(&Subject::new(&sf, Some(&pf))), expected, "{value}");
+        assert_eq!(selector.matches(&Candidate::new(&sf, Some(&pf))), expected, "{value}");
     }
 }
 
@@ -302,14 +302,14 @@ fn a_device_without_driver_matches_where_none_is_asked_for() {
     let mut device = vf("8086", "igbvf", 0);
     device.driver = None;
     let pf = pf();
-    let subject = Subject::new(&device, Some(&pf));
+    let candidate = Candidate::new(&device, Some(&pf));
     let selector = |value| parse(value).unwrap();
-    assert!(selector(json!({"pfNames": ["ens1"]})).matches(&subject));
+    assert!(selector(json!({"pfNames": ["ens1"]})).matches(&candidate));
     for drivers in [json!({"drivers": ["igbvf"]}), json!({"drivers": ["!vfio-pci"]})] {
-        assert!(!selector(drivers.clone()).matches(&subject));
-        assert!(selector(drivers).awaits_driver(&subject));
+        assert!(!selector(drivers.clone()).matches(&candidate));
+        assert!(selector(drivers).awaits_driver(&candidate));
     }
-    assert!(!selector(json!({"drivers": ["igbvf"], "vendors": ["15b3"]})).awaits_driver(&subject));
+    assert!(!selector(json!({"drivers": ["igbvf"], "vendors": ["15b3"]})).awaits_driver(&candidate));
 }
 
 #[test]

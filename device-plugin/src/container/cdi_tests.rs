@@ -1,5 +1,7 @@
 //! Specs and names, and what a runtime makes of them.
 
+use std::collections::BTreeMap;
+
 use std::collections::BTreeSet;
 
 use hardwire_proto::deviceplugin as api;

@@ -5,7 +5,7 @@ use hardwire_pci::{Sysfs, VdpaDriver};
 
 use super::Member;
 use super::Node;
-use super::surroundings::Shared;
+use super::host_paths::Shared;
 
 /// The control file of VFIO's groups.
 pub(super) const VFIO: &str = "/dev/vfio/vfio";

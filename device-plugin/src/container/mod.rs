@@ -6,7 +6,7 @@
 //! Contracts: sriov-network-device-plugin's Allocate (what its users' containers read), the Container Device Interface 0.5.0
 //! and the device-info-spec 1.1.0 of the Network Plumbing Working Group.
 //!
-//! - [`surroundings`]: where to read, and what is the same for all devices;
+//! - [`host_paths`]: where to read, and what is the same for all devices;
 //! - [`member`]: the device, and what its selector wants with it;
 //! - [`characters`], [`node`], `info`: the files of one device, as nodes and as the sections of the variable;
 //! - [`cdi`], [`device_info`]: the two documents; [`document`]: a file with a content;
@@ -17,19 +17,19 @@ pub mod characters;
 pub mod device_info;
 pub mod document;
 pub(crate) mod go_json;
+pub mod host_paths;
 mod info;
 pub mod member;
 pub mod node;
 pub mod publisher;
-pub mod surroundings;
 
 pub use cdi::CdiPool;
 pub use characters::Characters;
 pub use document::Document;
+pub use host_paths::HostPaths;
 pub use member::Member;
 pub use node::Node;
 pub use publisher::{Published, Publisher};
-pub use surroundings::Surroundings;
 
 pub(crate) use info::info;
 

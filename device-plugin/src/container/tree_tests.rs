@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use hardwire_pci::{Device, DeviceId, Function, Sysfs, Vdpa, VdpaDriver};
 use serde_json::{Value, json};
 
-use super::{Publisher, Surroundings};
+use super::{HostPaths, Publisher};
 use crate::config::{Config, Defaults, Needs, Pool};
 use crate::container::Member;
 use crate::pools::offer::Offer;
@@ -16,7 +16,7 @@ pub(crate) const PF: &str = "0000:3b:00.0";
 
 pub(crate) struct Tree {
     root: tempfile::TempDir,
-    pub(crate) surroundings: Surroundings,
+    pub(crate) host_paths: HostPaths,
 }
 
 /// The pool `intel.com/x`, with more fields.
@@ -69,16 +69,16 @@ impl Tree {
             device_info: at("devinfo"),
             published: at("state/published"),
         };
-        let surroundings = Surroundings {
+        let host_paths = HostPaths {
             sysfs: Sysfs::at(at("sys")),
             dev: at("dev"),
             publisher,
         };
-        Self { root, surroundings }
+        Self { root, host_paths }
     }
 
     pub(crate) fn publisher(&self) -> &Publisher {
-        &self.surroundings.publisher
+        &self.host_paths.publisher
     }
 
     /// A file of `sys`, `dev` or a folder of documents.
@@ -114,6 +114,6 @@ impl Tree {
             needs: *needs,
             healthy: true,
         });
-        Offer::new(pool, members, &self.surroundings)
+        Offer::new(pool, members, &self.host_paths)
     }
 }

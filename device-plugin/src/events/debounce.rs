@@ -17,7 +17,7 @@ pub struct Debounce(Option<(Instant, Instant)>);
 
 impl Debounce {
     /// Something happened.
-    pub fn heard(&mut self, now: Instant) {
+    pub fn on_event(&mut self, now: Instant) {
         let first = self.0.map_or(now, |(first, _)| first);
         self.0 = Some((first, now));
     }
@@ -48,13 +48,13 @@ mod tests {
         let mut debounce = Debounce::default();
         assert_eq!(debounce.due(), None);
         assert!(!debounce.take(at(0)));
-        debounce.heard(at(0));
+        debounce.on_event(at(0));
         assert_eq!(debounce.due(), Some(at(50)));
-        debounce.heard(at(40));
+        debounce.on_event(at(40));
         assert_eq!(debounce.due(), Some(at(90)));
         assert!(!debounce.take(at(60)));
         for ms in (60..150).step_by(10) {
-            debounce.heard(at(ms));
+            debounce.on_event(at(ms));
         }
         assert_eq!(debounce.due(), Some(at(150)), "whatever flood comes");
         assert!(debounce.take(at(150)));

@@ -7,20 +7,20 @@ use rustix::event::{PollFd, PollFlags, poll};
 use tracing::{debug, error};
 use udev::{EventType, MonitorBuilder, MonitorSocket};
 
-use super::{Change, Event, Place, Teller};
+use super::{Change, DevicePath, Event, EventSender};
 
 /// Buses and classes whose devices are ours, or hang below ours. `netdevsim` is a bus too.
 const SUBSYSTEMS: [&str; 6] = ["pci", "net", "netdevsim", "auxiliary", "vdpa", "infiniband"];
 
 /// Starts the thread, which has its socket when this returns. libudev's objects stay with one thread.
-pub(super) fn listen(teller: Teller) -> io::Result<()> {
+pub(super) fn listen(events: EventSender) -> io::Result<()> {
     let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
     let thread = thread::Builder::new().name("uevents".to_owned());
     thread.spawn(move || match open() {
         Ok(socket) => {
             // The starter waits for it.
             let _ = ready.send(Ok(()));
-            if let Err(error) = follow(&socket, &teller) {
+            if let Err(error) = follow(&socket, &events) {
                 error!("uevents are no longer heard: {error}");
             }
         }
@@ -39,7 +39,7 @@ fn open() -> io::Result<MonitorSocket> {
     builder.listen()
 }
 
-fn follow(socket: &MonitorSocket, teller: &Teller) -> io::Result<()> {
+fn follow(socket: &MonitorSocket, events: &EventSender) -> io::Result<()> {
     loop {
         let mut fds = [PollFd::new(socket, PollFlags::IN)];
         match poll(&mut fds, None) {
@@ -48,16 +48,16 @@ fn follow(socket: &MonitorSocket, teller: &Teller) -> io::Result<()> {
         }
         // libudev tells nobody of an overrun (ENOBUFS); the socket's pending error does.
         let overrun = fds[0].revents().contains(PollFlags::ERR);
-        if overrun && !teller.tell(Event::Overrun) {
+        if overrun && !events.tell(Event::Overrun) {
             return Ok(());
         }
         for event in socket.iter() {
-            let Some(place) = Place::of(event.devpath().as_ref()) else {
+            let Some(path) = DevicePath::of(event.devpath().as_ref()) else {
                 continue;
             };
             let change = change(&event);
-            debug!(?place, ?change, "uevent");
-            if !teller.tell(Event::Device { place, change }) {
+            debug!(?path, ?change, "uevent");
+            if !events.tell(Event::Device { path, change }) {
                 return Ok(());
             }
         }

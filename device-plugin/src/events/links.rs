@@ -6,14 +6,14 @@ use std::thread;
 use hardwire_pci::netlink::{NetlinkError, Notice, Notices};
 use tracing::error;
 
-use super::{Event, Teller};
+use super::{Event, EventSender};
 
 /// Starts the thread.
-pub(super) fn listen(teller: Teller) -> Result<(), NetlinkError> {
+pub(super) fn listen(events: EventSender) -> Result<(), NetlinkError> {
     let notices = Notices::open()?;
     let thread = thread::Builder::new().name("link-events".to_owned());
     let started = thread.spawn(move || {
-        if let Err(error) = follow(notices, &teller) {
+        if let Err(error) = follow(notices, &events) {
             error!("link events are no longer heard: {error}");
         }
     });
@@ -24,7 +24,7 @@ pub(super) fn listen(teller: Teller) -> Result<(), NetlinkError> {
     started.map(|_thread| ()).map_err(failed)
 }
 
-fn follow(mut socket: Notices, teller: &Teller) -> Result<(), NetlinkError> {
+fn follow(mut socket: Notices, events: &EventSender) -> Result<(), NetlinkError> {
     let mut notices = Vec::new();
     loop {
         socket.next(&mut notices)?;
@@ -35,7 +35,7 @@ fn follow(mut socket: Notices, teller: &Teller) -> Result<(), NetlinkError> {
                 Notice::DefaultRoute(index) => Event::DefaultRoute(index),
                 Notice::Overrun => Event::Overrun,
             };
-            if !teller.tell(event) {
+            if !events.tell(event) {
                 return Ok(());
             }
         }

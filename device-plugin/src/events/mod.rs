@@ -9,10 +9,10 @@
 //! ours. [`debounce`] tells when to look after a burst of events.
 
 pub mod debounce;
+mod device_path;
 pub mod directory;
 mod kernel;
 mod links;
-mod place;
 pub mod socket;
 
 use std::io;
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hardwire_pci::netlink::NetlinkError;
 use tokio::sync::mpsc;
 
-pub use place::Place;
+pub use device_path::DevicePath;
 
 /// More than a burst of a thousand VFs; what does not fit is an overrun.
 const ROOM: usize = 4096;
@@ -33,7 +33,7 @@ pub enum Event {
     /// A device came, went or changed, or something below it did.
     Device {
         /// Where.
-        place: Place,
+        path: DevicePath,
         /// What.
         change: Change,
     },
@@ -80,7 +80,7 @@ pub struct Events {
 
 /// The sending end, of a thread.
 #[derive(Debug, Clone)]
-struct Teller {
+struct EventSender {
     sender: mpsc::Sender<Event>,
     overrun: Arc<AtomicBool>,
 }
@@ -90,9 +90,9 @@ struct Teller {
 impl Events {
     /// Begins to listen. Both threads have their sockets when this returns: whatever changes from now on is told.
     pub fn listen() -> Result<Self, ListenError> {
-        let (teller, events) = channel();
-        kernel::listen(teller.clone()).map_err(ListenError::Kernel)?;
-        links::listen(teller).map_err(ListenError::Links)?;
+        let (sender, events) = channel();
+        kernel::listen(sender.clone()).map_err(ListenError::Kernel)?;
+        links::listen(sender).map_err(ListenError::Links)?;
         Ok(events)
     }
 
@@ -113,19 +113,19 @@ impl Events {
     }
 }
 
-fn channel() -> (Teller, Events) {
+fn channel() -> (EventSender, Events) {
     let (sender, receiver) = mpsc::channel(ROOM);
     let overrun = Arc::new(AtomicBool::new(false));
-    let teller = Teller {
+    let events = EventSender {
         sender,
         overrun: Arc::clone(&overrun),
     };
-    (teller, Events { receiver, overrun })
+    (events, Events { receiver, overrun })
 }
 
-// === impl Teller ===
+// === impl EventSender ===
 
-impl Teller {
+impl EventSender {
     /// Waits for nobody. False where nobody listens any more.
     fn tell(&self, event: Event) -> bool {
         match self.sender.try_send(event) {
@@ -147,13 +147,13 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_an_overrun() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (teller, mut events) = channel();
+        let (sender, mut events) = channel();
         for _ in 0..=ROOM {
-            assert!(teller.tell(Event::Link(1)));
+            assert!(sender.tell(Event::Link(1)));
         }
         assert_eq!(runtime.block_on(events.next()), Event::Overrun);
         assert_eq!(runtime.block_on(events.next()), Event::Link(1));
         drop(events);
-        assert!(!teller.tell(Event::Link(1)));
+        assert!(!sender.tell(Event::Link(1)));
     }
 }

@@ -3,20 +3,20 @@
 //! - here: the judgement;
 //! - [`admin_mac`]: whether anybody set the admin MAC of a free VF;
 //! - [`difference`]: a free VF and its idle record;
-//! - [`inspect`]: taking, comparing and restoring idle records;
-//! - [`flap`]: a device that comes and goes stays away until it has been well for a while.
+//! - [`inspection`]: taking, comparing and restoring idle records;
+//! - [`flap_history`]: a device that comes and goes stays away until it has been well for a while.
 
 pub mod admin_mac;
+pub mod baselines;
 pub mod difference;
-pub mod flap;
-pub mod idle;
-pub mod inspect;
+pub mod flap_history;
+pub mod inspection;
 
 use std::fmt;
 
 use hardwire_pci::DeviceId;
 
-use crate::pools::Claim;
+use crate::pools::HostUse;
 
 /// Who has a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +28,14 @@ pub enum Usage {
     /// An attachment of ours whose pod is gone and for which no DEL came yet.
     Orphaned,
     /// A pod, an Allocate, or somebody who took its interface to another namespace.
-    Others,
+    HeldElsewhere,
     /// Nobody knows: the kubelet does not tell who holds what.
     Unknown,
 }
 
 /// What is known of a listed device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts<'a> {
+pub struct HealthInput<'a> {
     /// It is in this machine.
     pub is_there: bool,
     /// Its PF, if that is not in this machine.
@@ -47,7 +47,7 @@ pub struct Facts<'a> {
     /// Who has it.
     pub usage: Usage,
     /// What the node uses it for, unless the pool may have it all the same.
-    pub claim: Option<&'a Claim>,
+    pub host_use: Option<&'a HostUse>,
     /// Why the pool's configuration no longer selects it.
     pub unselected: Option<String>,
     /// How it differs from its idle record.
@@ -56,7 +56,7 @@ pub struct Facts<'a> {
 
 /// Why a device is not given out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ailment {
+pub enum UnhealthyReason {
     /// It is not in this machine any more.
     Gone,
     /// Its PF is not.
@@ -68,7 +68,7 @@ pub enum Ailment {
     /// The pool's configuration no longer selects it.
     Unselected(String),
     /// The node uses it.
-    Claimed(Claim),
+    UsedByNode(HostUse),
     /// It is free, and not in its idle state.
     NotIdle(String),
     /// Its attachment has no owner any more and is about to be released.
@@ -77,7 +77,7 @@ pub enum Ailment {
     Flapping,
 }
 
-impl fmt::Display for Ailment {
+impl fmt::Display for UnhealthyReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => f.write_str("gone from the bus"),
@@ -85,7 +85,7 @@ impl fmt::Display for Ailment {
             Self::NoCarrier(pf) => write!(f, "its PF {pf} has no carrier"),
             Self::NoDriver => f.write_str("no driver is bound to it"),
             Self::Unselected(why) => f.write_str(why),
-            Self::Claimed(claim) => claim.fmt(f),
+            Self::UsedByNode(host_use) => host_use.fmt(f),
             Self::NotIdle(difference) => write!(f, "free, but not in its idle state: {difference}"),
             Self::UnderRepair => f.write_str("under repair: its pod is gone and no DEL came"),
             Self::Flapping => f.write_str("well again, but unhealthy too often of late"),
@@ -96,32 +96,32 @@ impl fmt::Display for Ailment {
 /// Why a device may not be given out; `None` if it may.
 ///
 /// What somebody else uses is theirs: of such a device only what breaks it counts, never how it is configured.
-pub fn judge(facts: &Facts<'_>) -> Option<Ailment> {
-    if !facts.is_there {
-        return Some(Ailment::Gone);
+pub fn unhealthy_reason(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
+    if !input.is_there {
+        return Some(UnhealthyReason::Gone);
     }
-    if let Some(pf) = facts.lost_pf {
-        return Some(Ailment::PfGone(pf.clone()));
+    if let Some(pf) = input.lost_pf {
+        return Some(UnhealthyReason::PfGone(pf.clone()));
     }
-    if facts.usage == Usage::Orphaned {
-        return Some(Ailment::UnderRepair);
+    if input.usage == Usage::Orphaned {
+        return Some(UnhealthyReason::UnderRepair);
     }
-    if facts.driver.is_none() {
-        return Some(Ailment::NoDriver);
+    if input.driver.is_none() {
+        return Some(UnhealthyReason::NoDriver);
     }
-    if matches!(facts.usage, Usage::Free | Usage::Unknown) {
-        if let Some(claim) = facts.claim {
-            return Some(Ailment::Claimed(claim.clone()));
+    if matches!(input.usage, Usage::Free | Usage::Unknown) {
+        if let Some(host_use) = input.host_use {
+            return Some(UnhealthyReason::UsedByNode(host_use.clone()));
         }
-        if let Some(why) = &facts.unselected {
-            return Some(Ailment::Unselected(why.clone()));
+        if let Some(why) = &input.unselected {
+            return Some(UnhealthyReason::Unselected(why.clone()));
         }
         // A difference seen while the device was known to be free stays one while nobody can tell.
-        if let Some(difference) = facts.difference {
-            return Some(Ailment::NotIdle(difference.to_owned()));
+        if let Some(difference) = input.difference {
+            return Some(UnhealthyReason::NotIdle(difference.to_owned()));
         }
     }
-    facts.carrierless_pf.map(|pf| Ailment::NoCarrier(pf.clone()))
+    input.carrierless_pf.map(|pf| UnhealthyReason::NoCarrier(pf.clone()))
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use hardwire_pci::DeviceId;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::running::Running;
-use crate::pools::{Assignment, Hardware, Place};
+use super::served_pool::ServedPool;
+use crate::pools::{Assignment, Hardware, PoolMatch};
 
 /// After the first event: what moves something to another namespace is several events.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -74,7 +74,7 @@ impl Search {
         &mut self,
         state: &Path,
         boot: &str,
-        pools: &[Running],
+        pools: &[ServedPool],
         assignment: &Assignment,
         hardware: &Hardware,
     ) {
@@ -100,19 +100,19 @@ impl Search {
 /// by which its pool may know it.
 fn allowed(
     before: Option<&BTreeSet<DeviceId>>,
-    pools: &[Running],
+    pools: &[ServedPool],
     assignment: &Assignment,
     hardware: &Hardware,
 ) -> BTreeSet<DeviceId> {
-    let is_allowed = |(id, place): &(&DeviceId, &Place)| {
-        let Place::Pool(index) = place else { return false };
+    let is_allowed = |(id, place): &(&DeviceId, &PoolMatch)| {
+        let PoolMatch::Pool(index) = place else { return false };
         let (Some(pool), Some(device)) = (pools.get(*index), hardware.inventory.get(id)) else {
             return false;
         };
         let was_allowed = || device.netdevs.is_empty() && before.is_some_and(|before| before.contains(*id));
         pool.pool.allows(device) || !pool.pool.allow_node_devices.is_empty() && was_allowed()
     };
-    let places = assignment.places.iter().filter(is_allowed);
+    let places = assignment.matches.iter().filter(is_allowed);
     places.map(|(id, _)| id.clone()).collect()
 }
 

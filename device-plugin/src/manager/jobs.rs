@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use super::Manager;
-use super::facts::has_kernel_driver;
+use super::verdicts::has_kernel_driver;
 use crate::config::OnChange;
 use crate::health::Usage;
-use crate::health::inspect::{Inspected, Subject, Task, inspect};
+use crate::health::inspection::{Inspected, Task, VfToInspect, inspect};
 use crate::ledger::given_away;
 use crate::ledger::podresources::{Held, PodResourcesError};
-use crate::pools::{Hardware, assign, find_uppers, stood_on};
+use crate::pools::{Hardware, assign, find_uppers, upper_uses};
 
 /// What came of a job.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) enum Done {
     /// Other namespaces were looked into, which took so long.
     Searched(Result<Vec<Upper>, String>, Duration),
     /// The kubelet was asked; VFs are looked at after so many looks at the hardware.
-    Asked(Result<Held, PodResourcesError>, u64),
+    PodResources(Result<Held, PodResourcesError>, u64),
     /// VFs were looked at, each PF's after so many events.
     Inspected(Vec<(Inspected, u64)>),
     /// A thread was lost.
@@ -108,25 +108,25 @@ pub(super) fn with_hidden<'a>(
 impl Manager {
     /// Starts what is to be done and not being done.
     pub(super) fn start_jobs(&mut self) {
-        if self.inspects_after.is_some_and(|looks| looks <= self.looks) {
+        if self.inspects_after.is_some_and(|looks| looks <= self.scans) {
             self.inspects_after = None;
             self.inspect();
         }
-        if self.is_inspecting || !self.idle.is_wanted() {
+        if self.is_inspecting || !self.baselines.is_wanted() {
             return;
         }
         self.is_inspecting = true;
         // While events settle and the hardware is read, the kubelet is asked; the VFs come after both. Whatever it allocates
         // meanwhile is noted as an Allocate.
-        let looks = self.looks + u64::from(self.is_looking) + u64::from(self.debounce.due().is_some());
+        let looks = self.scans + u64::from(self.is_scanning) + u64::from(self.debounce.due().is_some());
         let podresources = self.podresources.clone();
         self.jobs
-            .spawn(async move { Done::Asked(podresources.held().await, looks) });
+            .spawn(async move { Done::PodResources(podresources.held().await, looks) });
     }
 
     /// Reads again what is stale.
-    pub(super) fn look(&mut self) {
-        self.is_looking = true;
+    pub(super) fn scan(&mut self) {
+        self.is_scanning = true;
         let stale = std::mem::take(&mut self.stale);
         debug!(?stale, "reading");
         let (sysfs, hardware) = (self.context.sysfs.clone(), Arc::clone(&self.hardware));
@@ -143,7 +143,7 @@ impl Manager {
     }
 
     /// Looks for what stands on devices from other namespaces.
-    pub(super) fn look_elsewhere(&mut self) {
+    pub(super) fn search_uppers(&mut self) {
         let sysfs = self.context.sysfs.clone();
         self.jobs.spawn(async move {
             let begin = Instant::now();
@@ -155,11 +155,11 @@ impl Manager {
         });
     }
 
-    pub(super) fn done(&mut self, done: Done) {
+    pub(super) fn on_done(&mut self, done: Done) {
         match done {
             Done::Read(hardware) => {
-                self.is_looking = false;
-                self.looks += 1;
+                self.is_scanning = false;
+                self.scans += 1;
                 self.read(hardware);
             }
             Done::Searched(found, took) => {
@@ -167,16 +167,16 @@ impl Manager {
                 self.search.found(found, took, Instant::now());
                 self.refresh();
             }
-            Done::Asked(held, looks) => {
+            Done::PodResources(held, looks) => {
                 self.asked_kubelet(held);
                 self.inspects_after = Some(looks);
             }
             Done::Inspected(results) => {
                 self.is_inspecting = false;
                 for (inspected, events) in results {
-                    self.idle.found(inspected, events);
+                    self.baselines.found(inspected, events);
                 }
-                self.arrange(&BTreeSet::new());
+                self.reconcile(&BTreeSet::new());
             }
             Done::Failed(error) => self.lost(&error),
         }
@@ -187,8 +187,8 @@ impl Manager {
         if !failed.is_cancelled() {
             error!("a job failed: {failed}");
         }
-        (self.is_looking, self.is_inspecting, self.search.is_running) = (false, false, false);
-        self.looks += 1;
+        (self.is_scanning, self.is_inspecting, self.search.is_running) = (false, false, false);
+        self.scans += 1;
     }
 
     /// Takes over what was read.
@@ -208,15 +208,15 @@ impl Manager {
         for id in &changed {
             let device = self.hardware.inventory.get(id);
             if device.is_none() && id.pci().is_some() {
-                self.idle.forget(id);
+                self.baselines.forget(id);
             }
             // New ones are heard of before they are known: their PFs are told of them now.
             let is_new = before.inventory.get(id).is_none();
             if let Some(pf) = device.and_then(pf_for).filter(|_| is_new) {
-                self.idle.happened(pf, now);
+                self.baselines.happened(pf, now);
             }
         }
-        for (device, place) in self
+        for (device, reason) in self
             .hardware
             .inventory
             .skipped
@@ -224,7 +224,7 @@ impl Manager {
             .map(|skipped| (&skipped.name, &skipped.reason))
         {
             if !before.inventory.skipped.iter().any(|old| old.name == *device) {
-                warn!(%device, "skipped: {place}");
+                warn!(%device, "skipped: {reason}");
             }
         }
         self.refresh_with(&changed);
@@ -239,9 +239,9 @@ impl Manager {
         let listed = self.pools.iter().flat_map(|pool| pool.entries.keys());
         let ids = self.attachments.keys().chain(listed);
         self.seen = with_hidden(&self.context.sysfs, &self.hardware, ids);
-        let claims = stood_on(self.search.uppers.as_deref().unwrap_or_default(), &self.seen.inventory);
-        if self.seen.stood_on != claims {
-            Arc::make_mut(&mut self.seen).stood_on = claims;
+        let host_uses = upper_uses(self.search.uppers.as_deref().unwrap_or_default(), &self.seen.inventory);
+        if self.seen.upper_uses != host_uses {
+            Arc::make_mut(&mut self.seen).upper_uses = host_uses;
         }
         let pools: Vec<_> = self.pools.iter().map(|running| running.pool.clone()).collect();
         let assignment = assign(&self.seen, &pools);
@@ -250,7 +250,7 @@ impl Manager {
         let state = &self.context.state;
         self.search
             .write(state, &self.boot, &self.pools, &self.assignment, &self.seen);
-        self.arrange(changed);
+        self.reconcile(changed);
     }
 
     fn asked_kubelet(&mut self, held: Result<Held, PodResourcesError>) {
@@ -284,12 +284,12 @@ impl Manager {
         let tasks = self.tasks();
         let looked_at: HashSet<DeviceId> = tasks
             .iter()
-            .flat_map(|(task, _)| task.subjects.iter().map(|subject| subject.id.clone()))
+            .flat_map(|(task, _)| task.vfs.iter().map(|vf| vf.id.clone()))
             .collect();
-        self.idle.refuse_adoptions_but(&looked_at);
+        self.baselines.refuse_adoptions_but(&looked_at);
         if tasks.is_empty() {
             self.is_inspecting = false;
-            self.arrange(&BTreeSet::new());
+            self.reconcile(&BTreeSet::new());
             return;
         }
         let (context, boot, hardware) = (self.context.clone(), self.boot.clone(), Arc::clone(&self.hardware));
@@ -304,18 +304,18 @@ impl Manager {
 
     /// The VFs to look at, by PF.
     fn tasks(&mut self) -> Vec<(Task, u64)> {
-        let wanted = self.idle.take_wanted(Instant::now());
+        let wanted = self.baselines.take_wanted(Instant::now());
         let mut tasks = Vec::new();
         for (pf, events, settled, only_vfs) in wanted {
-            let subjects = self.subjects(&pf);
-            if !subjects.is_empty() {
-                let generation = self.idle.generation;
+            let vfs = self.vfs(&pf);
+            if !vfs.is_empty() {
+                let generation = self.baselines.generation;
                 let task = Task {
                     pf,
                     generation,
                     settled,
                     only_vfs,
-                    subjects,
+                    vfs,
                 };
                 tasks.push((task, events));
             }
@@ -323,8 +323,8 @@ impl Manager {
         tasks
     }
 
-    fn subjects(&self, pf: &DeviceId) -> Vec<Subject> {
-        let mut subjects = Vec::new();
+    fn vfs(&self, pf: &DeviceId) -> Vec<VfToInspect> {
+        let mut vfs = Vec::new();
         for pool in &self.pools {
             for id in pool.entries.keys() {
                 let Some(device) = self.hardware.inventory.get(id).filter(|device| device.pf() == Some(pf)) else {
@@ -334,21 +334,21 @@ impl Manager {
                 // Between drivers, or on its way back from a pod: there will be another event.
                 let is_between = device.netdevs.is_empty() && has_kernel_driver(device) || device.driver.is_none();
                 let is_free = usage == Usage::Free && !is_between;
-                let is_known = subjects.iter().any(|subject: &Subject| subject.id == *id);
-                if is_known || !is_free && self.idle.is_distrusted(id) || usage == Usage::Unknown {
+                let is_known = vfs.iter().any(|vf: &VfToInspect| vf.id == *id);
+                if is_known || !is_free && self.baselines.is_distrusted(id) || usage == Usage::Unknown {
                     continue;
                 }
-                subjects.push(Subject {
+                vfs.push(VfToInspect {
                     id: id.clone(),
                     is_free,
-                    adopt: pool.pool.on_change == OnChange::Adopt || self.idle.is_adopting(id),
-                    ours: self.idle.ended.contains(id),
-                    rebound: self.idle.rebound.contains(id),
-                    unwatched: self.idle.is_distrusted(id),
+                    adopt: pool.pool.on_change == OnChange::Adopt || self.baselines.is_adopting(id),
+                    ours: self.baselines.ended.contains(id),
+                    rebound: self.baselines.rebound.contains(id),
+                    unwatched: self.baselines.is_distrusted(id),
                 });
             }
         }
-        subjects
+        vfs
     }
 }
 

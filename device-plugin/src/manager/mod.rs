@@ -3,20 +3,20 @@
 //! Single-threaded. Whatever blocks (sysfs, netlink, the journal) is done elsewhere, one job of a kind at a time; its result
 //! comes back as one more event. Nothing wakes up without a reason (rule 10): timers run only while something is due.
 //!
-//! - `running`: a pool that is being served;
-//! - `listing`: which device is in which list, and for how long;
-//! - `facts`: what is known of a listed device, and the verdict;
+//! - `served_pool`: a pool that is being served;
+//! - `lists`: which device is in which list, and for how long;
+//! - `verdicts`: what is known of a listed device, and the verdict;
 //! - `findings`: what is left for the plugin;
 //! - `jobs`: what is done elsewhere;
 //! - `view`: what others are told;
 //! - `setup`: the beginning, and another configuration.
 
-mod facts;
 mod findings;
 mod jobs;
-mod listing;
-mod running;
+mod lists;
+mod served_pool;
 mod setup;
+mod verdicts;
 mod view;
 
 use std::collections::BTreeSet;
@@ -34,11 +34,11 @@ use tracing::{debug, info, warn};
 
 use crate::ask::control::Adopt;
 use crate::config::Defaults;
-use crate::container::Surroundings;
+use crate::container::HostPaths;
 use crate::events::debounce::Debounce;
 use crate::events::directory::Directory;
-use crate::events::{Change, Event, Events, Place};
-use crate::health::idle::Idle;
+use crate::events::{Change, DevicePath, Event, Events};
+use crate::health::baselines::Baselines;
 use crate::ledger::allocations::Allocations;
 use crate::ledger::given_away;
 use crate::ledger::podresources::{Held, PodResources};
@@ -47,7 +47,7 @@ use crate::pools::{Assignment, Hardware, Stale};
 use crate::telemetry::metrics::watchdog::Pulse;
 use crate::telemetry::metrics::{Metrics, Source};
 use jobs::Done;
-use running::Running;
+use served_pool::ServedPool;
 
 pub use setup::{Setup, StartError};
 
@@ -64,7 +64,7 @@ pub struct Manager {
     /// The configuration's text as it was read last.
     text: String,
     defaults: Defaults,
-    surroundings: Surroundings,
+    host_paths: HostPaths,
     grace: Duration,
     directory: Directory,
     events: Events,
@@ -74,7 +74,7 @@ pub struct Manager {
     requests: mpsc::Receiver<Adopt>,
     reload: Arc<tokio::sync::Notify>,
 
-    pools: Vec<Running>,
+    pools: Vec<ServedPool>,
     /// Pools whose sockets could not be made.
     unserved: bool,
     hardware: Arc<Hardware>,
@@ -85,17 +85,17 @@ pub struct Manager {
     held: Option<Held>,
     podresources: PodResources,
     allocations: Arc<Allocations>,
-    idle: Idle,
+    baselines: Baselines,
     search: findings::Search,
 
     stale: Stale,
     debounce: Debounce,
     config_debounce: Debounce,
     jobs: JoinSet<Done>,
-    is_looking: bool,
+    is_scanning: bool,
     is_inspecting: bool,
     /// How many times the hardware was read.
-    looks: u64,
+    scans: u64,
     /// The kubelet has answered, and VFs are inspected after so many looks.
     inspects_after: Option<u64>,
     /// When lists change by themselves: a grace ends, or a calm.
@@ -115,19 +115,19 @@ impl Manager {
             let due = self.due();
             tokio::select! {
                 () = stop.cancelled() => break,
-                event = self.events.next() => self.heard(event),
-                Ok(()) = self.attachment_changes.changed() => self.attachments_changed(),
+                event = self.events.next() => self.on_event(event),
+                Ok(()) = self.attachment_changes.changed() => self.on_attachments(),
                 () = self.pulse.beat() => {}
-                () = self.allocations.noted() => self.allocated(),
-                Some(request) = self.requests.recv() => self.asked(request),
-                () = self.reload.notified() => self.look_again().await,
-                Ok(()) = self.config_changes.changed() => self.config_debounce.heard(Instant::now()),
-                Some(()) = changed(&mut self.kubelet_changes) => self.kubelet_changed(),
+                () = self.allocations.noted() => self.on_allocate(),
+                Some(request) = self.requests.recv() => self.on_request(request),
+                () = self.reload.notified() => self.rescan().await,
+                Ok(()) = self.config_changes.changed() => self.config_debounce.on_event(Instant::now()),
+                Some(()) = changed(&mut self.kubelet_changes) => self.on_kubelet_socket(),
                 Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => match done {
-                    Ok(done) => self.done(done),
+                    Ok(done) => self.on_done(done),
                     Err(error) => self.lost(&error),
                 },
-                () = until(due) => self.time_has_come().await,
+                () = until(due) => self.on_timer().await,
             }
         }
         self.jobs.abort_all();
@@ -139,8 +139,8 @@ impl Manager {
     }
 
     fn due(&self) -> Option<Instant> {
-        let looks = self.debounce.due().filter(|_| !self.is_looking);
-        let settles = self.idle.settles().filter(|_| !self.is_inspecting);
+        let looks = self.debounce.due().filter(|_| !self.is_scanning);
+        let settles = self.baselines.settles().filter(|_| !self.is_inspecting);
         let times = [
             looks,
             self.config_debounce.due(),
@@ -152,34 +152,34 @@ impl Manager {
         times.into_iter().flatten().min()
     }
 
-    async fn time_has_come(&mut self) {
+    async fn on_timer(&mut self) {
         let now = Instant::now();
         if self.config_debounce.take(now) {
             self.reread_config().await;
         }
-        if !self.is_looking && self.debounce.take(now) {
-            self.look();
+        if !self.is_scanning && self.debounce.take(now) {
+            self.scan();
         }
         if !self.is_inspecting {
-            self.idle.want_settled(now);
+            self.baselines.want_settled(now);
         }
         if self.search.take(now) {
-            self.look_elsewhere();
+            self.search_uppers();
         }
         if self.next.is_some_and(|next| next <= now) {
-            self.arrange(&BTreeSet::new());
+            self.reconcile(&BTreeSet::new());
         }
         if self.slow.is_some_and(|slow| slow <= now) {
             self.slow = None;
             self.metrics.event(Source::Timer);
-            self.idle.want_all();
+            self.baselines.want_all();
             self.search.want(now);
             self.outstanding();
         }
     }
 
     /// Everything is read again, as SIGHUP wants it.
-    async fn look_again(&mut self) {
+    async fn rescan(&mut self) {
         info!("reading configuration and hardware again");
         self.metrics.event(Source::Signal);
         self.text.clear();
@@ -187,57 +187,57 @@ impl Manager {
         self.stale = Stale::everything();
         let now = Instant::now();
         for pf in jobs::pfs(&self.hardware) {
-            self.idle.happened(&pf, now);
+            self.baselines.happened(&pf, now);
         }
-        if self.is_looking {
-            self.debounce.heard(Instant::now());
+        if self.is_scanning {
+            self.debounce.on_event(Instant::now());
         } else {
-            self.look();
+            self.scan();
         }
     }
 
-    fn heard(&mut self, event: Event) {
+    fn on_event(&mut self, event: Event) {
         let now = Instant::now();
         self.metrics.event(match event {
             Event::Device { .. } => Source::Udev,
             Event::Link(_) | Event::Address(_) | Event::DefaultRoute(_) => Source::Netlink,
             Event::Overrun => Source::Overrun,
         });
-        debug!(?event, "heard");
+        debug!(?event, "event");
         let mut of_link = false;
         let device = match event {
             Event::Overrun => {
                 warn!("events were lost: reading everything again");
                 self.stale.all = true;
                 for pf in jobs::pfs(&self.hardware) {
-                    self.idle.happened(&pf, now);
+                    self.baselines.happened(&pf, now);
                 }
-                self.debounce.heard(now);
+                self.debounce.on_event(now);
                 self.search.want(now);
                 return;
             }
-            Event::Device { place, change } => {
-                self.device_changed(&place, change);
-                if let Place::Netdevsim(number) = place {
+            Event::Device { path, change } => {
+                self.device_changed(&path, change);
+                if let DevicePath::Netdevsim(number) = path {
                     for pf in jobs::pfs_of_netdevsim(&self.hardware, number) {
-                        self.idle.happened(&pf, now);
+                        self.baselines.happened(&pf, now);
                     }
                 }
-                let id = match &place {
-                    Place::Pci(address) => Some(DeviceId::Pci(*address)),
+                let id = match &path {
+                    DevicePath::Pci(address) => Some(DeviceId::Pci(*address)),
                     _ => None,
                 };
-                self.stale.places.insert(place);
-                self.debounce.heard(now);
+                self.stale.paths.insert(path);
+                self.debounce.on_event(now);
                 self.search.want(now);
                 id.and_then(|id| self.hardware.inventory.get(&id))
             }
             Event::Link(index) => {
                 let owner = self.hardware.owner_of(index);
-                let place = owner.and_then(|device| Place::of_device(&device.id));
-                let Some(place) = place else { return };
-                self.stale.places.insert(place);
-                self.debounce.heard(now);
+                let path = owner.and_then(|device| DevicePath::of_device(&device.id));
+                let Some(path) = path else { return };
+                self.stale.paths.insert(path);
+                self.debounce.on_event(now);
                 self.search.want(now);
                 of_link = true;
                 owner
@@ -256,13 +256,13 @@ impl Manager {
     fn pf_happened(&mut self, pf: &DeviceId, only_vf: bool, now: Instant) {
         let mut vfs = self.hardware.inventory.devices.iter();
         let is_ours = |device: &Device| device.pf() == Some(pf) && self.context.journal.is_changing(&device.id);
-        let still = self.idle.is_in_force(pf) && vfs.any(is_ours);
-        if still || self.idle.is_in_force(pf) && self.idle.was_ours(pf, now) {
-            self.idle.happened_by_us(pf, now, still);
+        let still = self.baselines.is_in_force(pf) && vfs.any(is_ours);
+        if still || self.baselines.is_in_force(pf) && self.baselines.was_ours(pf, now) {
+            self.baselines.happened_by_us(pf, now, still);
         } else if only_vf {
-            self.idle.happened_to_vf(pf, now);
+            self.baselines.happened_to_vf(pf, now);
         } else {
-            self.idle.happened(pf, now);
+            self.baselines.happened(pf, now);
         }
     }
 
@@ -273,43 +273,43 @@ impl Manager {
             Some(Some(device)) => drop(self.stale.used.insert(device.id.clone())),
             Some(None) => return,
         }
-        self.debounce.heard(now);
+        self.debounce.on_event(now);
     }
 
-    fn device_changed(&mut self, place: &Place, change: Change) {
-        let Place::Pci(address) = place else { return };
+    fn device_changed(&mut self, path: &DevicePath, change: Change) {
+        let DevicePath::Pci(address) = path else { return };
         let id = DeviceId::Pci(*address);
         match change {
             // Under an id that another device may have had.
-            Change::Added | Change::Removed => self.idle.forget(&id),
-            Change::Driver => drop(self.idle.rebound.insert(id)),
+            Change::Added | Change::Removed => self.baselines.forget(&id),
+            Change::Driver => drop(self.baselines.rebound.insert(id)),
             Change::Other => {}
         }
     }
 
-    fn attachments_changed(&mut self) {
+    fn on_attachments(&mut self) {
         self.metrics.event(Source::Journal);
         let now = self.attachment_changes.borrow_and_update().clone();
         let before = std::mem::replace(&mut self.attachments, now);
         for id in before.keys().filter(|id| !self.attachments.contains_key(*id)) {
             debug!(device = %id, "an attachment ended");
-            self.idle.ended.insert(id.clone());
+            self.baselines.ended.insert(id.clone());
             if let Some(pf) = self.hardware.inventory.get(id).and_then(Device::pf) {
-                self.idle.want(pf);
+                self.baselines.want(pf);
             }
         }
         self.outstanding();
         self.refresh();
     }
 
-    fn kubelet_changed(&mut self) {
+    fn on_kubelet_socket(&mut self) {
         if self.held.is_none() {
-            self.idle.want_all();
+            self.baselines.want_all();
         }
     }
 
     /// The kubelet allocates devices. One that is attached has lost its owner by that.
-    fn allocated(&mut self) {
+    fn on_allocate(&mut self) {
         given_away::allocated(&self.context, self.allocations.take_news());
         self.outstanding();
     }
@@ -331,7 +331,7 @@ impl Manager {
         };
     }
 
-    fn asked(&mut self, request: Adopt) {
+    fn on_request(&mut self, request: Adopt) {
         let Adopt { device: id, reply } = request;
         let refused = if self.pools.iter().all(|pool| !pool.entries.contains_key(&id)) {
             Some(format!("{id} is in no pool"))
@@ -345,7 +345,7 @@ impl Manager {
         };
         let pf = self.seen.inventory.get(&id).and_then(Device::pf).cloned();
         match (refused, pf) {
-            (None, Some(pf)) => self.idle.adopt(id, &pf, reply),
+            (None, Some(pf)) => self.baselines.adopt(id, &pf, reply),
             (refused, _) => {
                 // Who asked may have gone.
                 let _ = reply.send(Err(refused.unwrap_or_else(|| format!("{id} is gone"))));

@@ -17,21 +17,21 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::facts::has_kernel_driver;
-use super::running::Running;
+use super::served_pool::ServedPool;
+use super::verdicts::has_kernel_driver;
 use super::{Manager, findings, jobs, view};
 use crate::ask::control::Adopt;
 use crate::ask::view::View;
 use crate::config::{Config, ConfigError, Defaults};
-use crate::container::Surroundings;
+use crate::container::HostPaths;
 use crate::events::Events;
 use crate::events::debounce::Debounce;
 use crate::events::directory::Directory;
 use crate::events::socket::BindError;
-use crate::health::idle::Idle;
+use crate::health::baselines::Baselines;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Attachments;
-use crate::pools::{Assignment, Hardware, Place, Stale, find_uppers};
+use crate::pools::{Assignment, Hardware, PoolMatch, Stale, find_uppers};
 use crate::telemetry::metrics::watchdog::Pulse;
 use crate::telemetry::metrics::{Metrics, Source};
 
@@ -47,7 +47,7 @@ pub struct Setup {
     /// What it is read with.
     pub defaults: Defaults,
     /// What offers are made with.
-    pub surroundings: Surroundings,
+    pub host_paths: HostPaths,
     /// The kubelet's directory.
     pub kubelet_dir: PathBuf,
     /// How long a device that nothing keeps in a list stays there.
@@ -86,7 +86,7 @@ pub enum StartError {
 impl Manager {
     /// Reads configuration and hardware, and serves the pools.
     pub async fn start(setup: Setup) -> Result<Self, StartError> {
-        // Before anything is read, so that no change falls between.
+        // Before anything is read, so that no change flaps between.
         let events = listen(&setup.context);
         let config_changes = watch_config(&setup.config)?;
         let config = Config::read(&setup.config, &setup.defaults)?;
@@ -110,7 +110,7 @@ impl Manager {
             config: setup.config,
             text,
             defaults: setup.defaults,
-            surroundings: setup.surroundings,
+            host_paths: setup.host_paths,
             grace: setup.grace,
             directory,
             events,
@@ -119,10 +119,10 @@ impl Manager {
             attachment_changes: setup.attachments,
             requests: setup.requests,
             reload: setup.reload,
-            pools: config.pools.into_iter().map(Running::new).collect(),
+            pools: config.pools.into_iter().map(ServedPool::new).collect(),
             unserved: false,
             search: findings::Search::default(),
-            idle: Idle::new(setup.context.idle.clone(), jobs::pfs(&hardware)),
+            baselines: Baselines::new(setup.context.idle.clone(), jobs::pfs(&hardware)),
             seen: Arc::clone(&hardware),
             hardware,
             assignment: Assignment::default(),
@@ -134,9 +134,9 @@ impl Manager {
             debounce: Debounce::default(),
             config_debounce: Debounce::default(),
             jobs: JoinSet::new(),
-            is_looking: false,
+            is_scanning: false,
             is_inspecting: false,
-            looks: 0,
+            scans: 0,
             inspects_after: None,
             next: None,
             slow: None,
@@ -154,7 +154,7 @@ impl Manager {
         for pool in &mut manager.pools {
             pool.serve(
                 &seen,
-                &manager.surroundings,
+                &manager.host_paths,
                 &allocations,
                 &manager.directory,
                 &manager.metrics,
@@ -163,7 +163,7 @@ impl Manager {
         }
         // Another instance would have refused us by now.
         let resources = manager.pools.iter().map(|pool| &pool.pool.resource);
-        manager.surroundings.publisher.sweep(resources);
+        manager.host_paths.publisher.sweep(resources);
         manager.forget_unlisted();
         manager.outstanding();
         Ok(manager)
@@ -198,7 +198,7 @@ impl Manager {
     fn forget_unlisted(&self) {
         let listed = self.pools.iter().flat_map(|pool| pool.entries.keys());
         let known: HashSet<&DeviceId> = listed.chain(self.attachments.keys()).collect();
-        self.idle.forget_all_but(&known);
+        self.baselines.forget_all_but(&known);
     }
 
     /// Takes over the configuration if it is another one, and good.
@@ -220,11 +220,11 @@ impl Manager {
         };
         self.text = text;
         log_config(&self.config, &config);
-        let mut before: Vec<Running> = std::mem::take(&mut self.pools);
+        let mut before: Vec<ServedPool> = std::mem::take(&mut self.pools);
         let mut anew = Vec::new();
         for pool in config.pools {
             let same = before.iter().position(|old| old.pool.resource == pool.resource);
-            let mut running = same.map_or_else(|| Running::new(pool.clone()), |at| before.remove(at));
+            let mut running = same.map_or_else(|| ServedPool::new(pool.clone()), |at| before.remove(at));
             anew.push(running.pool != pool || !running.is_served());
             running.pool = pool;
             self.pools.push(running);
@@ -234,23 +234,23 @@ impl Manager {
             // Its socket's name may be wanted again.
             let resource = removed.pool.resource.clone();
             removed.end().await;
-            self.surroundings.publisher.withdraw(&resource);
+            self.host_paths.publisher.withdraw(&resource);
         }
         self.metrics.reloaded(true);
         info!("{file}: in force");
         let pools: Vec<_> = self.pools.iter().map(|pool| pool.pool.clone()).collect();
         Arc::make_mut(&mut self.hardware).read_details(&self.context.sysfs, &pools);
         self.assignment = Assignment::default();
-        self.idle.want_all();
+        self.baselines.want_all();
         self.refresh();
         self.forget_unlisted();
         let (seen, allocations) = (Arc::clone(&self.seen), Arc::clone(&self.allocations));
         self.unserved = false;
         for (pool, is_anew) in self.pools.iter_mut().zip(anew) {
             if pool.is_served() {
-                pool.publish(&seen, &self.surroundings, &BTreeSet::new(), is_anew);
+                pool.publish(&seen, &self.host_paths, &BTreeSet::new(), is_anew);
             } else if let Err(error) = pool
-                .serve(&seen, &self.surroundings, &allocations, &self.directory, &self.metrics)
+                .serve(&seen, &self.host_paths, &allocations, &self.directory, &self.metrics)
                 .await
             {
                 error!(resource = %pool.pool.resource, "not served: {error}");
@@ -323,14 +323,14 @@ impl Manager {
     pub(super) fn log_assignment(&self, before: &Assignment, now: &Assignment) {
         for (index, pool) in self.pools.iter().enumerate() {
             let devices: Vec<&DeviceId> = now.devices(index).collect();
-            if before.places.is_empty() || before.devices(index).ne(devices.iter().copied()) {
+            if before.matches.is_empty() || before.devices(index).ne(devices.iter().copied()) {
                 let ids: Vec<String> = devices.iter().map(ToString::to_string).collect();
                 info!(resource = %pool.pool.resource, "{} devices: {}", ids.len(), ids.join(" "));
             }
         }
-        for (device, place) in &now.places {
-            if let Place::Nowhere(reason) = place
-                && before.places.get(device) != Some(place)
+        for (device, place) in &now.matches {
+            if let PoolMatch::Unmatched(reason) = place
+                && before.matches.get(device) != Some(place)
             {
                 info!(%device, "in no pool: {reason}");
             }
@@ -339,7 +339,7 @@ impl Manager {
             warn!(device = %contest.device, "{} selects it too, but {} has it", contest.loser, contest.winner);
         }
         for taken in now.overrides.iter().filter(|taken| !before.overrides.contains(taken)) {
-            warn!(device = %taken.device, "in {} by allowNodeDevices, although {}", taken.pool, taken.claim);
+            warn!(device = %taken.device, "in {} by allowNodeDevices, although {}", taken.pool, taken.host_use);
         }
     }
 }

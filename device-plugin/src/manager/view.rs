@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tracing::warn;
 
-use super::running::Running;
+use super::served_pool::ServedPool;
 use crate::ask::view::{Seen, View};
 
 /// The view as it was written last.
@@ -15,7 +15,7 @@ pub(super) struct Written(Option<View>);
 
 impl Written {
     /// Writes the view of these pools, if it is another one.
-    pub(super) fn write(&mut self, state: &Path, pools: &[Running]) {
+    pub(super) fn write(&mut self, state: &Path, pools: &[ServedPool]) {
         let mut view = View::default();
         for pool in pools {
             for (id, entry) in &pool.entries {
@@ -24,8 +24,8 @@ impl Written {
                     continue;
                 }
                 let seen = Seen {
-                    healthy: entry.ailment.is_none(),
-                    reason: entry.ailment.as_ref().map(ToString::to_string),
+                    healthy: entry.unhealthy.is_none(),
+                    reason: entry.unhealthy.as_ref().map(ToString::to_string),
                     pool: pool.pool.resource.to_string(),
                     had_netdev: entry.had_netdev,
                 };

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use hardwire_pci::{Device, DeviceId, Function};
 
-use super::hardware::{Claim, Hardware};
+use super::hardware::{Hardware, HostUse};
 use super::reason::{Difference, Reason};
-use crate::config::{DeviceType, Needs, Pool, ResourceName, Selector, Subject};
+use crate::config::{Candidate, DeviceType, Needs, Pool, ResourceName, Selector};
 
 /// Where each device is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assignment {
     /// One entry per device of the inventory.
-    pub places: BTreeMap<DeviceId, Place>,
+    pub matches: BTreeMap<DeviceId, PoolMatch>,
     /// Of each device in a pool, what the selector that took it wants it to be given out with.
     pub needs: BTreeMap<DeviceId, Needs>,
     /// Devices that more than one pool selects.
@@ -23,11 +23,11 @@ pub struct Assignment {
 
 /// Where a device is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum PoolMatch {
     /// In the pool with this index.
     Pool(usize),
     /// In none.
-    Nowhere(Reason),
+    Unmatched(Reason),
 }
 
 /// A device that a pool does not get, because one before it has it.
@@ -49,35 +49,35 @@ pub struct Override {
     /// In which pool.
     pub pool: ResourceName,
     /// What the node uses it for.
-    pub claim: Claim,
+    pub host_use: HostUse,
 }
 
 /// Places every device.
 pub fn assign(hardware: &Hardware, pools: &[Pool]) -> Assignment {
     let mut assignment = Assignment::default();
     for device in &hardware.inventory.devices {
-        let place = place(hardware, pools, device, &mut assignment);
-        assignment.places.insert(device.id.clone(), place);
+        let found = pool_of(hardware, pools, device, &mut assignment);
+        assignment.matches.insert(device.id.clone(), found);
     }
     assignment
 }
 
-fn place(hardware: &Hardware, pools: &[Pool], device: &Device, assignment: &mut Assignment) -> Place {
+fn pool_of(hardware: &Hardware, pools: &[Pool], device: &Device, assignment: &mut Assignment) -> PoolMatch {
     if let Some(reason) = unfit(device) {
-        return Place::Nowhere(reason);
+        return PoolMatch::Unmatched(reason);
     }
-    let subject = hardware.subject(device);
-    let claim = hardware.claim(&device.id);
+    let candidate = hardware.candidate(device);
+    let host_use = hardware.host_use(&device.id);
     let mut takers = pools.iter().enumerate().filter_map(|(index, pool)| {
-        let selector = taker(pool, &subject)?;
-        (claim.is_none() || pool.allows(device)).then_some((index, pool, selector))
+        let selector = taker(pool, &candidate)?;
+        (host_use.is_none() || pool.allows(device)).then_some((index, pool, selector))
     });
     let Some((index, winner, selector)) = takers.next() else {
-        return Place::Nowhere(match claim {
-            Some(claim) => Reason::Claimed(claim.clone()),
+        return PoolMatch::Unmatched(match host_use {
+            Some(host_use) => Reason::UsedByNode(host_use.clone()),
             None if pools.is_empty() => Reason::NoPools,
-            None if pools.iter().any(|pool| awaits_driver(pool, &subject)) => Reason::NoDriver,
-            None => unselected(pools, &subject),
+            None if pools.iter().any(|pool| awaits_driver(pool, &candidate)) => Reason::NoDriver,
+            None => unselected(pools, &candidate),
         });
     };
     assignment.contests.extend(takers.map(|(_, loser, _)| Contest {
@@ -85,30 +85,30 @@ fn place(hardware: &Hardware, pools: &[Pool], device: &Device, assignment: &mut 
         winner: winner.resource.clone(),
         loser: loser.resource.clone(),
     }));
-    assignment.overrides.extend(claim.map(|claim| Override {
+    assignment.overrides.extend(host_use.map(|host_use| Override {
         device: device.id.clone(),
         pool: winner.resource.clone(),
-        claim: claim.clone(),
+        host_use: host_use.clone(),
     }));
     assignment.needs.insert(device.id.clone(), selector.needs());
-    Place::Pool(index)
+    PoolMatch::Pool(index)
 }
 
 /// The selector of a pool that takes a device: the first one that matches.
-fn taker<'a>(pool: &'a Pool, subject: &Subject<'_>) -> Option<&'a Selector> {
-    let fits = pool.device_type == DeviceType::of(subject.device);
+fn taker<'a>(pool: &'a Pool, candidate: &Candidate<'_>) -> Option<&'a Selector> {
+    let fits = pool.device_type == DeviceType::of(candidate.device);
     let mut selectors = pool.selectors.iter().filter(|_| fits);
-    selectors.find(|selector| selector.matches(subject))
+    selectors.find(|selector| selector.matches(candidate))
 }
 
 /// What keeps a device out of each pool that takes devices of its type.
-fn unselected(pools: &[Pool], subject: &Subject<'_>) -> Reason {
+fn unselected(pools: &[Pool], candidate: &Candidate<'_>) -> Reason {
     let fitting = pools
         .iter()
-        .filter(|pool| pool.device_type == DeviceType::of(subject.device));
+        .filter(|pool| pool.device_type == DeviceType::of(candidate.device));
     let difference = |pool: &Pool| {
         let selectors = pool.selectors.iter();
-        let mut fields: Vec<&str> = selectors.filter_map(|selector| selector.mismatch(subject)).collect();
+        let mut fields: Vec<&str> = selectors.filter_map(|selector| selector.mismatch(candidate)).collect();
         fields.dedup();
         Difference {
             resource: pool.resource.clone(),
@@ -121,9 +121,9 @@ fn unselected(pools: &[Pool], subject: &Subject<'_>) -> Reason {
     }
 }
 
-fn awaits_driver(pool: &Pool, subject: &Subject<'_>) -> bool {
+fn awaits_driver(pool: &Pool, candidate: &Candidate<'_>) -> bool {
     let mut selectors = pool.selectors.iter();
-    pool.device_type == DeviceType::of(subject.device) && selectors.any(|selector| selector.awaits_driver(subject))
+    pool.device_type == DeviceType::of(candidate.device) && selectors.any(|selector| selector.awaits_driver(candidate))
 }
 
 /// What no configuration can make right.
@@ -149,10 +149,10 @@ impl Assignment {
 
     /// The devices of the pool with this index, in the order of their ids.
     pub fn devices(&self, pool: usize) -> impl Iterator<Item = &DeviceId> {
-        let is_there = move |place: &Place| matches!(place, Place::Pool(index) if *index == pool);
-        self.places
+        let is_there = move |found: &PoolMatch| matches!(found, PoolMatch::Pool(index) if *index == pool);
+        self.matches
             .iter()
-            .filter(move |(_, place)| is_there(place))
+            .filter(move |(_, found)| is_there(found))
             .map(|(id, _)| id)
     }
 }

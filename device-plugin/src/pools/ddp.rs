@@ -40,7 +40,7 @@ pub(super) fn profile(address: PciAddress) -> Result<String, DdpError> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let mut tool = Running(command.spawn()?);
+    let mut tool = ServedPool(command.spawn()?);
     let answer = match tool.0.stdout.take() {
         Some(stdout) => read(stdout, Instant::now() + BOUND)?,
         None => Vec::new(),
@@ -75,9 +75,9 @@ fn name(answer: &[u8]) -> Option<String> {
 }
 
 /// Ends with its caller.
-struct Running(Child);
+struct ServedPool(Child);
 
-impl Drop for Running {
+impl Drop for ServedPool {
     fn drop(&mut self) {
         // It mostly has ended by itself.
         let _ = self.0.kill();

@@ -8,8 +8,8 @@ use hardwire_pci::netlink::{NetlinkError, Socket};
 use hardwire_pci::{Device, DeviceId, Function, Inventory, Netdev, NodeUse, NodeUses, Sysfs, node_use};
 
 use super::details;
-use crate::config::{Asked, Details, Pool, Subject};
-use crate::events::Place;
+use crate::config::{Asked, Candidate, Details, Pool};
+use crate::events::DevicePath;
 
 /// Up to so many devices are asked about one by one; for more, the kernel is asked for everything once.
 const SINGLY: usize = 16;
@@ -20,9 +20,9 @@ pub struct Hardware {
     /// Every network device.
     pub inventory: Inventory,
     /// Those that the node uses itself, or may use: what cannot be found out counts as a use.
-    pub claims: BTreeMap<DeviceId, Claim>,
+    pub host_uses: BTreeMap<DeviceId, HostUse>,
     /// Those that something in another namespace stands on.
-    pub stood_on: BTreeMap<DeviceId, Claim>,
+    pub upper_uses: BTreeMap<DeviceId, HostUse>,
     /// PFs with VFs that have no carrier.
     pub carrierless: BTreeSet<DeviceId>,
     /// What selectors ask for besides.
@@ -35,7 +35,7 @@ pub struct Stale {
     /// Everything.
     pub all: bool,
     /// What these devices are.
-    pub places: BTreeSet<Place>,
+    pub paths: BTreeSet<DevicePath>,
     /// Whether the node uses these.
     pub used: BTreeSet<DeviceId>,
     /// Whether the node uses any.
@@ -54,14 +54,14 @@ impl Stale {
 
 /// Why a device may not be given away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
+pub enum HostUse {
     /// The node uses it.
     Used(NodeUse),
     /// Nobody knows.
     Unknown(String),
 }
 
-impl fmt::Display for Claim {
+impl fmt::Display for HostUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Used(by) => by.fmt(f),
@@ -85,10 +85,10 @@ impl Hardware {
 
     /// Reads again what is stale, and nothing else.
     pub fn reread(&mut self, sysfs: &Sysfs, stale: &Stale) {
-        let places = self.with_pfs(&stale.places);
-        let is_auxiliary = |place: &Place| matches!(place, Place::Auxiliary(_));
+        let paths = self.with_pfs(&stale.paths);
+        let is_auxiliary = |path: &DevicePath| matches!(path, DevicePath::Auxiliary(_));
         // What a subfunction hangs below, and what hangs below it, may be anything.
-        if stale.all || places.iter().any(is_auxiliary) {
+        if stale.all || paths.iter().any(is_auxiliary) {
             let details = std::mem::take(&mut self.details);
             let before = std::mem::take(&mut self.inventory);
             *self = Self::read(sysfs);
@@ -96,47 +96,47 @@ impl Hardware {
             self.details = details;
             return;
         }
-        let pci = places.iter().filter_map(|place| match place {
-            Place::Pci(address) => Some(*address),
+        let pci = paths.iter().filter_map(|path| match path {
+            DevicePath::Pci(address) => Some(*address),
             _ => None,
         });
         self.inventory.reread_pci(sysfs, pci);
-        let netdevsim = places.iter().filter_map(|place| match place {
-            Place::Netdevsim(number) => Some(*number),
+        let netdevsim = paths.iter().filter_map(|path| match path {
+            DevicePath::Netdevsim(number) => Some(*number),
             _ => None,
         });
         self.inventory.reread_netdevsim(sysfs, netdevsim);
         let is_stale = |id: &DeviceId| {
             stale.all_used
                 || stale.used.contains(id)
-                || Place::of_device(id).is_some_and(|place| places.contains(&place))
+                || DevicePath::of_device(id).is_some_and(|path| paths.contains(&path))
         };
         self.ask(sysfs, is_stale);
     }
 
     /// A VF that comes or goes changes its PF too.
-    fn with_pfs(&self, places: &BTreeSet<Place>) -> BTreeSet<Place> {
-        let its_pf = |place: &Place| match place {
-            Place::Pci(address) => {
+    fn with_pfs(&self, paths: &BTreeSet<DevicePath>) -> BTreeSet<DevicePath> {
+        let its_pf = |path: &DevicePath| match path {
+            DevicePath::Pci(address) => {
                 let device = self.inventory.get(&DeviceId::Pci(*address))?;
-                Place::of_device(device.pf()?)
+                DevicePath::of_device(device.pf()?)
             }
-            Place::Netdevsim(_) | Place::Auxiliary(_) => None,
+            DevicePath::Netdevsim(_) | DevicePath::Auxiliary(_) => None,
         };
-        let pfs: Vec<Place> = places.iter().filter_map(its_pf).collect();
-        places.iter().cloned().chain(pfs).collect()
+        let pfs: Vec<DevicePath> = paths.iter().filter_map(its_pf).collect();
+        paths.iter().cloned().chain(pfs).collect()
     }
 
     /// Asks whether the node uses these devices, and whether those of them that are PFs have a carrier.
     fn ask(&mut self, sysfs: &Sysfs, is_stale: impl Fn(&DeviceId) -> bool) {
         let (inventory, is_there) = (&self.inventory, |id: &DeviceId| self.inventory.get(id).is_some());
-        self.claims.retain(|id, _| is_there(id) && !is_stale(id));
+        self.host_uses.retain(|id, _| is_there(id) && !is_stale(id));
         self.carrierless.retain(|id| is_there(id) && !is_stale(id));
         let devices: Vec<&Device> = inventory.devices.iter().filter(|device| is_stale(&device.id)).collect();
         let mut asking = Asking::new(sysfs, devices.len() > SINGLY);
         for device in devices {
-            self.claims
-                .extend(asking.claim(device).map(|claim| (device.id.clone(), claim)));
+            self.host_uses
+                .extend(asking.host_use(device).map(|host_use| (device.id.clone(), host_use)));
             if has_no_carrier(sysfs, device) {
                 self.carrierless.insert(device.id.clone());
             }
@@ -144,8 +144,8 @@ impl Hardware {
     }
 
     /// Why a device may not be given away.
-    pub fn claim(&self, id: &DeviceId) -> Option<&Claim> {
-        self.claims.get(id).or_else(|| self.stood_on.get(id))
+    pub fn host_use(&self, id: &DeviceId) -> Option<&HostUse> {
+        self.host_uses.get(id).or_else(|| self.upper_uses.get(id))
     }
 
     /// The device that an interface of the host belongs to.
@@ -162,9 +162,9 @@ impl Hardware {
     }
 
     /// A device as selectors look at it.
-    pub fn subject<'a>(&'a self, device: &'a Device) -> Subject<'a> {
+    pub fn candidate<'a>(&'a self, device: &'a Device) -> Candidate<'a> {
         let pf = self.inventory.pf_of(device);
-        Subject {
+        Candidate {
             device,
             pf,
             details: self.details.get(&device.id),
@@ -220,14 +220,14 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn claim(&mut self, device: &Device) -> Option<Claim> {
+    fn host_use(&mut self, device: &Device) -> Option<HostUse> {
         device.netdevs.iter().find_map(|netdev| self.netdev(netdev))
     }
 
-    fn netdev(&mut self, netdev: &Netdev) -> Option<Claim> {
+    fn netdev(&mut self, netdev: &Netdev) -> Option<HostUse> {
         let socket = match &mut self.socket {
             Ok(socket) => socket,
-            Err(error) => return Some(Claim::Unknown(error.to_string())),
+            Err(error) => return Some(HostUse::Unknown(error.to_string())),
         };
         // Indices of another tree mean other interfaces here, or none.
         if !self.live {
@@ -241,10 +241,10 @@ impl<'a> Asking<'a> {
             None => node_use(socket, self.sysfs, netdev),
         };
         match found {
-            Ok(found) => found.map(Claim::Used),
+            Ok(found) => found.map(HostUse::Used),
             // It went away since the tree was read.
             Err(error) if error.is_gone() => None,
-            Err(error) => Some(Claim::Unknown(error.to_string())),
+            Err(error) => Some(HostUse::Unknown(error.to_string())),
         }
     }
 }

@@ -11,10 +11,10 @@ pub mod offer;
 mod reason;
 mod uppers;
 
-pub use assign::{Assignment, Contest, Override, Place, assign};
-pub use hardware::{Claim, Hardware, Stale};
+pub use assign::{Assignment, Contest, Override, PoolMatch, assign};
+pub use hardware::{Hardware, HostUse, Stale};
 pub use reason::{Difference, Reason};
-pub use uppers::{find_uppers, stood_on};
+pub use uppers::{find_uppers, upper_uses};
 
 #[cfg(test)]
 #[path = "pools_tests.rs"]

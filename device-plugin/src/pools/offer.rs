@@ -8,7 +8,7 @@ use hardwire_proto::deviceplugin as api;
 
 use crate::config::{Placement, Pool};
 use crate::container::device_info::device_info;
-use crate::container::{CdiPool, Characters, Document, Member, Node, Published, Surroundings, info};
+use crate::container::{CdiPool, Characters, Document, HostPaths, Member, Node, Published, info};
 
 /// A pool as the kubelet sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,12 +44,12 @@ pub struct Offered {
 
 impl Offer {
     /// The devices of a pool. Reads from sysfs what containers get with each.
-    pub fn new<'a>(pool: &Pool, members: impl IntoIterator<Item = Member<'a>>, surroundings: &Surroundings) -> Self {
+    pub fn new<'a>(pool: &Pool, members: impl IntoIterator<Item = Member<'a>>, host_paths: &HostPaths) -> Self {
         let members: Vec<Member<'a>> = members.into_iter().collect();
-        let publisher = &surroundings.publisher;
-        let shared = surroundings.shared(members.iter().any(|member| member.needs.rdma));
+        let publisher = &host_paths.publisher;
+        let shared = host_paths.shared(members.iter().any(|member| member.needs.rdma));
         let offered = |member: &Member<'a>| {
-            let characters = Characters::read(&surroundings.sysfs, &shared, member);
+            let characters = Characters::read(&host_paths.sysfs, &shared, member);
             Offered {
                 healthy: member.healthy,
                 numa_node: member.device.numa_node.filter(|_| !pool.exclude_topology),

@@ -44,11 +44,11 @@ fn pools(list: &Value) -> Vec<Pool> {
 }
 
 fn places(assignment: &Assignment) -> Vec<String> {
-    let text = |place: &Place| match place {
-        Place::Pool(index) => format!("pool {index}"),
-        Place::Nowhere(reason) => reason.to_string(),
+    let text = |place: &PoolMatch| match place {
+        PoolMatch::Pool(index) => format!("pool {index}"),
+        PoolMatch::Unmatched(reason) => reason.to_string(),
     };
-    assignment.places.values().map(text).collect()
+    assignment.matches.values().map(text).collect()
 }
 
 #[test]
@@ -231,8 +231,8 @@ fn spare_nics_are_in_by_default_and_out_on_request() {
 fn a_device_of_the_node_is_given_away_only_by_name() {
     let mut hardware = hardware(vec![device("0000:03:00.0", Function::Plain)]);
     let id = hardware.inventory.devices[0].id.clone();
-    let claim = Claim::Used(NodeUse::DefaultRoute { v6: false, table: 254 });
-    hardware.claims.insert(id, claim.clone());
+    let host_use = HostUse::Used(NodeUse::DefaultRoute { v6: false, table: 254 });
+    hardware.host_uses.insert(id, host_use.clone());
     let pools = pools(&json!([
         {"resourceName": "careless", "selectors": {}},
         {"resourceName": "deliberate", "selectors": {}, "allowNodeDevices": ["0000:03:00.0"]},
@@ -245,7 +245,7 @@ fn a_device_of_the_node_is_given_away_only_by_name() {
     let allowed = assign(&hardware, &pools);
     assert_eq!(places(&allowed), ["pool 1"]);
     assert_eq!(allowed.overrides.len(), 1);
-    assert_eq!(allowed.overrides[0].claim, claim);
+    assert_eq!(allowed.overrides[0].host_use, host_use);
     assert!(allowed.contests.is_empty());
 }
 
@@ -253,7 +253,7 @@ fn a_device_of_the_node_is_given_away_only_by_name() {
 fn what_is_not_known_to_be_spare_is_not_given_away() {
     let mut hardware = hardware(vec![device("0000:03:00.0", Function::Plain)]);
     let id = hardware.inventory.devices[0].id.clone();
-    hardware.claims.insert(id, Claim::Unknown("EPERM".to_owned()));
+    hardware.host_uses.insert(id, HostUse::Unknown("EPERM".to_owned()));
     let pools = pools(&json!([{"resourceName": "x", "selectors": {}}]));
     assert_eq!(
         places(&assign(&hardware, &pools)),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::hardware::Claim;
+use super::hardware::HostUse;
 use crate::config::ResourceName;
 
 /// Why a device is in no pool.
@@ -13,7 +13,7 @@ pub enum Reason {
     /// Nothing drives it, so nothing could be done with it.
     NoDriver,
     /// The node uses it itself.
-    Claimed(Claim),
+    UsedByNode(HostUse),
     /// No pool wants it.
     NoSelector,
     /// Pools for such devices want others.
@@ -37,7 +37,7 @@ impl fmt::Display for Reason {
             Self::PfWithVfs(1) => f.write_str("PF with 1 VF"),
             Self::PfWithVfs(vfs) => write!(f, "PF with {vfs} VFs"),
             Self::NoDriver => f.write_str("no driver is bound to it"),
-            Self::Claimed(claim) => claim.fmt(f),
+            Self::UsedByNode(host_use) => host_use.fmt(f),
             Self::NoSelector => f.write_str("no selector matches"),
             Self::Differs(differences) => {
                 f.write_str("no selector matches: ")?;

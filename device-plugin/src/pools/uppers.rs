@@ -10,7 +10,7 @@ use hardwire_cni::netns::Netns;
 use hardwire_cni::node::{SearchError, Upper, search};
 use hardwire_pci::{DeviceId, Inventory, NodeUse, Sysfs};
 
-use super::hardware::Claim;
+use super::hardware::HostUse;
 
 /// Looks into all namespaces, if the tree is the kernel's: in another one, indices mean other interfaces, or none.
 pub fn find_uppers(sysfs: &Sysfs) -> Result<Vec<Upper>, SearchError> {
@@ -22,15 +22,15 @@ pub fn find_uppers(sysfs: &Sysfs) -> Result<Vec<Upper>, SearchError> {
 }
 
 /// The devices that something stands on.
-pub fn stood_on(uppers: &[Upper], inventory: &Inventory) -> BTreeMap<DeviceId, Claim> {
+pub fn upper_uses(uppers: &[Upper], inventory: &Inventory) -> BTreeMap<DeviceId, HostUse> {
     let owner = |upper: &Upper| {
         let mut devices = inventory.devices.iter();
         let is_its = |device: &&hardwire_pci::Device| device.netdevs.iter().any(|netdev| netdev.index == upper.lower);
         Some(devices.find(is_its)?.id.clone())
     };
-    let claims = uppers.iter().filter_map(|upper| {
-        let claim = Claim::Used(NodeUse::Upper(upper.to_string()));
-        Some((owner(upper)?, claim))
+    let host_uses = uppers.iter().filter_map(|upper| {
+        let host_use = HostUse::Used(NodeUse::Upper(upper.to_string()));
+        Some((owner(upper)?, host_use))
     });
-    claims.collect()
+    host_uses.collect()
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use crate::commands::args::DevicesArgs;
 use crate::config::{Config, ConfigError};
-use crate::pools::{Hardware, assign, find_uppers, stood_on};
+use crate::pools::{Hardware, assign, find_uppers, upper_uses};
 
 /// Why there is nothing to print.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesErro
     let mut hardware = Hardware::read(&args.node.sysfs());
     hardware.read_details(&args.node.sysfs(), &config.pools);
     match find_uppers(&args.node.sysfs()) {
-        Ok(uppers) => hardware.stood_on = stood_on(&uppers, &hardware.inventory),
+        Ok(uppers) => hardware.upper_uses = upper_uses(&uppers, &hardware.inventory),
         Err(error) => tracing::warn!("{error}"),
     }
     let assignment = assign(&hardware, &config.pools);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::uses::Uses;
 use crate::config::Pool;
-use crate::pools::{Assignment, Hardware, Place};
+use crate::pools::{Assignment, Hardware, PoolMatch};
 
 /// All devices of a node.
 #[derive(Debug, Serialize)]
@@ -67,9 +67,9 @@ impl Report {
         let mut devices = Vec::new();
         for device in &hardware.inventory.devices {
             let mut row = Row::new(hardware, device);
-            match assignment.places.get(&device.id) {
-                Some(Place::Pool(index)) => row.pool = pools.get(*index).map(|pool| pool.resource.to_string()),
-                Some(Place::Nowhere(reason)) => row.reason = Some(reason.to_string()),
+            match assignment.matches.get(&device.id) {
+                Some(PoolMatch::Pool(index)) => row.pool = pools.get(*index).map(|pool| pool.resource.to_string()),
+                Some(PoolMatch::Unmatched(reason)) => row.reason = Some(reason.to_string()),
                 None => {}
             }
             devices.push(row.used(uses, &device.id));

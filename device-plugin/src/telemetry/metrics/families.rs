@@ -20,52 +20,52 @@ type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// A pool.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Of {
+pub(super) struct PoolLabels {
     resource: String,
 }
 
 /// Devices of a pool in a state. The states exclude each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct State {
+pub(super) struct DeviceLabels {
     pub(super) resource: String,
     pub(super) state: &'static str,
 }
 
 /// What came of something about a pool.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Outcome {
+pub(super) struct PoolResultLabels {
     resource: String,
     result: &'static str,
 }
 
 /// What came of something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Call {
+pub(super) struct ResultLabels {
     result: &'static str,
 }
 
 /// Where an event came from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Origin {
+pub(super) struct SourceLabels {
     pub(super) source: &'static str,
 }
 
 /// How a call of the plugin ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Ended {
+pub(super) struct CallLabels {
     pub(super) verb: &'static str,
     pub(super) code: u32,
 }
 
 /// A call of the plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Timed {
+pub(super) struct VerbLabels {
     pub(super) verb: &'static str,
 }
 
 /// A part of a call of the plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Phased {
+pub(super) struct PhaseLabels {
     pub(super) verb: &'static str,
     pub(super) phase: &'static str,
 }
@@ -73,25 +73,25 @@ pub(super) struct Phased {
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Families {
-    pub(super) devices: Family<State, Gauge>,
-    pub(super) held: Family<Of, Gauge>,
-    pub(super) allocations: Family<Outcome, Counter>,
-    pub(super) registered: Family<Of, Gauge>,
-    pub(super) registrations: Family<Outcome, Counter>,
-    pub(super) streams: Family<Of, Gauge>,
-    pub(super) lists: Family<Of, Counter>,
-    pub(super) attachments: Family<Ended, Counter>,
-    pub(super) durations: Histograms<Timed>,
-    pub(super) phases: Histograms<Phased>,
+    pub(super) devices: Family<DeviceLabels, Gauge>,
+    pub(super) held: Family<PoolLabels, Gauge>,
+    pub(super) allocations: Family<PoolResultLabels, Counter>,
+    pub(super) registered: Family<PoolLabels, Gauge>,
+    pub(super) registrations: Family<PoolResultLabels, Counter>,
+    pub(super) streams: Family<PoolLabels, Gauge>,
+    pub(super) lists: Family<PoolLabels, Counter>,
+    pub(super) attachments: Family<CallLabels, Counter>,
+    pub(super) durations: Histograms<VerbLabels>,
+    pub(super) phases: Histograms<PhaseLabels>,
     pub(super) refused_reports: Counter,
-    pub(super) repairs: Family<Call, Counter>,
-    pub(super) events: Family<Origin, Counter>,
-    pub(super) reloads: Family<Call, Counter>,
+    pub(super) repairs: Family<ResultLabels, Counter>,
+    pub(super) events: Family<SourceLabels, Counter>,
+    pub(super) reloads: Family<ResultLabels, Counter>,
 }
 
-// === impl Of ===
+// === impl PoolLabels ===
 
-impl Of {
+impl PoolLabels {
     pub(super) fn resource(resource: &ResourceName) -> Self {
         Self {
             resource: resource.to_string(),
@@ -99,9 +99,9 @@ impl Of {
     }
 }
 
-// === impl Outcome ===
+// === impl PoolResultLabels ===
 
-impl Outcome {
+impl PoolResultLabels {
     pub(super) fn of(resource: &ResourceName, result: &'static str) -> Self {
         Self {
             resource: resource.to_string(),
@@ -110,9 +110,9 @@ impl Outcome {
     }
 }
 
-// === impl Call ===
+// === impl ResultLabels ===
 
-impl Call {
+impl ResultLabels {
     pub(super) fn result(result: &'static str) -> Self {
         Self { result }
     }

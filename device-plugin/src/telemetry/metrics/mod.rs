@@ -25,7 +25,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
 use crate::config::ResourceName;
-use families::{Call, Families, Of, Outcome, Phased, State, Timed};
+use families::{DeviceLabels, Families, PhaseLabels, PoolLabels, PoolResultLabels, ResultLabels, VerbLabels};
 use readiness::Readiness;
 
 /// What made the daemon look again.
@@ -100,7 +100,7 @@ impl Metrics {
     /// How many devices a pool lists.
     pub fn devices(&self, resource: &ResourceName, healthy: usize, unhealthy: usize) {
         for (state, count) in [("healthy", healthy), ("unhealthy", unhealthy)] {
-            let state = State {
+            let state = DeviceLabels {
                 resource: resource.to_string(),
                 state,
             };
@@ -111,19 +111,19 @@ impl Metrics {
     /// How many of them pods hold, according to the kubelet.
     pub fn held(&self, resource: &ResourceName, count: usize) {
         let held = &self.0.families.held;
-        held.get_or_create(&Of::resource(resource)).set(gauge(count));
+        held.get_or_create(&PoolLabels::resource(resource)).set(gauge(count));
     }
 
     /// The kubelet asked for devices.
     pub fn allocated(&self, resource: &ResourceName, ok: bool) {
-        let outcome = Outcome::of(resource, if ok { "ok" } else { "refused" });
+        let outcome = PoolResultLabels::of(resource, if ok { "ok" } else { "refused" });
         self.0.families.allocations.get_or_create(&outcome).inc();
     }
 
     /// A pool is being served from now on, and waits to be registered.
     pub fn served(&self, resource: &ResourceName) {
         self.readiness().pool(resource);
-        let of = Of::resource(resource);
+        let of = PoolLabels::resource(resource);
         self.0.families.registered.get_or_create(&of).set(0);
         self.0.families.streams.get_or_create(&of).set(0);
     }
@@ -131,17 +131,19 @@ impl Metrics {
     /// The kubelet took a registration, or what it knew of the pool is lost.
     pub fn registered(&self, resource: &ResourceName, yes: bool) {
         if yes {
-            let outcome = Outcome::of(resource, "ok");
+            let outcome = PoolResultLabels::of(resource, "ok");
             self.0.families.registrations.get_or_create(&outcome).inc();
         }
         self.readiness().pool(resource).registered = yes;
         let registered = &self.0.families.registered;
-        registered.get_or_create(&Of::resource(resource)).set(yes.into());
+        registered
+            .get_or_create(&PoolLabels::resource(resource))
+            .set(yes.into());
     }
 
     /// The kubelet did not take a registration.
     pub fn not_registered(&self, resource: &ResourceName) {
-        let outcome = Outcome::of(resource, "failed");
+        let outcome = PoolResultLabels::of(resource, "failed");
         self.0.families.registrations.get_or_create(&outcome).inc();
     }
 
@@ -149,24 +151,24 @@ impl Metrics {
     pub fn streams(&self, resource: &ResourceName, open: usize) {
         self.readiness().pool(resource).streams = open;
         let streams = &self.0.families.streams;
-        streams.get_or_create(&Of::resource(resource)).set(gauge(open));
+        streams.get_or_create(&PoolLabels::resource(resource)).set(gauge(open));
     }
 
     /// A list was sent on a stream.
     pub fn list_sent(&self, resource: &ResourceName) {
         let lists = &self.0.families.lists;
-        lists.get_or_create(&Of::resource(resource)).inc();
+        lists.get_or_create(&PoolLabels::resource(resource)).inc();
     }
 
     /// A pool is no longer served: its state is told no more. Its counters stay, as counters do.
     pub fn forget(&self, resource: &ResourceName) {
         self.readiness().forget(resource);
-        let (families, of) = (&self.0.families, Of::resource(resource));
+        let (families, of) = (&self.0.families, PoolLabels::resource(resource));
         families.registered.remove(&of);
         families.streams.remove(&of);
         families.held.remove(&of);
         for state in ["healthy", "unhealthy"] {
-            families.devices.remove(&State {
+            families.devices.remove(&DeviceLabels {
                 resource: resource.to_string(),
                 state,
             });
@@ -175,13 +177,13 @@ impl Metrics {
 
     /// An attachment that no DEL came for was released, or could not be.
     pub fn repaired(&self, ok: bool) {
-        let call = Call::result(if ok { "ok" } else { "failed" });
+        let call = ResultLabels::result(if ok { "ok" } else { "failed" });
         self.0.families.repairs.get_or_create(&call).inc();
     }
 
     /// Something made the daemon look again.
     pub fn event(&self, source: Source) {
-        let source = families::Origin {
+        let source = families::SourceLabels {
             source: source.as_str(),
         };
         self.0.families.events.get_or_create(&source).inc();
@@ -189,7 +191,7 @@ impl Metrics {
 
     /// The configuration was read again: it is in force, or the old one still is.
     pub fn reloaded(&self, ok: bool) {
-        let call = Call::result(if ok { "ok" } else { "failed" });
+        let call = ResultLabels::result(if ok { "ok" } else { "failed" });
         self.0.families.reloads.get_or_create(&call).inc();
     }
 
@@ -201,19 +203,19 @@ impl Metrics {
             "DEL" => "del",
             _ => "other",
         };
-        let ended = families::Ended {
+        let ended = families::CallLabels {
             verb,
             code: report.code,
         };
         families.attachments.get_or_create(&ended).inc();
         families
             .durations
-            .get_or_create(&Timed { verb })
+            .get_or_create(&VerbLabels { verb })
             .observe(seconds(report.total_us));
         for (phase, us) in &report.phases_us {
             let phase = phase.as_str();
             let phases = &families.phases;
-            phases.get_or_create(&Phased { verb, phase }).observe(seconds(*us));
+            phases.get_or_create(&PhaseLabels { verb, phase }).observe(seconds(*us));
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many falls within the window are too many.
+/// So many flaps within the window are too many.
 const FALLS: usize = 4;
 /// How long a fall counts.
 const WINDOW: Duration = Duration::from_secs(30);
@@ -16,15 +16,15 @@ const CALM: Duration = Duration::from_secs(10);
 
 /// When a device fell ill of late.
 #[derive(Debug, Clone, Default)]
-pub struct Falls {
+pub struct FlapHistory {
     at: Vec<Instant>,
     /// Since when it has been well.
     well: Option<Instant>,
 }
 
-// === impl Falls ===
+// === impl FlapHistory ===
 
-impl Falls {
+impl FlapHistory {
     /// Takes note of how it is now.
     pub fn note(&mut self, is_well: bool, now: Instant) {
         self.at.retain(|fall| *fall + WINDOW > now);
@@ -56,20 +56,20 @@ mod tests {
     fn too_many_falls_keep_it_away_until_it_is_calm() {
         let begin = Instant::now();
         let at = |seconds| begin + Duration::from_secs(seconds);
-        let mut falls = Falls::default();
-        falls.note(true, at(0));
+        let mut flaps = FlapHistory::default();
+        flaps.note(true, at(0));
         for n in 0..3 {
-            falls.note(false, at(2 * n + 1));
-            falls.note(true, at(2 * n + 2));
-            assert_eq!(falls.kept_until(at(2 * n + 2)), None);
+            flaps.note(false, at(2 * n + 1));
+            flaps.note(true, at(2 * n + 2));
+            assert_eq!(flaps.kept_until(at(2 * n + 2)), None);
         }
-        falls.note(false, at(7));
-        falls.note(true, at(8));
-        assert_eq!(falls.kept_until(at(8)), Some(at(18)));
-        falls.note(true, at(18));
-        assert_eq!(falls.kept_until(at(18)), None);
-        falls.note(false, at(60));
-        falls.note(true, at(61));
-        assert_eq!(falls.kept_until(at(61)), None, "the old ones are forgotten");
+        flaps.note(false, at(7));
+        flaps.note(true, at(8));
+        assert_eq!(flaps.kept_until(at(8)), Some(at(18)));
+        flaps.note(true, at(18));
+        assert_eq!(flaps.kept_until(at(18)), None);
+        flaps.note(false, at(60));
+        flaps.note(true, at(61));
+        assert_eq!(flaps.kept_until(at(61)), None, "the old ones are forgotten");
     }
 }

@@ -6,7 +6,7 @@ use hardwire_pci::{Device, Function, LinkType, MacAddr};
 
 /// A device, and what is known around it.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
+pub struct Candidate<'a> {
     /// The device.
     pub device: &'a Device,
     /// Its PF, or the parent of a subfunction, where it shows one.
@@ -64,9 +64,9 @@ pub enum Detail {
 /// The details that somebody asks for.
 pub type Asked = BTreeSet<Detail>;
 
-// === impl Subject ===
+// === impl Candidate ===
 
-impl<'a> Subject<'a> {
+impl<'a> Candidate<'a> {
     /// Without details.
     pub fn new(device: &'a Device, pf: Option<&'a Device>) -> Self {
         Self {

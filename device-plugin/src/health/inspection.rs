@@ -30,13 +30,13 @@ pub struct Task {
     /// Whether nothing has happened to the PF itself since the look before: what did happened to VFs.
     pub only_vfs: bool,
     /// Its VFs.
-    pub subjects: Vec<Subject>,
+    pub vfs: Vec<VfToInspect>,
 }
 
 /// A VF to look at.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "facts of a VF that go together in any way")]
-pub struct Subject {
+pub struct VfToInspect {
     /// Which.
     pub id: DeviceId,
     /// It is free. Of others only so much is of interest: whether their records are still true.
@@ -95,18 +95,18 @@ pub fn inspect(context: &Context, boot: &str, hardware: &Arc<Hardware>, task: &T
         Ok(inspector) => inspector,
         Err(error) => {
             warn!(pf = %task.pf, "its VFs cannot be looked at: {error}");
-            let unknown = |subject: &Subject| (subject.id.clone(), Verdict::Unknown);
+            let unknown = |vf: &VfToInspect| (vf.id.clone(), Verdict::Unknown);
             return Inspected {
                 pf: task.pf.clone(),
-                verdicts: task.subjects.iter().map(unknown).collect(),
+                verdicts: task.vfs.iter().map(unknown).collect(),
                 is_told: false,
             };
         }
     };
-    let looked = |subject: &Subject| (subject.id.clone(), inspector.look(subject));
+    let looked = |vf: &VfToInspect| (vf.id.clone(), inspector.look(vf));
     Inspected {
         pf: task.pf.clone(),
-        verdicts: task.subjects.iter().map(looked).collect(),
+        verdicts: task.vfs.iter().map(looked).collect(),
         is_told: inspector.pf.is_some_and(|pf| pf.is_up && pf.vfs.is_some()),
     }
 }
@@ -148,32 +148,28 @@ impl<'a> Inspector<'a> {
         })
     }
 
-    fn look(&mut self, subject: &Subject) -> Verdict {
-        let verdict = self.compare(subject);
-        if subject.ours && !matches!(verdict, Verdict::Unknown | Verdict::Distrusted) {
-            self.end_children(&subject.id);
+    fn look(&mut self, vf: &VfToInspect) -> Verdict {
+        let verdict = self.compare(vf);
+        if vf.ours && !matches!(verdict, Verdict::Unknown | Verdict::Distrusted) {
+            self.end_children(&vf.id);
         }
         if !matches!(verdict, Verdict::Clean | Verdict::Adopted(_) | Verdict::Unsettled) {
             return verdict;
         }
-        match self.what_stays(&subject.id) {
+        match self.what_stays(&vf.id) {
             Some(what) => Verdict::Differs(what),
             None => verdict,
         }
     }
 
-    fn compare(&mut self, subject: &Subject) -> Verdict {
-        let before = self.context.idle.get(&subject.id);
+    fn compare(&mut self, vf: &VfToInspect) -> Verdict {
+        let before = self.context.idle.get(&vf.id);
         let before = before.filter(|record| record.boot == self.boot);
-        let only_vf = self.task.only_vfs && !subject.unwatched;
-        let seen = self.seen(&subject.id, before.as_ref(), only_vf, subject.is_free);
+        let only_vf = self.task.only_vfs && !vf.unwatched;
+        let seen = self.seen(&vf.id, before.as_ref(), only_vf, vf.is_free);
         // Asked after the look: an attachment that began since leaves its record before it changes anything.
-        let is_attached = !self
-            .context
-            .journal
-            .get(&subject.id)
-            .is_ok_and(|record| record.is_none());
-        if is_attached || !subject.is_free {
+        let is_attached = !self.context.journal.get(&vf.id).is_ok_and(|record| record.is_none());
+        if is_attached || !vf.is_free {
             return self.in_use(before, seen.filter(|_| !is_attached));
         }
         let Some(now) = seen else {
@@ -182,12 +178,12 @@ impl<'a> Inspector<'a> {
         let Some(before) = before else {
             return self.take(&now);
         };
-        let rebound = subject.rebound || before.driver != now.driver;
+        let rebound = vf.rebound || before.driver != now.driver;
         match difference(&before, &now, rebound) {
             None if rebound => self.take(&now),
             None => self.keep(&before, &now),
-            Some(text) if subject.adopt => self.put(&now, Verdict::Adopted(text)),
-            Some(text) if subject.ours => self.restore(&before, &now, &text),
+            Some(text) if vf.adopt => self.put(&now, Verdict::Adopted(text)),
+            Some(text) if vf.ours => self.restore(&before, &now, &text),
             Some(text) => self.distrust(before, Some(&now), text),
         }
     }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use crate::health::inspect::{Inspected, Verdict};
+use crate::health::inspection::{Inspected, Verdict};
 
 /// Without an event for so long, a PF and its VFs have settled: network managers and udev's rules have had their turn.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ pub type Reply = oneshot::Sender<Result<String, String>>;
 
 /// What is known of the idle states of the node.
 #[derive(Debug)]
-pub struct Idle {
+pub struct Baselines {
     records: IdleRecords,
     /// Of all records that this process writes. What it says of a PF is in force until the PF's next event.
     pub generation: u64,
@@ -55,13 +55,13 @@ struct Watched {
     only_vfs: bool,
 }
 
-// === impl Idle ===
+// === impl Baselines ===
 
-impl Idle {
+impl Baselines {
     /// With no PF's generation in force: what happened before is not known.
     pub fn new(records: IdleRecords, pfs: impl IntoIterator<Item = DeviceId>) -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let mut idle = Self {
+        let mut baselines = Self {
             records,
             generation: since.map_or(1, |since| u64::try_from(since.as_nanos()).unwrap_or(1)),
             pfs: HashMap::new(),
@@ -74,10 +74,10 @@ impl Idle {
         };
         let now = Instant::now();
         for pf in pfs {
-            idle.withdraw(&pf);
-            idle.happened(&pf, now);
+            baselines.withdraw(&pf);
+            baselines.happened(&pf, now);
         }
-        idle
+        baselines
     }
 
     /// An event of a PF or of one of its VFs: from now on no record of its VFs counts, until they were looked at again.

@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::listing::Entries;
+use super::lists::Entries;
 use crate::config::{Pool, ResourceName};
-use crate::container::{Member, Publisher, Surroundings};
+use crate::container::{HostPaths, Member, Publisher};
 use crate::events::directory::Directory;
 use crate::events::socket::BindError;
 use crate::kubelet::lifecycle::Plugin;
@@ -21,7 +21,7 @@ use crate::telemetry::metrics::Metrics;
 
 /// A pool and its server.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct ServedPool {
     /// What the configuration says.
     pub(super) pool: Pool,
     /// Its devices.
@@ -33,9 +33,9 @@ pub(super) struct Running {
     task: Option<JoinHandle<()>>,
 }
 
-// === impl Running ===
+// === impl ServedPool ===
 
-impl Running {
+impl ServedPool {
     /// A pool that is not served yet.
     pub(super) fn new(pool: Pool) -> Self {
         Self {
@@ -57,20 +57,20 @@ impl Running {
     pub(super) async fn serve(
         &mut self,
         hardware: &Hardware,
-        surroundings: &Surroundings,
+        host_paths: &HostPaths,
         allocations: &Arc<Allocations>,
         directory: &Directory,
         metrics: &Metrics,
     ) -> Result<(), BindError> {
         self.shown = self.shows();
-        let offer = self.make(hardware, surroundings);
+        let offer = self.make(hardware, host_paths);
         let resource = self.pool.resource.clone();
         let plugin = Plugin::start(resource, offer, Arc::clone(allocations), directory, metrics).await?;
         let documents = document(
             self.pool.resource.clone(),
             plugin.offer().subscribe(),
             plugin.streams(),
-            surroundings.publisher.clone(),
+            host_paths.publisher.clone(),
         );
         self.offer = Some(plugin.offer());
         let (plugin, stop) = (plugin.run(self.stop.clone()), self.stop.clone());
@@ -84,7 +84,7 @@ impl Running {
     pub(super) fn publish(
         &mut self,
         hardware: &Hardware,
-        surroundings: &Surroundings,
+        host_paths: &HostPaths,
         changed: &BTreeSet<DeviceId>,
         anew: bool,
     ) {
@@ -99,7 +99,7 @@ impl Running {
         if is_same && !anew && shows == self.shown {
             return;
         }
-        let offer = self.make(hardware, surroundings);
+        let offer = self.make(hardware, host_paths);
         self.shown = shows;
         sender.send_if_modified(|old| {
             let differs = **old != offer;
@@ -118,10 +118,12 @@ impl Running {
 
     fn shows(&self) -> Vec<(DeviceId, bool)> {
         let shown = self.entries.iter();
-        shown.map(|(id, entry)| (id.clone(), entry.ailment.is_none())).collect()
+        shown
+            .map(|(id, entry)| (id.clone(), entry.unhealthy.is_none()))
+            .collect()
     }
 
-    fn make(&self, hardware: &Hardware, surroundings: &Surroundings) -> Offer {
+    fn make(&self, hardware: &Hardware, host_paths: &HostPaths) -> Offer {
         let member = |(id, healthy): &(DeviceId, bool)| {
             let device = self.device(hardware, id)?;
             Some(Member {
@@ -132,7 +134,7 @@ impl Running {
             })
         };
         let shows = self.shows();
-        Offer::new(&self.pool, shows.iter().filter_map(member), surroundings)
+        Offer::new(&self.pool, shows.iter().filter_map(member), host_paths)
     }
 
     /// Ends its streams and removes its socket.

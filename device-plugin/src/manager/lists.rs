@@ -10,8 +10,8 @@ use hardwire_pci::{Device, DeviceId};
 use tokio::time::Instant;
 
 use crate::config::Needs;
-use crate::health::Ailment;
-use crate::health::flap::Falls;
+use crate::health::UnhealthyReason;
+use crate::health::flap_history::FlapHistory;
 use crate::pools::Assignment;
 
 /// A device in a pool's list.
@@ -20,9 +20,9 @@ pub(super) struct Entry {
     /// Since when nothing keeps it in the list.
     pub(super) leaving: Option<Instant>,
     /// Why it is not given out.
-    pub(super) ailment: Option<Ailment>,
+    pub(super) unhealthy: Option<UnhealthyReason>,
     /// How often that changed.
-    pub(super) falls: Falls,
+    pub(super) flaps: FlapHistory,
     /// It has, or had, an interface of its own.
     pub(super) had_netdev: bool,
     /// What the selector that took it wants it to be given out with.
@@ -46,7 +46,7 @@ pub(super) enum Hold {
 }
 
 /// Brings the lists up to date, and returns those that left and when the next one may.
-pub(super) fn arrange(
+pub(super) fn update_lists(
     lists: &mut [&mut Entries],
     assignment: &Assignment,
     hold: impl Fn(usize, &DeviceId) -> Hold,
@@ -92,7 +92,7 @@ pub(super) fn arrange(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pools::{Place, Reason};
+    use crate::pools::{PoolMatch, Reason};
 
     const GRACE: Duration = Duration::from_secs(30);
 
@@ -101,9 +101,9 @@ mod tests {
     }
 
     fn assignment(places: &[(u32, Option<usize>)]) -> Assignment {
-        let place = |pool: Option<usize>| pool.map_or(Place::Nowhere(Reason::NoSelector), Place::Pool);
+        let place = |pool: Option<usize>| pool.map_or(PoolMatch::Unmatched(Reason::NoSelector), PoolMatch::Pool);
         Assignment {
-            places: places.iter().map(|(n, pool)| (id(*n), place(*pool))).collect(),
+            matches: places.iter().map(|(n, pool)| (id(*n), place(*pool))).collect(),
             ..Assignment::default()
         }
     }
@@ -117,7 +117,7 @@ mod tests {
 
     fn step(entries: &mut [Entries], assignment: &Assignment, hold: Hold, now: Instant) -> (usize, Option<Instant>) {
         let mut lists: Vec<&mut Entries> = entries.iter_mut().collect();
-        let (left, next) = arrange(&mut lists, assignment, |_, _| hold, now, GRACE);
+        let (left, next) = update_lists(&mut lists, assignment, |_, _| hold, now, GRACE);
         (left.len(), next)
     }
 

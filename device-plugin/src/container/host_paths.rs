@@ -9,7 +9,7 @@ use super::Publisher;
 
 /// Where things are on this node.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct HostPaths {
     /// The tree that devices are read from.
     pub sysfs: Sysfs,
     /// The node's /dev, or what a container sees of it.
@@ -31,9 +31,9 @@ pub struct Shared {
     pub vhost_net: bool,
 }
 
-// === impl Surroundings ===
+// === impl HostPaths ===
 
-impl Surroundings {
+impl HostPaths {
     /// Reads what all devices share; of RDMA only if one of them needs it.
     pub fn shared(&self, rdma: bool) -> Shared {
         // The kernel's list has what its own modules registered. The node of a module that is loaded on first use is in

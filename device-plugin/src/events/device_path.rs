@@ -6,7 +6,7 @@ use hardwire_pci::{AuxiliaryName, DeviceId, PciAddress};
 
 /// A device as its bus knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum DevicePath {
     /// A PCI function.
     Pci(PciAddress),
     /// A netdevsim device with all its ports.
@@ -15,9 +15,9 @@ pub enum Place {
     Auxiliary(DeviceId),
 }
 
-// === impl Place ===
+// === impl DevicePath ===
 
-impl Place {
+impl DevicePath {
     /// The device that a path of sysfs (`/devices/...`) is, or hangs below. `None` for what is neither.
     pub fn of(path: &Path) -> Option<Self> {
         let names = path.components().rev().filter_map(|component| match component {
@@ -27,7 +27,7 @@ impl Place {
         names.into_iter().find_map(Self::named)
     }
 
-    /// The place of a device, for those on a bus.
+    /// The path of a device, for those on a bus.
     pub fn of_device(id: &DeviceId) -> Option<Self> {
         match id {
             DeviceId::Pci(address) | DeviceId::PciPort { function: address, .. } => Some(Self::Pci(*address)),
@@ -54,23 +54,23 @@ mod tests {
 
     #[test]
     fn what_hangs_below_a_device_is_a_change_of_it() {
-        let place = |path: &str| Place::of(Path::new(path)).map(|place| format!("{place:?}"));
+        let path = |path: &str| DevicePath::of(Path::new(path)).map(|path| format!("{path:?}"));
         let pci = |address: &str| Some(format!("Pci({address})"));
         let bridge = "/devices/pci0000:00/0000:00:01.0";
-        assert_eq!(place(&format!("{bridge}/0000:01:10.2")), pci("0000:01:10.2"));
-        assert_eq!(place(&format!("{bridge}/0000:01:10.2/net/eth1")), pci("0000:01:10.2"));
+        assert_eq!(path(&format!("{bridge}/0000:01:10.2")), pci("0000:01:10.2"));
+        assert_eq!(path(&format!("{bridge}/0000:01:10.2/net/eth1")), pci("0000:01:10.2"));
         assert_eq!(
-            place(&format!("{bridge}/0000:01:10.2/virtio3/net/x")),
+            path(&format!("{bridge}/0000:01:10.2/virtio3/net/x")),
             pci("0000:01:10.2")
         );
         assert_eq!(
-            place("/devices/netdevsim10/net/eni10np1"),
+            path("/devices/netdevsim10/net/eni10np1"),
             Some("Netdevsim(10)".to_owned())
         );
         assert_eq!(
-            place(&format!("{bridge}/0000:01:00.0/mlx5_core.sf.4/net/x")),
+            path(&format!("{bridge}/0000:01:00.0/mlx5_core.sf.4/net/x")),
             Some("Auxiliary(mlx5_core.sf.4)".to_owned())
         );
-        assert_eq!(place("/devices/virtual/net/veth0"), None);
+        assert_eq!(path("/devices/virtual/net/veth0"), None);
     }
 }
