@@ -37,6 +37,9 @@ pub struct Seen {
     /// It has, or had, an interface of its own: our next start goes by that where it shows none.
     #[serde(default)]
     pub had_netdev: bool,
+    /// The resource that it is held as, where that is another one than `pool`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_as: Option<String>,
 }
 
 // === impl View ===
@@ -88,6 +91,7 @@ mod tests {
             reason: Some("no carrier".to_owned()),
             pool: "a.com/b".to_owned(),
             had_netdev: true,
+            held_as: None,
         };
         let view = View {
             devices: [("0000:01:10.0".parse().unwrap(), seen)].into(),

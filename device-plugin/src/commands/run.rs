@@ -17,8 +17,9 @@ use tracing::{error, info};
 
 use crate::ask::control;
 use crate::commands::args::RunArgs;
-use crate::ledger::leases;
-use crate::ledger::repair;
+use crate::ledger::podresources::PodResources;
+use crate::ledger::repair::Repair;
+use crate::ledger::{Attachments, leases};
 use crate::manager::{Manager, Setup, StartError};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::http::{Endpoints, MetricsBind, MetricsBindError};
@@ -80,8 +81,8 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     };
     let listener = control::listen(&context.state).map_err(in_state)?;
     let (ask, requests) = mpsc::channel(1);
-    let (attachments, attachment_changes) = watch::channel(repair::Attachments::new());
-    let reload = Arc::new(Notify::new());
+    let (attachments, attachment_changes) = watch::channel(Attachments::default());
+    let (reload, returned) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (watchdog, pulse) = watchdog();
     let manager = Manager::start(Setup {
         pulse,
@@ -94,6 +95,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         attachments: attachment_changes,
         requests,
         reload: Arc::clone(&reload),
+        returned: Arc::clone(&returned),
         metrics: metrics.clone(),
     });
     let manager = manager.await?;
@@ -114,8 +116,15 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         args.ipam_by_container_id.clone(),
         stop.clone(),
     ));
-    let grace = Duration::from_secs(args.repair_grace);
-    tasks.spawn(repair::run(context, grace, attachments, metrics, stop.clone()));
+    let repair = Repair {
+        context,
+        grace: Duration::from_secs(args.repair_grace),
+        podresources: PodResources::at(&args.node.kubelet_dir),
+        attachments,
+        returned,
+        metrics,
+    };
+    tasks.spawn(repair.run(stop.clone()));
     let ended = loop {
         tokio::select! {
             _ = signals.terminate.recv() => {

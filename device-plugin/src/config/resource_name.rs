@@ -5,7 +5,7 @@
 use std::fmt;
 
 /// `prefix/name`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceName {
     prefix: String,
     name: String,

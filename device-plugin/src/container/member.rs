@@ -5,7 +5,7 @@ use hardwire_pci::Device;
 use crate::config::Needs;
 
 /// A device of a pool, and what is known of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Member<'a> {
     /// The device.
     pub device: &'a Device,
@@ -15,4 +15,10 @@ pub struct Member<'a> {
     pub needs: Needs,
     /// Whether it may be given out.
     pub healthy: bool,
+    /// Why an Allocate of it is refused.
+    pub refused: Option<String>,
+    /// `NAMESPACE/POD has it as RESOURCE`, where somebody has it as another resource than this pool's.
+    pub held_as: Option<String>,
+    /// Somebody has it, or had it until a moment ago.
+    pub is_held: bool,
 }

@@ -113,6 +113,9 @@ impl Tree {
             pf: None,
             needs: *needs,
             healthy: true,
+            refused: None,
+            held_as: None,
+            is_held: false,
         });
         Offer::new(pool, members, &self.host_paths)
     }

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
-use hardwire_cni::idle::IdleRecords;
 use hardwire_pci::DeviceId;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::health::inspection::{Inspected, Verdict};
 
@@ -20,10 +19,36 @@ const AFTERMATH: Duration = Duration::from_millis(50);
 /// Whom an adoption is told to.
 pub type Reply = oneshot::Sender<Result<String, String>>;
 
+/// What is to be done to the records, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordChange {
+    /// No record of a VF of this PF is in force.
+    Withdraw(DeviceId),
+    /// The records of this PF's VFs are in force, as of this generation.
+    Confirm(DeviceId, u64),
+    /// The record of this VF goes.
+    Remove(DeviceId),
+    /// All records but those of these go.
+    RemoveAllBut(HashSet<DeviceId>),
+}
+
+/// A PF that is to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedPf {
+    /// Which.
+    pub pf: DeviceId,
+    /// How many events it has had.
+    pub events: u64,
+    /// Whether it has settled.
+    pub settled: bool,
+    /// Whether only VFs of it changed.
+    pub only_vfs: bool,
+}
+
 /// What is known of the idle states of the node.
 #[derive(Debug)]
 pub struct Baselines {
-    records: IdleRecords,
+    changes: Vec<RecordChange>,
     /// Of all records that this process writes. What it says of a PF is in force until the PF's next event.
     pub generation: u64,
     pfs: HashMap<DeviceId, Watched>,
@@ -59,10 +84,10 @@ struct Watched {
 
 impl Baselines {
     /// With no PF's generation in force: what happened before is not known.
-    pub fn new(records: IdleRecords, pfs: impl IntoIterator<Item = DeviceId>) -> Self {
+    pub fn new(pfs: impl IntoIterator<Item = DeviceId>) -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let mut baselines = Self {
-            records,
+            changes: Vec::new(),
             generation: since.map_or(1, |since| u64::try_from(since.as_nanos()).unwrap_or(1)),
             pfs: HashMap::new(),
             wanted: BTreeSet::new(),
@@ -136,9 +161,19 @@ impl Baselines {
         self.wanted.insert(pf.clone());
     }
 
-    fn withdraw(&self, pf: &DeviceId) {
-        if let Err(error) = self.records.withdraw(pf) {
-            warn!(%pf, "the idle records of its VFs are not withdrawn: {error}");
+    fn withdraw(&mut self, pf: &DeviceId) {
+        self.changes.push(RecordChange::Withdraw(pf.clone()));
+    }
+
+    /// What is to be done to the records since this was asked last.
+    pub fn take_changes(&mut self) -> Vec<RecordChange> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The records of a PF's VFs could not be put in force.
+    pub fn not_confirmed(&mut self, pf: &DeviceId) {
+        if let Some(watched) = self.pfs.get_mut(pf) {
+            watched.in_force = false;
         }
     }
 
@@ -160,20 +195,12 @@ impl Baselines {
         self.distrusted.remove(id);
         self.pfs.remove(id);
         self.wanted.remove(id);
-        if let Err(error) = self.records.remove(id) {
-            warn!(device = %id, "its idle record is not removed: {error}");
-        }
+        self.changes.push(RecordChange::Remove(id.clone()));
     }
 
     /// Removes the records of all other devices.
-    pub fn forget_all_but(&self, known: &HashSet<&DeviceId>) {
-        for record in self.records.all() {
-            if !known.contains(&record.device)
-                && let Err(error) = self.records.remove(&record.device)
-            {
-                warn!(device = %record.device, "its idle record is not removed: {error}");
-            }
-        }
+    pub fn forget_all_but(&mut self, known: HashSet<DeviceId>) {
+        self.changes.push(RecordChange::RemoveAllBut(known));
     }
 
     /// How a VF differs from its record.
@@ -202,12 +229,17 @@ impl Baselines {
         !self.wanted.is_empty()
     }
 
-    /// The PFs to look at now: how many events each has had, whether it has settled, and whether only VFs of it changed.
-    pub fn take_wanted(&mut self, now: Instant) -> Vec<(DeviceId, u64, bool, bool)> {
+    /// The PFs to look at now.
+    pub fn take_wanted(&mut self, now: Instant) -> Vec<WantedPf> {
         let wanted = std::mem::take(&mut self.wanted).into_iter();
         let known = wanted.filter_map(|pf| {
             let watched = self.pfs.get(&pf)?;
-            Some((pf, watched.events, watched.last + SETTLED <= now, watched.only_vfs))
+            Some(WantedPf {
+                events: watched.events,
+                settled: watched.last + SETTLED <= now,
+                only_vfs: watched.only_vfs,
+                pf,
+            })
         });
         known.collect()
     }
@@ -244,10 +276,8 @@ impl Baselines {
         if !inspected.is_told || watched.in_force {
             return;
         }
-        match self.records.set_generation(&inspected.pf, self.generation) {
-            Ok(()) => watched.in_force = true,
-            Err(error) => warn!(pf = %inspected.pf, "the idle records of its VFs do not count: {error}"),
-        }
+        watched.in_force = true;
+        self.changes.push(RecordChange::Confirm(inspected.pf, self.generation));
     }
 
     fn judge(&mut self, id: DeviceId, verdict: Verdict) {

@@ -16,22 +16,8 @@ use std::fmt;
 
 use hardwire_pci::DeviceId;
 
+use crate::ledger::{Attachment, HeldAsOther, Ownership};
 use crate::pools::HostUse;
-
-/// Who has a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Usage {
-    /// Nobody: no record, interface (if any) on the host, held by no pod, no Allocate unaccounted for.
-    Free,
-    /// An attachment of ours.
-    Attached,
-    /// An attachment of ours whose pod is gone and for which no DEL came yet.
-    Orphaned,
-    /// A pod, an Allocate, or somebody who took its interface to another namespace.
-    HeldElsewhere,
-    /// Nobody knows: the kubelet does not tell who holds what.
-    Unknown,
-}
 
 /// What is known of a listed device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +31,9 @@ pub struct HealthInput<'a> {
     /// The bound driver.
     pub driver: Option<&'a str>,
     /// Who has it.
-    pub usage: Usage,
+    pub ownership: &'a Ownership,
+    /// The pool that lists it.
+    pub resource: &'a str,
     /// What the node uses it for, unless the pool may have it all the same.
     pub host_use: Option<&'a HostUse>,
     /// Why the pool's configuration no longer selects it.
@@ -73,6 +61,10 @@ pub enum UnhealthyReason {
     NotIdle(String),
     /// Its attachment has no owner any more and is about to be released.
     UnderRepair,
+    /// Its DEL came and could not give it back.
+    NotGivenBack,
+    /// Somebody has it as another resource.
+    HeldAsOther(HeldAsOther),
     /// It was unhealthy too often of late.
     Flapping,
 }
@@ -88,6 +80,8 @@ impl fmt::Display for UnhealthyReason {
             Self::UsedByNode(host_use) => host_use.fmt(f),
             Self::NotIdle(difference) => write!(f, "free, but not in its idle state: {difference}"),
             Self::UnderRepair => f.write_str("under repair: its pod is gone and no DEL came"),
+            Self::NotGivenBack => f.write_str("under repair: its DEL came, and could not give it back"),
+            Self::HeldAsOther(other) => other.fmt(f),
             Self::Flapping => f.write_str("well again, but unhealthy too often of late"),
         }
     }
@@ -95,33 +89,63 @@ impl fmt::Display for UnhealthyReason {
 
 /// Why a device may not be given out; `None` if it may.
 ///
-/// What somebody else uses is theirs: of such a device only what breaks it counts, never how it is configured.
+/// What somebody else uses is theirs: of such a device only what breaks it counts, never how it is configured. An Allocate
+/// alone makes nobody its user yet, and nothing right that was wrong.
 pub fn unhealthy_reason(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
+    let is_anybodys = input.ownership.holding().is_none() || input.ownership.is_only_allocated();
+    missing(input)
+        .or_else(|| under_repair(input))
+        .or_else(|| without_driver(input))
+        .or_else(|| held_as_other(input))
+        .or_else(|| is_anybodys.then(|| not_as_it_should_be(input)).flatten())
+        .or_else(|| input.carrierless_pf.map(|pf| UnhealthyReason::NoCarrier(pf.clone())))
+}
+
+/// Why an Allocate of the device is refused, which fails the pod for good; `None` if it is granted. One whose old attachment
+/// is still being taken down is: the next ADD waits for that. Whether another pod has it is asked anew at each Allocate.
+pub fn refusal(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
+    // While it is attached, what the host has of it is about to come back.
+    let host_use = input.host_use.filter(|_| input.ownership.attachment().is_none());
+    missing(input)
+        .or_else(|| without_driver(input))
+        .or_else(|| host_use.map(|host_use| UnhealthyReason::UsedByNode(host_use.clone())))
+}
+
+fn missing(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
     if !input.is_there {
         return Some(UnhealthyReason::Gone);
     }
-    if let Some(pf) = input.lost_pf {
-        return Some(UnhealthyReason::PfGone(pf.clone()));
+    input.lost_pf.map(|pf| UnhealthyReason::PfGone(pf.clone()))
+}
+
+fn under_repair(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
+    match input.ownership.attachment()? {
+        Attachment::Orphaned => Some(UnhealthyReason::UnderRepair),
+        Attachment::NotGivenBack => Some(UnhealthyReason::NotGivenBack),
+        Attachment::Living | Attachment::Ending => None,
     }
-    if input.usage == Usage::Orphaned {
-        return Some(UnhealthyReason::UnderRepair);
+}
+
+fn without_driver(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
+    input.driver.is_none().then_some(UnhealthyReason::NoDriver)
+}
+
+fn held_as_other(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
+    let other = input.ownership.held_as_other(input.resource)?;
+    Some(UnhealthyReason::HeldAsOther(other))
+}
+
+/// Of a device that nobody has.
+fn not_as_it_should_be(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
+    if let Some(host_use) = input.host_use {
+        return Some(UnhealthyReason::UsedByNode(host_use.clone()));
     }
-    if input.driver.is_none() {
-        return Some(UnhealthyReason::NoDriver);
+    if let Some(why) = &input.unselected {
+        return Some(UnhealthyReason::Unselected(why.clone()));
     }
-    if matches!(input.usage, Usage::Free | Usage::Unknown) {
-        if let Some(host_use) = input.host_use {
-            return Some(UnhealthyReason::UsedByNode(host_use.clone()));
-        }
-        if let Some(why) = &input.unselected {
-            return Some(UnhealthyReason::Unselected(why.clone()));
-        }
-        // A difference seen while the device was known to be free stays one while nobody can tell.
-        if let Some(difference) = input.difference {
-            return Some(UnhealthyReason::NotIdle(difference.to_owned()));
-        }
-    }
-    input.carrierless_pf.map(|pf| UnhealthyReason::NoCarrier(pf.clone()))
+    // A difference seen while the device was known to be free stays one while nobody can tell.
+    let difference = input.difference?;
+    Some(UnhealthyReason::NotIdle(difference.to_owned()))
 }
 
 #[cfg(test)]

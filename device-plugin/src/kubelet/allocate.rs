@@ -1,7 +1,8 @@
 //! The answer to Allocate: what the offer says of the devices, put together.
 //!
 //! Allocate means neither "taken" nor "free": the kubelet repeats it for one device after init containers and after every
-//! failure, and never says when a device is given back. So the answer depends on offer and request only. On the way, the
+//! failure, and never says when a device is given back. So the answer depends on offer and request only, and is no where the
+//! offer says that the device could be of no use, or is the node's own. On the way, the
 //! documents that will be read before the container runs are put where they belong, should somebody have removed them.
 
 use std::collections::BTreeMap;
@@ -22,6 +23,14 @@ pub enum AllocateError {
     /// The pool has no such device.
     #[error("there is no device {0:?} in this pool")]
     Unknown(String),
+    /// It cannot be given out.
+    #[error("{device} is not given out: {why}")]
+    Refused {
+        /// Which.
+        device: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// Answers all containers of a request, in order.
@@ -68,7 +77,19 @@ impl<'a> Container<'a> {
         if ids.is_empty() {
             return Err(AllocateError::Empty);
         }
-        let device = |id: &String| offer.devices.get(id).ok_or_else(|| AllocateError::Unknown(id.clone()));
+        let device = |id: &String| {
+            let device = offer
+                .devices
+                .get(id)
+                .ok_or_else(|| AllocateError::Unknown(id.clone()))?;
+            match &device.refused {
+                None => Ok(device),
+                Some(why) => Err(AllocateError::Refused {
+                    device: id.clone(),
+                    why: why.clone(),
+                }),
+            }
+        };
         Ok(Self {
             ids,
             devices: ids.iter().map(device).collect::<Result<_, _>>()?,

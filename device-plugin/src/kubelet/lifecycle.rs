@@ -19,11 +19,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::registration::{Backoff, register};
+use super::service::Witnesses;
 use super::serving::Serving;
 use crate::config::ResourceName;
 use crate::events::directory::Directory;
 use crate::events::socket::{BindError, FileId, bind};
-use crate::ledger::allocations::Allocations;
 use crate::pools::offer::Offer;
 use crate::telemetry::metrics::Metrics;
 
@@ -37,7 +37,7 @@ const STABLE: Duration = Duration::from_secs(10);
 pub struct Plugin {
     resource: ResourceName,
     offer: watch::Sender<Arc<Offer>>,
-    allocations: Arc<Allocations>,
+    witnesses: Witnesses,
     directory: Directory,
     serving: Serving,
     metrics: Metrics,
@@ -50,7 +50,7 @@ impl Plugin {
     pub async fn start(
         resource: ResourceName,
         offer: Offer,
-        allocations: Arc<Allocations>,
+        witnesses: Witnesses,
         directory: &Directory,
         metrics: &Metrics,
     ) -> Result<Self, BindError> {
@@ -58,11 +58,11 @@ impl Plugin {
         metrics.devices(&resource, healthy, offer.devices.len() - healthy);
         metrics.served(&resource);
         let offer = watch::Sender::new(Arc::new(offer));
-        let serving = serve(&resource, &offer, &allocations, directory, metrics).await?;
+        let serving = serve(&resource, &offer, &witnesses, directory, metrics).await?;
         Ok(Self {
             resource,
             offer,
-            allocations,
+            witnesses,
             directory: directory.clone(),
             serving,
             metrics: metrics.clone(),
@@ -98,7 +98,7 @@ impl Plugin {
                 serving = serve_at_last(
                     &self.resource,
                     &self.offer,
-                    &self.allocations,
+                    &self.witnesses,
                     &self.directory,
                     &self.metrics,
                 ) => serving,
@@ -182,27 +182,27 @@ impl Plugin {
 async fn serve(
     resource: &ResourceName,
     offer: &watch::Sender<Arc<Offer>>,
-    allocations: &Arc<Allocations>,
+    witnesses: &Witnesses,
     directory: &Directory,
     metrics: &Metrics,
 ) -> Result<Serving, BindError> {
     let (listener, file) = bind(&directory.path().join(resource.endpoint())).await?;
     let (resource, offer) = (resource.clone(), offer.clone());
-    let (allocations, metrics) = (Arc::clone(allocations), metrics.clone());
-    Ok(Serving::start(resource, offer, allocations, listener, file, metrics))
+    let (witnesses, metrics) = (witnesses.clone(), metrics.clone());
+    Ok(Serving::start(resource, offer, witnesses, listener, file, metrics))
 }
 
 /// Serves, however often it takes: what is in the way now was not there at the start.
 async fn serve_at_last(
     resource: &ResourceName,
     offer: &watch::Sender<Arc<Offer>>,
-    allocations: &Arc<Allocations>,
+    witnesses: &Witnesses,
     directory: &Directory,
     metrics: &Metrics,
 ) -> Serving {
     let mut backoff = Backoff::default();
     loop {
-        match serve(resource, offer, allocations, directory, metrics).await {
+        match serve(resource, offer, witnesses, directory, metrics).await {
             Ok(serving) => return serving,
             Err(error) => warn!(%resource, "{error}"),
         }

@@ -2,11 +2,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use hardwire_proto::deviceplugin as api;
 use hardwire_proto::deviceplugin::device_plugin_server::DevicePlugin;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -16,8 +18,18 @@ use crate::config::ResourceName;
 use crate::kubelet::allocate::{AllocateError, allocate};
 use crate::kubelet::preferred::preferred;
 use crate::ledger::allocations::Allocations;
+use crate::ledger::podresources::PodResources;
 use crate::pools::offer::Offer;
 use crate::telemetry::metrics::Metrics;
+
+/// Who is told of Allocates, and who is asked for a holder.
+#[derive(Debug, Clone)]
+pub struct Witnesses {
+    /// Where Allocates are noted.
+    pub allocations: Arc<Allocations>,
+    /// The kubelet's word.
+    pub podresources: PodResources,
+}
 
 /// What a pool answers.
 #[derive(Debug)]
@@ -28,8 +40,8 @@ pub struct Service {
     pub offer: watch::Sender<Arc<Offer>>,
     /// How many `ListAndWatch` streams are open.
     pub streams: watch::Sender<usize>,
-    /// Where Allocates are noted.
-    pub allocations: Arc<Allocations>,
+    /// Who has what.
+    pub witnesses: Witnesses,
     /// Ends the streams; a server with an open stream would never stop.
     pub stop: CancellationToken,
     /// Where it is counted.
@@ -50,6 +62,9 @@ struct Open {
     resource: ResourceName,
     metrics: Metrics,
 }
+
+/// The kubelet answers from memory, and waits for our own answer meanwhile.
+const HOLDER_BOUND: Duration = Duration::from_secs(1);
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -83,6 +98,32 @@ impl Drop for Open {
 
 // === impl Service ===
 
+impl Service {
+    /// A device of these that another pod holds, as another resource. What is known of that may be old: the kubelet, which
+    /// itself sees to it within one resource, is asked again.
+    async fn held_as_other(&self, offer: &Offer, ids: &[&str]) -> Option<AllocateError> {
+        let suspects: Vec<(&str, &String)> = ids
+            .iter()
+            .filter_map(|id| Some((*id, offer.devices.get(*id)?.held_as.as_ref()?)))
+            .collect();
+        let (first, known) = *suspects.first()?;
+        let ours = self.resource.to_string();
+        let Ok(Ok(held)) = timeout(HOLDER_BOUND, self.witnesses.podresources.held()).await else {
+            return Some(AllocateError::Refused {
+                device: first.to_owned(),
+                why: known.clone(),
+            });
+        };
+        suspects.into_iter().find_map(|(id, _)| {
+            let holder = held.holder(id).filter(|holder| holder.resource != ours)?;
+            Some(AllocateError::Refused {
+                device: id.to_owned(),
+                why: format!("{}/{} has it as {}", holder.namespace, holder.pod, holder.resource),
+            })
+        })
+    }
+}
+
 #[tonic::async_trait]
 impl DevicePlugin for Service {
     async fn get_device_plugin_options(&self, _: Request<api::Empty>) -> Reply<api::DevicePluginOptions> {
@@ -93,11 +134,20 @@ impl DevicePlugin for Service {
 
     async fn list_and_watch(&self, _: Request<api::Empty>) -> Reply<Self::ListAndWatchStream> {
         let open = Open::new(self);
-        let lists = WatchStream::new(self.offer.subscribe()).map(move |offer| {
-            // It is in here: the stream counts as open until it is dropped.
-            open.metrics.list_sent(&open.resource);
-            debug!(resource = %open.resource, devices = offer.devices.len(), "list sent");
-            Ok(offer.list())
+        let mut before: Option<(Arc<Offer>, api::ListAndWatchResponse)> = None;
+        let lists = WatchStream::new(self.offer.subscribe()).filter_map(move |offer| {
+            let list = offer.list();
+            // An offer that comes again is to be sent again; another one may still be the same to the kubelet.
+            let is_known =
+                |(old, sent): &(Arc<Offer>, api::ListAndWatchResponse)| !Arc::ptr_eq(old, &offer) && *sent == list;
+            let sent = (!before.as_ref().is_some_and(is_known)).then(|| {
+                // It is in here: the stream counts as open until it is dropped.
+                open.metrics.list_sent(&open.resource);
+                debug!(resource = %open.resource, devices = list.devices.len(), "list sent");
+                Ok(list.clone())
+            });
+            before = Some((offer, list));
+            std::future::ready(sent)
         });
         let lists = lists.take_until(self.stop.clone().cancelled_owned());
         Ok(Response::new(Box::pin(lists)))
@@ -121,11 +171,15 @@ impl DevicePlugin for Service {
             .flat_map(|container| container.devices_ids.iter().map(String::as_str))
             .collect();
         let offer = Arc::clone(&self.offer.borrow());
-        let answer = allocate(&offer, &request);
+        let answer = match self.held_as_other(&offer, &ids).await {
+            Some(error) => Err(error),
+            None => allocate(&offer, &request),
+        };
         self.metrics.allocated(&self.resource, answer.is_ok());
         match answer {
             Ok(response) => {
-                self.allocations.note(ids.iter().copied());
+                let resource = self.resource.to_string();
+                self.witnesses.allocations.note(&resource, ids.iter().copied());
                 info!(resource = %self.resource, ?ids, "allocated");
                 Ok(Response::new(response))
             }
@@ -134,6 +188,7 @@ impl DevicePlugin for Service {
                 let message = format!("{}: {error}", self.resource);
                 Err(match error {
                     AllocateError::Empty => Status::invalid_argument(message),
+                    AllocateError::Refused { .. } => Status::failed_precondition(message),
                     AllocateError::Unknown(_) => {
                         // The kubelet's list is not ours: send it again.
                         self.offer.send_modify(|_same| ());

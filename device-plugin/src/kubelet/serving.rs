@@ -12,10 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tracing::warn;
 
-use super::service::Service;
+use super::service::{Service, Witnesses};
 use crate::config::ResourceName;
 use crate::events::socket::SocketFile;
-use crate::ledger::allocations::Allocations;
 use crate::pools::offer::Offer;
 use crate::telemetry::metrics::Metrics;
 
@@ -38,7 +37,7 @@ impl Serving {
     pub fn start(
         resource: ResourceName,
         offer: watch::Sender<Arc<Offer>>,
-        allocations: Arc<Allocations>,
+        witnesses: Witnesses,
         listener: UnixListener,
         file: SocketFile,
         metrics: Metrics,
@@ -49,7 +48,7 @@ impl Serving {
             resource,
             offer,
             streams: count,
-            allocations,
+            witnesses,
             stop: stop.clone(),
             metrics,
         };

@@ -1,16 +1,240 @@
-//! Who has which device, and what is done when its owner is gone.
+//! The one place that answers "who has this device?", and what is done when its owner is gone.
 //!
-//! The witnesses: the kubelet (its podresources API lists every device that a pod holds), our own journal (an attachment
-//! from before its first change until all of it is undone), and the Allocates that neither shows yet.
+//! The witnesses: the kubelet (its podresources API lists every device that a pod holds, of every resource), our own journal
+//! (an attachment from before its first change until all of it is undone), Allocates that neither shows yet, and the kernel
+//! (the interface is not in the host's namespace). One that names a holder is enough; a device is free only if all were
+//! heard and none does. What cannot be heard makes it unknown, which is never free: nothing is compared, put right or adopted
+//! on it, while offering goes on as the kubelet asks.
 //!
+//! The kubelet is asked for the ledger's own reasons: a while after an Allocate and once more when that should be accounted
+//! for, when an attachment ends, when the kubelet's socket comes, before any repair, and by the slow timer.
+//!
+//! - [`ownership`]: the answer; `question`: when the kubelet is asked;
 //! - [`podresources`]: what the kubelet says;
+//! - [`attachments`]: what the journal says;
 //! - [`allocations`]: Allocates that nothing has confirmed yet;
 //! - [`given_away`]: attachments whose device the kubelet has given to another pod;
-//! - [`repair`]: attachments that no DEL came for are released;
+//! - [`repair`], `orphans`: attachments that no DEL came for are released;
 //! - [`leases`]: addresses of attachments of before the boot.
 
 pub mod allocations;
+pub mod attachments;
 pub mod given_away;
 pub mod leases;
+mod orphans;
+pub mod ownership;
 pub mod podresources;
+mod question;
 pub mod repair;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hardwire_pci::DeviceId;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+pub use self::attachments::Attachments;
+pub use self::ownership::{Attachment, HeldAsOther, Holding, Ownership};
+
+use self::allocations::Allocations;
+use self::podresources::{Held, PodResourcesError};
+use self::question::Question;
+
+/// The kubelet books an Allocate after it has our answer.
+const BOOKED: Duration = Duration::from_secs(1);
+
+/// Who has what.
+#[derive(Debug)]
+pub struct Ledger {
+    attachments: Attachments,
+    kubelet: Kubelet,
+    allocations: Arc<Allocations>,
+    question: Question,
+    /// What was known of the devices that somebody holds when that was first seen.
+    first_seen: BTreeMap<DeviceId, FirstSeen>,
+}
+
+/// What the kubelet said last.
+#[derive(Debug)]
+enum Kubelet {
+    /// Nothing, for this reason.
+    Unheard(String),
+    /// Who holds what.
+    Heard(Held),
+}
+
+#[derive(Debug, Clone)]
+struct FirstSeen {
+    at: SystemTime,
+    resource: Option<String>,
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// With what the journal says; the kubelet is to be asked.
+    pub fn new(attachments: Attachments, now: Instant) -> Self {
+        let mut question = Question::default();
+        question.want(now);
+        Self {
+            attachments,
+            kubelet: Kubelet::Unheard("the kubelet was not asked yet".to_owned()),
+            allocations: Arc::default(),
+            question,
+            first_seen: BTreeMap::new(),
+        }
+    }
+
+    /// Where Allocates are noted.
+    pub fn allocations(&self) -> &Arc<Allocations> {
+        &self.allocations
+    }
+
+    /// The devices that are attached.
+    pub fn attached(&self) -> impl Iterator<Item = &DeviceId> {
+        self.attachments.by_device.keys()
+    }
+
+    /// Whether a device is.
+    pub fn is_attached(&self, id: &DeviceId) -> bool {
+        self.attachments.by_device.contains_key(id)
+    }
+
+    /// What the kubelet said last, where it could be heard.
+    pub fn held(&self) -> Option<&Held> {
+        match &self.kubelet {
+            Kubelet::Heard(held) => Some(held),
+            Kubelet::Unheard(_) => None,
+        }
+    }
+
+    /// Why it is not known whether a device is free that no witness names.
+    pub fn unheard(&self) -> Option<&str> {
+        let kubelet = match &self.kubelet {
+            Kubelet::Heard(_) => None,
+            Kubelet::Unheard(because) => Some(because),
+        };
+        self.attachments.unheard.as_ref().or(kubelet).map(String::as_str)
+    }
+
+    /// Who has a device. `is_away` is the kernel's word: an interface that it had is not in the host's namespace.
+    pub fn owner(&self, id: &DeviceId, is_away: bool) -> Ownership {
+        let name = id.to_string();
+        let allocation = self.allocations.of(&name);
+        let pod = self.held().and_then(|held| held.holder(&name)).cloned();
+        let first_seen = self.first_seen.get(id);
+        let given_out_as = [
+            pod.as_ref().map(|pod| pod.resource.clone()),
+            allocation.as_ref().map(|allocation| allocation.resource.clone()),
+            first_seen.and_then(|first| first.resource.clone()),
+        ];
+        let holding = Holding {
+            attachment: self.attachments.by_device.get(id).copied(),
+            is_allocated: allocation.is_some(),
+            is_away,
+            resource: given_out_as.into_iter().flatten().next(),
+            since: first_seen.map(|first| first.at),
+            pod,
+        };
+        if holding.attachment.is_some() || holding.is_allocated || is_away || holding.pod.is_some() {
+            return Ownership::Held(Box::new(holding));
+        }
+        match self.unheard() {
+            None => Ownership::Free,
+            Some(because) => Ownership::Unknown(because.to_owned()),
+        }
+    }
+
+    /// Remembers since when a device is held, and as which resource, for as long as it is.
+    pub fn remember(&mut self, id: &DeviceId, ownership: &Ownership, listed_by: Option<&str>) {
+        let Some(holding) = ownership.holding() else {
+            self.first_seen.remove(id);
+            return;
+        };
+        let resource = holding.resource.clone().or_else(|| listed_by.map(str::to_owned));
+        let known = self.first_seen.entry(id.clone()).or_insert_with(|| FirstSeen {
+            at: SystemTime::now(),
+            resource: None,
+        });
+        known.resource = resource.or_else(|| known.resource.take());
+    }
+
+    /// The kubelet is to be asked then. Returns the number of the first answer that is new enough.
+    pub fn want(&mut self, at: Instant) -> u64 {
+        self.question.want(at)
+    }
+
+    /// How many times the kubelet answered, or could not be heard.
+    pub fn answers(&self) -> u64 {
+        self.question.answers()
+    }
+
+    /// When the kubelet is to be asked.
+    pub fn due(&self) -> Option<Instant> {
+        let expires = self.allocations.expires();
+        self.question.due().into_iter().chain(expires).min()
+    }
+
+    /// Whether the kubelet is to be asked now; who asks tells the answer.
+    pub fn take(&mut self, now: Instant) -> bool {
+        if self.allocations.expires().is_some_and(|expires| expires <= now) {
+            self.question.want(now);
+        }
+        self.question.take(now)
+    }
+
+    /// The kubelet allocates devices.
+    pub fn on_allocate(&mut self, now: Instant) {
+        self.question.want(now + BOOKED);
+    }
+
+    /// The journal has changed. Returns the devices whose attachments have ended.
+    pub fn on_attachments(&mut self, attachments: Attachments, now: Instant) -> Vec<DeviceId> {
+        let before = std::mem::replace(&mut self.attachments, attachments);
+        let is_over =
+            |id: &DeviceId| !self.attachments.by_device.contains_key(id) && self.attachments.unheard.is_none();
+        let ended: Vec<DeviceId> = before.by_device.into_keys().filter(is_over).collect();
+        if !ended.is_empty() {
+            self.question.want(now);
+        }
+        ended
+    }
+
+    /// The kubelet has answered, or could not be heard.
+    pub fn on_podresources(&mut self, answer: Result<Held, PodResourcesError>, now: Instant) {
+        self.question.answered();
+        match answer {
+            Ok(held) => {
+                self.allocations.account(Some(&held), now);
+                self.kubelet = Kubelet::Heard(held);
+            }
+            Err(error) => {
+                self.allocations.account(None, now);
+                let because = format!("which pod holds which device is not known: {error}");
+                if self.held().is_some() {
+                    warn!("{because}");
+                } else {
+                    debug!("{because}");
+                }
+                self.kubelet = Kubelet::Unheard(because);
+            }
+        }
+    }
+
+    /// Who asked the kubelet has panicked: it is asked again, but not at once.
+    pub fn lost(&mut self, now: Instant) {
+        self.question.lost(now + BOOKED);
+    }
+
+    /// Whether anything may end without an event: an attachment, an Allocate, or one of these devices in a pod.
+    pub fn is_anything_outstanding(&self, is_listed: impl Fn(&str) -> bool) -> bool {
+        let is_held = || self.held().is_some_and(|held| held.iter().any(|(id, _)| is_listed(id)));
+        !self.attachments.by_device.is_empty() || !self.allocations.is_empty() || is_held()
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

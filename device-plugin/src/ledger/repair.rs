@@ -3,75 +3,150 @@
 //!
 //! A runtime that was restarted, a Multus that was down, a node agent that lost its cache: nobody sends the DEL then, and the
 //! VF would keep its VLAN and trust (sriov-network-device-plugin #685). Events: a record comes or goes (inotify on the
-//! journal), a named namespace goes (inotify on the folder of its path). The end of a namespace known only as
-//! /proc/PID/ns/net has no event: one slow timer looks for it, and only while there are records (rule 10).
+//! journal), a named namespace goes (inotify on the folder of its path), a device comes back to the host. The end of a
+//! namespace known only as /proc/PID/ns/net has no event: one slow timer looks for it, and only while there are records.
+//!
+//! Before anything is released the kubelet is asked anew, and its word is a veto: a pod that it says has the device keeps it,
+//! whatever can be seen of its namespace from here. Each repair is a task of its own, so one that waits for its IPAM plugin
+//! keeps no other from ending.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select_all;
 use hardwire_cni::Context;
 use hardwire_cni::ipam::ReleasedBy;
-use hardwire_cni::journal::{Ending, Record};
-use hardwire_cni::release::{is_abandoned, is_orphaned, reclaim};
-use hardwire_pci::DeviceId;
+use hardwire_cni::journal::Record;
+use hardwire_cni::release::{is_abandoned, reclaim};
 use hardwire_pci::netlink::Socket;
-use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::attachments::{Attachments, Records};
+use super::orphans::{Orphans, veto};
+use super::podresources::PodResources;
 use crate::events::directory::Directory;
 use crate::telemetry::metrics::Metrics;
 
-/// Between looks for what sends no event.
-const SLOW: Duration = Duration::from_secs(60);
-
-/// The attachments of the node by device, and whether each has lost its owner.
-pub type Attachments = BTreeMap<DeviceId, bool>;
-
-/// What is known of the attachments of the node.
-#[derive(Debug, Default)]
-struct Orphans {
-    /// By attempt: since when an attachment is known to have no owner.
-    since: HashMap<String, Instant>,
-    /// Folders whose changes matter.
-    folders: HashMap<PathBuf, Directory>,
+/// What repair needs.
+#[derive(Debug)]
+pub struct Repair {
+    /// The node and our own state.
+    pub context: Context,
+    /// How long a DEL is waited for.
+    pub grace: Duration,
+    /// The kubelet's word.
+    pub podresources: PodResources,
+    /// Told which attachments there are.
+    pub attachments: watch::Sender<Attachments>,
+    /// Told when a device that was attached is back on the host.
+    pub returned: Arc<Notify>,
+    /// The numbers.
+    pub metrics: Metrics,
 }
 
-/// Repairs until told to stop, and tells which attachments there are. `grace` is how long a DEL is waited for.
-pub async fn run(
-    context: Context,
-    grace: Duration,
-    attachments: watch::Sender<Attachments>,
-    metrics: Metrics,
-    stop: CancellationToken,
-) {
-    let mut orphans = Orphans::default();
-    match context.journal.directory() {
-        Ok(directory) => orphans.watch(directory, Some("json")),
-        Err(error) => warn!("no repair: {error}"),
-    }
-    loop {
-        let mut changed = orphans.changes();
-        let next = orphans.look(&context, grace, &attachments, &metrics).await;
-        let slept = async {
-            match next {
-                Some(next) => sleep_until(next).await,
-                None => std::future::pending().await,
+/// Folders whose changes matter.
+#[derive(Debug, Default)]
+struct Folders(HashMap<PathBuf, Directory>);
+
+// === impl Repair ===
+
+impl Repair {
+    /// Repairs until told to stop. Repairs that are under way then end with the process; the next daemon goes on.
+    pub async fn run(self, stop: CancellationToken) {
+        let (mut orphans, mut folders) = (Orphans::default(), Folders::default());
+        let mut repairs: JoinSet<(String, bool)> = JoinSet::new();
+        match self.context.journal.directory() {
+            Ok(directory) => drop(folders.watch(directory, Some("json"))),
+            Err(error) => warn!("no repair: {error}"),
+        }
+        loop {
+            let mut changed = folders.changes();
+            let next = self.look(&mut orphans, &mut folders, &mut repairs).await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = until(next) => {}
+                () = any(&mut changed) => {}
+                () = self.returned.notified() => orphans.retry(),
+                Some(ended) = repairs.join_next(), if !repairs.is_empty() => match ended {
+                    Ok((attempt, is_done)) => orphans.ended(&attempt, is_done, Instant::now()),
+                    Err(error) => warn!("repair: {error}"),
+                },
             }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = slept => {}
-            () = any(&mut changed) => {}
         }
     }
+
+    /// Begins to release what is due, and tells when to look again even if nothing happens.
+    async fn look(
+        &self,
+        orphans: &mut Orphans,
+        folders: &mut Folders,
+        repairs: &mut JoinSet<(String, bool)>,
+    ) -> Option<Instant> {
+        let records = read(&self.context).await;
+        let now = records.attachments();
+        self.attachments.send_if_modified(|before| {
+            let changed = *before != now;
+            *before = now;
+            changed
+        });
+        let mut is_new = false;
+        let paths = records
+            .readable
+            .iter()
+            .map(|(record, _)| Path::new(&record.owner.netns_path));
+        for folder in paths.filter_map(Path::parent) {
+            is_new |= folders.watch(folder, None);
+        }
+        let (due, next) = orphans.due(&records.readable, self.grace, Instant::now());
+        for record in self.without_vetoed(due).await {
+            orphans.begins(&record);
+            let (context, metrics) = (self.context.clone(), self.metrics.clone());
+            repairs.spawn(async move {
+                let attempt = record.attempt.clone();
+                let is_done = repair(context, record).await;
+                metrics.repaired(is_done);
+                (attempt, is_done)
+            });
+        }
+        // What ended in a folder before it was watched, nobody tells.
+        if is_new { Some(Instant::now()) } else { next }
+    }
+
+    /// Those that the kubelet does not keep. Where it cannot be heard, what is on record is enough.
+    async fn without_vetoed(&self, due: Vec<Record>) -> Vec<Record> {
+        if due.is_empty() {
+            return due;
+        }
+        let Ok(held) = self.podresources.held().await else {
+            return due;
+        };
+        let is_vetoed = |record: &Record| {
+            let holder = veto(record, &held);
+            if let Some(holder) = holder {
+                let (device, container) = (&record.device, &record.owner.container_id);
+                warn!(%device, %container, "its namespace is not to be seen from here, but the kubelet says that {}/{} has it: \
+                     not released", holder.namespace, holder.pod);
+            }
+            holder.is_some()
+        };
+        due.into_iter().filter(|record| !is_vetoed(record)).collect()
+    }
 }
 
-async fn any(changed: &mut [tokio::sync::watch::Receiver<()>]) {
+async fn until(next: Option<Instant>) {
+    match next {
+        Some(next) => sleep_until(next).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn any(changed: &mut [watch::Receiver<()>]) {
     if changed.is_empty() {
         return std::future::pending().await;
     }
@@ -86,107 +161,40 @@ async fn any(changed: &mut [tokio::sync::watch::Receiver<()>]) {
     select_all(waits).await;
 }
 
-// === impl Orphans ===
+// === impl Folders ===
 
-impl Orphans {
-    fn watch(&mut self, folder: &Path, extension: Option<&'static str>) {
-        if self.folders.contains_key(folder) || !folder.is_dir() || folder.starts_with("/proc") {
-            return;
+impl Folders {
+    /// Watches a folder, and tells whether it was not watched before.
+    fn watch(&mut self, folder: &Path, extension: Option<&'static str>) -> bool {
+        if self.0.contains_key(folder) || !folder.is_dir() || folder.starts_with("/proc") {
+            return false;
         }
         match Directory::watch(folder, extension) {
-            Ok(directory) => drop(self.folders.insert(folder.to_owned(), directory)),
-            Err(error) => warn!("{} is not watched: {error}", folder.display()),
+            Ok(directory) => drop(self.0.insert(folder.to_owned(), directory)),
+            Err(error) => {
+                warn!("{} is not watched: {error}", folder.display());
+                return false;
+            }
         }
+        true
     }
 
     /// Marked as seen before anything is looked at, so that a change in between is not lost.
-    fn changes(&self) -> Vec<tokio::sync::watch::Receiver<()>> {
+    fn changes(&self) -> Vec<watch::Receiver<()>> {
         let mark = |directory: &Directory| {
             let mut changes = directory.changes();
             changes.mark_unchanged();
             changes
         };
-        self.folders.values().map(mark).collect()
-    }
-
-    /// Releases what is due, and tells when to look again even if nothing happens.
-    async fn look(
-        &mut self,
-        context: &Context,
-        grace: Duration,
-        attachments: &watch::Sender<Attachments>,
-        metrics: &Metrics,
-    ) -> Option<Instant> {
-        let records = read(context).await;
-        let now = records
-            .iter()
-            .map(|(record, orphaned)| (record.device.clone(), *orphaned));
-        let now: Attachments = now.collect();
-        attachments.send_if_modified(|before| {
-            let changed = *before != now;
-            *before = now;
-            changed
-        });
-        if records.is_empty() {
-            self.since.clear();
-            return None;
-        }
-        let before = self.folders.len();
-        for folder in records
-            .iter()
-            .filter_map(|(record, _)| Path::new(&record.owner.netns_path).parent())
-        {
-            self.watch(folder, None);
-        }
-        let now = Instant::now();
-        // One whose DEL has begun is nobody's failure yet, and nobody's any more if that DEL does not end it.
-        let is_due = |(record, orphaned): &(Record, bool)| *orphaned || record.ending == Some(Ending::Del);
-        let due: Vec<Record> = records.into_iter().filter(is_due).map(|(record, _)| record).collect();
-        self.since
-            .retain(|attempt, _| due.iter().any(|record| record.attempt == *attempt));
-        let mut next = now
-            + if self.folders.len() > before {
-                Duration::ZERO
-            } else {
-                SLOW
-            };
-        for record in due {
-            let since = *self.since.entry(record.attempt.clone()).or_insert(now);
-            if since + grace > now {
-                next = next.min(since + grace);
-            } else {
-                metrics.repaired(repair(context.clone(), record).await);
-            }
-        }
-        Some(next)
+        self.0.values().map(mark).collect()
     }
 }
 
-/// The records, and whether each has lost its owner.
-async fn read(context: &Context) -> Vec<(Record, bool)> {
+/// The journal, read beside the loop.
+async fn read(context: &Context) -> Records {
     let journal = context.journal.clone();
-    let read = spawn_blocking(move || {
-        let (records, unreadable) = journal.all()?;
-        for record in unreadable {
-            warn!("{record}");
-        }
-        let judged = |record: Record| {
-            let orphaned = is_orphaned(&record);
-            (record, orphaned)
-        };
-        Ok::<_, hardwire_cni::journal::JournalError>(records.into_iter().map(judged).collect())
-    });
-    match read.await {
-        Ok(Ok(records)) => records,
-        Ok(Err(error)) => {
-            warn!("repair: {error}");
-            Vec::new()
-        }
-        Err(error) => {
-            warn!("repair: reading the journal: {error}");
-            Vec::new()
-        }
-    }
+    let read = spawn_blocking(move || Records::read(&journal)).await;
+    read.unwrap_or_else(|error| Records::unheard(error.to_string()))
 }
 
 /// Tells whether the device is as it was.

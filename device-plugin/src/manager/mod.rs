@@ -1,108 +1,100 @@
 //! The daemon's loop: what happens on the node, what the configuration says, and what the kubelet does, become lists.
 //!
-//! Single-threaded. Whatever blocks (sysfs, netlink, the journal) is done elsewhere, one job of a kind at a time; its result
-//! comes back as one more event. Nothing wakes up without a reason (rule 10): timers run only while something is due.
+//! The core hears of what happened, changes its state, and says what is to be done; it reads and writes nothing. Around it,
+//! this file waits for whatever may happen and does what the core wants done. What blocks (sysfs, netlink, the journal, the
+//! kubelet) is a job beside the loop, one of a kind at a time, and its result is one more thing that happened. Nothing wakes up
+//! without a reason: there is one timer, and it runs while something is due.
 //!
-//! - `served_pool`: a pool that is being served;
-//! - `lists`: which device is in which list, and for how long;
-//! - `verdicts`: what is known of a listed device, and the verdict;
-//! - `findings`: what is left for the plugin;
-//! - `jobs`: what is done elsewhere;
-//! - `view`: what others are told;
-//! - `setup`: the beginning, and another configuration.
+//! - `messages`: what goes in and out of the core; `core`: the core;
+//! - its parts, each with a state of its own: `scanner` (what hardware is here), `lists` (which device is in which list),
+//!   `inspections` (when VFs are compared with their records), `upper_search` (when other namespaces are searched),
+//!   `configuration`, and the ledger and the baselines of the directories of those names;
+//! - `verdicts`: what is known of a listed device, and what that means;
+//! - `jobs`: what is done beside the loop; `served_pool`, `findings`, `view`, `assignment_log`: what others are shown;
+//! - `setup`: the beginning.
 
+mod assignment_log;
+mod configuration;
+mod core;
 mod findings;
+mod hidden;
+mod inspections;
 mod jobs;
 mod lists;
+mod messages;
+mod scanner;
 mod served_pool;
 mod setup;
+mod upper_search;
 mod verdicts;
 mod view;
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use hardwire_cni::Context;
-use hardwire_pci::{Device, DeviceId};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use hardwire_pci::DeviceId;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{error, info, warn};
 
+use self::core::Core;
+use self::jobs::Jobs;
+use self::messages::{Effect, Input};
+use self::served_pool::{ServedPool, ServedWith};
 use crate::ask::control::Adopt;
-use crate::config::Defaults;
-use crate::container::HostPaths;
-use crate::events::debounce::Debounce;
-use crate::events::directory::Directory;
-use crate::events::{Change, DevicePath, Event, Events};
-use crate::health::baselines::Baselines;
-use crate::ledger::allocations::Allocations;
-use crate::ledger::given_away;
-use crate::ledger::podresources::{Held, PodResources};
-use crate::ledger::repair::Attachments;
-use crate::pools::{Assignment, Hardware, Stale};
+use crate::config::ResourceName;
+use crate::events::{Event, Events};
+use crate::health::baselines::RecordChange;
+use crate::ledger::{Attachments, given_away};
 use crate::telemetry::metrics::watchdog::Pulse;
 use crate::telemetry::metrics::{Metrics, Source};
-use jobs::Done;
-use served_pool::ServedPool;
 
 pub use setup::{Setup, StartError};
-
-/// Between looks for what sends no event, while something is outstanding.
-const SLOW: Duration = Duration::from_secs(60);
 
 /// The daemon.
 #[derive(Debug)]
 pub struct Manager {
-    pulse: Pulse,
+    core: Core,
+    inputs: Inputs,
+    jobs: Jobs,
     context: Context,
     boot: String,
-    config: PathBuf,
-    /// The configuration's text as it was read last.
-    text: String,
-    defaults: Defaults,
-    host_paths: HostPaths,
-    grace: Duration,
-    directory: Directory,
-    events: Events,
-    config_changes: watch::Receiver<()>,
-    kubelet_changes: Option<watch::Receiver<()>>,
-    attachment_changes: watch::Receiver<Attachments>,
-    requests: mpsc::Receiver<Adopt>,
-    reload: Arc<tokio::sync::Notify>,
-
-    pools: Vec<ServedPool>,
-    /// Pools whose sockets could not be made.
-    unserved: bool,
-    hardware: Arc<Hardware>,
-    /// The hardware, with what is hidden in pods.
-    seen: Arc<Hardware>,
-    assignment: Assignment,
-    attachments: Attachments,
-    held: Option<Held>,
-    podresources: PodResources,
-    allocations: Arc<Allocations>,
-    baselines: Baselines,
-    search: findings::Search,
-
-    stale: Stale,
-    debounce: Debounce,
-    config_debounce: Debounce,
-    jobs: JoinSet<Done>,
-    is_scanning: bool,
-    is_inspecting: bool,
-    /// How many times the hardware was read.
-    scans: u64,
-    /// The kubelet has answered, and VFs are inspected after so many looks.
-    inspects_after: Option<u64>,
-    /// When lists change by themselves: a grace ends, or a calm.
-    next: Option<Instant>,
-    slow: Option<Instant>,
+    returned: Arc<Notify>,
+    served_with: ServedWith,
+    served: Vec<ServedPool>,
+    /// Pools that are not configured any more, and are not at their ends yet.
+    ending: BTreeMap<ResourceName, JoinHandle<()>>,
+    findings: findings::WrittenFindings,
     view: view::Written,
     metrics: Metrics,
+}
+
+/// Where the loop hears of things.
+#[derive(Debug)]
+struct Inputs {
+    pulse: Pulse,
+    events: Events,
+    config: watch::Receiver<()>,
+    kubelet_socket: Option<watch::Receiver<()>>,
+    attachments: watch::Receiver<Attachments>,
+    requests: mpsc::Receiver<Adopt>,
+    reload: Arc<Notify>,
+}
+
+/// What woke the loop.
+enum Next {
+    /// An event of which more has to be known.
+    Kernel(Event),
+    Input(Box<Input>),
+}
+
+impl From<Input> for Next {
+    fn from(input: Input) -> Self {
+        Self::Input(Box::new(input))
+    }
 }
 
 // === impl Manager ===
@@ -111,246 +103,188 @@ impl Manager {
     /// Runs until told to stop; then ends all pools.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
-            self.start_jobs();
-            let due = self.due();
-            tokio::select! {
+            let due = self.core.due();
+            let allocations = Arc::clone(self.core.ledger.allocations());
+            let inputs = &mut self.inputs;
+            let next = tokio::select! {
                 () = stop.cancelled() => break,
-                event = self.events.next() => self.on_event(event),
-                Ok(()) = self.attachment_changes.changed() => self.on_attachments(),
-                () = self.pulse.beat() => {}
-                () = self.allocations.noted() => self.on_allocate(),
-                Some(request) = self.requests.recv() => self.on_request(request),
-                () = self.reload.notified() => self.rescan().await,
-                Ok(()) = self.config_changes.changed() => self.config_debounce.on_event(Instant::now()),
-                Some(()) = changed(&mut self.kubelet_changes) => self.on_kubelet_socket(),
-                Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => match done {
-                    Ok(done) => self.on_done(done),
-                    Err(error) => self.lost(&error),
-                },
-                () = until(due) => self.on_timer().await,
-            }
+                () = inputs.pulse.beat() => continue,
+                event = inputs.events.next() => Next::Kernel(event),
+                Ok(()) = inputs.attachments.changed() => Input::Attachments(inputs.attachments.borrow_and_update().clone()).into(),
+                () = allocations.noted() => Input::Allocated.into(),
+                Some(request) = inputs.requests.recv() => Input::Adopt(request).into(),
+                () = inputs.reload.notified() => Input::Reload.into(),
+                Ok(()) = inputs.config.changed() => Input::ConfigFile.into(),
+                Some(()) = changed(&mut inputs.kubelet_socket) => Input::KubeletSocket.into(),
+                Some(input) = self.jobs.next() => input.into(),
+                () = until(due) => Input::Timer.into(),
+            };
+            let input = match next {
+                Next::Kernel(event) => self.kernel(event),
+                Next::Input(input) => *input,
+            };
+            self.count(&input);
+            self.handle(input).await;
         }
-        self.jobs.abort_all();
-        let ends: Vec<_> = self.pools.into_iter().map(|pool| tokio::spawn(pool.end())).collect();
-        for end in ends {
+        let ends = self.served.into_iter().map(ServedPool::end);
+        for end in ends.chain(self.ending.into_values()) {
             // Each has its own bounds.
             let _ = end.await;
         }
     }
 
-    fn due(&self) -> Option<Instant> {
-        let looks = self.debounce.due().filter(|_| !self.is_scanning);
-        let settles = self.baselines.settles().filter(|_| !self.is_inspecting);
-        let times = [
-            looks,
-            self.config_debounce.due(),
-            self.next,
-            self.slow,
-            settles,
-            self.search.due(),
-        ];
-        times.into_iter().flatten().min()
-    }
-
-    async fn on_timer(&mut self) {
-        let now = Instant::now();
-        if self.config_debounce.take(now) {
-            self.reread_config().await;
-        }
-        if !self.is_scanning && self.debounce.take(now) {
-            self.scan();
-        }
-        if !self.is_inspecting {
-            self.baselines.want_settled(now);
-        }
-        if self.search.take(now) {
-            self.search_uppers();
-        }
-        if self.next.is_some_and(|next| next <= now) {
-            self.reconcile(&BTreeSet::new());
-        }
-        if self.slow.is_some_and(|slow| slow <= now) {
-            self.slow = None;
-            self.metrics.event(Source::Timer);
-            self.baselines.want_all();
-            self.search.want(now);
-            self.outstanding();
-        }
-    }
-
-    /// Everything is read again, as SIGHUP wants it.
-    async fn rescan(&mut self) {
-        info!("reading configuration and hardware again");
-        self.metrics.event(Source::Signal);
-        self.text.clear();
-        self.reread_config().await;
-        self.stale = Stale::everything();
-        let now = Instant::now();
-        for pf in jobs::pfs(&self.hardware) {
-            self.baselines.happened(&pf, now);
-        }
-        if self.is_scanning {
-            self.debounce.on_event(Instant::now());
-        } else {
-            self.scan();
-        }
-    }
-
-    fn on_event(&mut self, event: Event) {
-        let now = Instant::now();
-        self.metrics.event(match event {
-            Event::Device { .. } => Source::Udev,
-            Event::Link(_) | Event::Address(_) | Event::DefaultRoute(_) => Source::Netlink,
-            Event::Overrun => Source::Overrun,
-        });
-        debug!(?event, "event");
-        let mut of_link = false;
-        let device = match event {
-            Event::Overrun => {
-                warn!("events were lost: reading everything again");
-                self.stale.all = true;
-                for pf in jobs::pfs(&self.hardware) {
-                    self.baselines.happened(&pf, now);
-                }
-                self.debounce.on_event(now);
-                self.search.want(now);
-                return;
+    /// Tells the core, and does what it wants done. What an effect leads to comes before the next effect.
+    async fn handle(&mut self, input: Input) {
+        let mut effects: Vec<Effect> = self.core.on(input, Instant::now());
+        effects.reverse();
+        while let Some(effect) = effects.pop() {
+            if let Some(input) = self.perform(effect).await {
+                let more = self.core.on(input, Instant::now());
+                effects.extend(more.into_iter().rev());
             }
-            Event::Device { path, change } => {
-                self.device_changed(&path, change);
-                if let DevicePath::Netdevsim(number) = path {
-                    for pf in jobs::pfs_of_netdevsim(&self.hardware, number) {
-                        self.baselines.happened(&pf, now);
+        }
+    }
+
+    async fn perform(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::ReadConfig { anyway } => self.jobs.read_config(anyway),
+            Effect::Scan(stale) => self.jobs.scan(stale, self.core.scanner.hardware(), self.core.pools()),
+            Effect::Search => self.jobs.search(),
+            Effect::AskKubelet => self.jobs.ask_kubelet(),
+            Effect::Inspect(tasks) => return self.jobs.inspect(tasks, self.core.scanner.hardware(), &self.boot),
+            Effect::LookForHidden => {
+                let ids = self.core.lists.ids().chain(self.core.ledger.attached());
+                let seen = hidden::with_hidden(&self.context.sysfs, self.core.scanner.hardware(), ids);
+                return Some(Input::Hidden(seen));
+            }
+            Effect::Record(change) => return self.record(change),
+            Effect::NoteAllocated => {
+                given_away::allocated(&self.context, self.core.ledger.allocations().take_news());
+            }
+            Effect::NoteGivenAway => self.note_given_away(),
+            Effect::WakeRepair => self.returned.notify_one(),
+            Effect::Serve => self.serve().await,
+            Effect::Show { changed } => self.show(&changed),
+        }
+        None
+    }
+
+    /// Whether an attachment of ours makes a change at this moment, only its device's lock tells.
+    fn kernel(&self, event: Event) -> Input {
+        let vfs = self.core.vfs_concerned(&event);
+        let is_ours = vfs.iter().any(|vf| self.context.journal.is_changing(vf));
+        Input::Kernel { event, is_ours }
+    }
+
+    fn count(&self, input: &Input) {
+        let source = match input {
+            Input::Kernel { event, .. } => match event {
+                Event::Device { .. } => Source::Udev,
+                Event::Link(_) | Event::Address(_) | Event::DefaultRoute(_) => Source::Netlink,
+                Event::Overrun => Source::Overrun,
+            },
+            Input::Attachments(_) => Source::Journal,
+            Input::Reload => Source::Signal,
+            Input::ConfigRead(Some(_)) => Source::Configuration,
+            Input::Timer => Source::Timer,
+            _ => return,
+        };
+        self.metrics.event(source);
+    }
+
+    fn record(&self, change: RecordChange) -> Option<Input> {
+        let records = &self.context.idle;
+        let (device, done) = match change {
+            RecordChange::Withdraw(pf) => (pf.clone(), records.withdraw(&pf)),
+            RecordChange::Remove(id) => (id.clone(), records.remove(&id)),
+            RecordChange::RemoveAllBut(known) => {
+                for record in records
+                    .all()
+                    .into_iter()
+                    .filter(|record| !known.contains(&record.device))
+                {
+                    if let Err(error) = records.remove(&record.device) {
+                        warn!(device = %record.device, "its idle record is not removed: {error}");
                     }
                 }
-                let id = match &path {
-                    DevicePath::Pci(address) => Some(DeviceId::Pci(*address)),
-                    _ => None,
-                };
-                self.stale.paths.insert(path);
-                self.debounce.on_event(now);
-                self.search.want(now);
-                id.and_then(|id| self.hardware.inventory.get(&id))
+                return None;
             }
-            Event::Link(index) => {
-                let owner = self.hardware.owner_of(index);
-                let path = owner.and_then(|device| DevicePath::of_device(&device.id));
-                let Some(path) = path else { return };
-                self.stale.paths.insert(path);
-                self.debounce.on_event(now);
-                self.search.want(now);
-                of_link = true;
-                owner
-            }
-            Event::Address(index) => return self.use_changed(Some(index), now),
-            Event::DefaultRoute(index) => return self.use_changed(index, now),
-        };
-        let pf = device.and_then(|device| Some((jobs::pf_for(device)?.clone(), device.pf().is_some())));
-        if let Some((pf, of_vf)) = pf {
-            self.pf_happened(&pf, of_vf && of_link, now);
-        }
-    }
-
-    /// Something happened to a PF or to one of its VFs. Each ADD and DEL is such an event too: if each put all records of the PF
-    /// out of use, many at once would go back to asking the PF.
-    fn pf_happened(&mut self, pf: &DeviceId, only_vf: bool, now: Instant) {
-        let mut vfs = self.hardware.inventory.devices.iter();
-        let is_ours = |device: &Device| device.pf() == Some(pf) && self.context.journal.is_changing(&device.id);
-        let still = self.baselines.is_in_force(pf) && vfs.any(is_ours);
-        if still || self.baselines.is_in_force(pf) && self.baselines.was_ours(pf, now) {
-            self.baselines.happened_by_us(pf, now, still);
-        } else if only_vf {
-            self.baselines.happened_to_vf(pf, now);
-        } else {
-            self.baselines.happened(pf, now);
-        }
-    }
-
-    /// Whether the node uses an interface, or any, may have changed.
-    fn use_changed(&mut self, interface: Option<u32>, now: Instant) {
-        match interface.map(|index| self.hardware.owner_of(index)) {
-            None => self.stale.all_used = true,
-            Some(Some(device)) => drop(self.stale.used.insert(device.id.clone())),
-            Some(None) => return,
-        }
-        self.debounce.on_event(now);
-    }
-
-    fn device_changed(&mut self, path: &DevicePath, change: Change) {
-        let DevicePath::Pci(address) = path else { return };
-        let id = DeviceId::Pci(*address);
-        match change {
-            // Under an id that another device may have had.
-            Change::Added | Change::Removed => self.baselines.forget(&id),
-            Change::Driver => drop(self.baselines.rebound.insert(id)),
-            Change::Other => {}
-        }
-    }
-
-    fn on_attachments(&mut self) {
-        self.metrics.event(Source::Journal);
-        let now = self.attachment_changes.borrow_and_update().clone();
-        let before = std::mem::replace(&mut self.attachments, now);
-        for id in before.keys().filter(|id| !self.attachments.contains_key(*id)) {
-            debug!(device = %id, "an attachment ended");
-            self.baselines.ended.insert(id.clone());
-            if let Some(pf) = self.hardware.inventory.get(id).and_then(Device::pf) {
-                self.baselines.want(pf);
-            }
-        }
-        self.outstanding();
-        self.refresh();
-    }
-
-    fn on_kubelet_socket(&mut self) {
-        if self.held.is_none() {
-            self.baselines.want_all();
-        }
-    }
-
-    /// The kubelet allocates devices. One that is attached has lost its owner by that.
-    fn on_allocate(&mut self) {
-        given_away::allocated(&self.context, self.allocations.take_news());
-        self.outstanding();
-    }
-
-    /// The slow timer runs while an attachment or an allocation is outstanding.
-    fn outstanding(&mut self) {
-        let is_ours = |id: &str| {
-            let id = id.parse::<DeviceId>();
-            id.is_ok_and(|id| self.pools.iter().any(|pool| pool.entries.contains_key(&id)))
-        };
-        let held = self.held.as_ref();
-        let outstanding = !self.attachments.is_empty()
-            || !self.allocations.is_empty()
-            || held.is_some_and(|held| held.iter().any(|(id, _)| is_ours(id)));
-        self.slow = match self.slow {
-            _ if !outstanding => None,
-            None => Some(Instant::now() + SLOW),
-            slow => slow,
-        };
-    }
-
-    fn on_request(&mut self, request: Adopt) {
-        let Adopt { device: id, reply } = request;
-        let refused = if self.pools.iter().all(|pool| !pool.entries.contains_key(&id)) {
-            Some(format!("{id} is in no pool"))
-        } else {
-            let device = self.seen.inventory.get(&id);
-            match (device.and_then(Device::pf), self.usage(&id).in_use()) {
-                (_, Some(why)) => Some(format!("{id} is {why}")),
-                (None, None) => Some(format!("{id} has no PF here, and so no idle state")),
-                (Some(_), None) => None,
+            RecordChange::Confirm(pf, generation) => {
+                if let Err(error) = records.set_generation(&pf, generation) {
+                    warn!(%pf, "the idle records of its VFs do not count: {error}");
+                    return Some(Input::NotConfirmed(pf));
+                }
+                return None;
             }
         };
-        let pf = self.seen.inventory.get(&id).and_then(Device::pf).cloned();
-        match (refused, pf) {
-            (None, Some(pf)) => self.baselines.adopt(id, &pf, reply),
-            (refused, _) => {
-                // Who asked may have gone.
-                let _ = reply.send(Err(refused.unwrap_or_else(|| format!("{id} is gone"))));
+        if let Err(error) = done {
+            warn!(%device, "its idle records are not taken back: {error}");
+        }
+        None
+    }
+
+    fn note_given_away(&self) {
+        let ledger = &self.core.ledger;
+        if let Some(held) = ledger.held().filter(|_| ledger.attached().next().is_some()) {
+            given_away::held(&self.context, held);
+        }
+        for list in &self.core.lists.pools {
+            let is_held = |id: &&DeviceId| ledger.held().is_some_and(|held| held.holder(&id.to_string()).is_some());
+            let count = list.entries.keys().filter(is_held).count();
+            self.metrics.held(&list.pool.resource, count);
+        }
+        self.metrics.podresources(ledger.unheard());
+    }
+
+    /// Ends what is not configured any more, and serves what is not served.
+    async fn serve(&mut self) {
+        let lists = &self.core.lists.pools;
+        let is_configured = |pool: &ServedPool| lists.iter().any(|list| list.pool.resource == *pool.resource());
+        let (kept, removed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.served).into_iter().partition(is_configured);
+        self.served = kept;
+        for pool in removed {
+            let resource = pool.resource().clone();
+            info!(%resource, "its socket goes");
+            self.served_with.host_paths.publisher.withdraw(&resource);
+            self.ending.insert(resource, pool.end());
+        }
+        self.ending.retain(|_, end| !end.is_finished());
+        for list in lists {
+            if self.served.iter().any(|pool| pool.resource() == &list.pool.resource) {
+                continue;
+            }
+            if let Some(end) = self.ending.remove(&list.pool.resource) {
+                // Its socket's name is wanted again.
+                let _ = end.await;
+            }
+            match ServedPool::serve(list, self.core.scanner.seen(), &self.served_with).await {
+                Ok(pool) => self.served.push(pool),
+                Err(error) => {
+                    error!(resource = %list.pool.resource, "not served: {error}");
+                    self.jobs.config_is_unserved();
+                }
             }
         }
+        self.core.forget_unlisted();
+    }
+
+    /// Everybody sees what is the case.
+    fn show(&mut self, changed: &BTreeSet<DeviceId>) {
+        let (core, state) = (&self.core, &self.context.state);
+        let (lists, seen) = (&core.lists.pools, core.scanner.seen());
+        let uppers = core.search.uppers.as_deref();
+        self.findings
+            .write((state, &self.boot), uppers, lists, &core.assignment, seen);
+        for list in lists {
+            let resource = &list.pool.resource;
+            let mut served = self.served.iter_mut();
+            if let Some(pool) = served.find(|pool| pool.resource() == resource) {
+                pool.publish(list, seen, &self.served_with.host_paths, changed);
+            }
+            let healthy = list.entries.values().filter(|entry| entry.unhealthy.is_none()).count();
+            self.metrics.devices(resource, healthy, list.entries.len() - healthy);
+        }
+        self.view.write(state, lists);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A pool that is being served: its list, and the offer that the kubelet sees of it.
+//! A pool that is being served: its server, and the offer that the kubelet sees.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,100 +8,109 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::lists::Entries;
+use super::lists::{Entry, PoolList};
 use crate::config::{Pool, ResourceName};
 use crate::container::{HostPaths, Member, Publisher};
 use crate::events::directory::Directory;
 use crate::events::socket::BindError;
 use crate::kubelet::lifecycle::Plugin;
-use crate::ledger::allocations::Allocations;
+use crate::kubelet::service::Witnesses;
 use crate::pools::Hardware;
 use crate::pools::offer::Offer;
 use crate::telemetry::metrics::Metrics;
 
-/// A pool and its server.
+/// What pools are served with.
+#[derive(Debug, Clone)]
+pub(super) struct ServedWith {
+    /// Where things are on this node.
+    pub(super) host_paths: HostPaths,
+    /// The kubelet's directory of device plugins.
+    pub(super) directory: Directory,
+    /// Where Allocates are noted, and who is asked about a holder.
+    pub(super) witnesses: Witnesses,
+    /// The numbers.
+    pub(super) metrics: Metrics,
+}
+
+/// A pool's server.
 #[derive(Debug)]
 pub(super) struct ServedPool {
-    /// What the configuration says.
-    pub(super) pool: Pool,
-    /// Its devices.
-    pub(super) entries: Entries,
-    offer: Option<watch::Sender<Arc<Offer>>>,
     /// What the offer was made of.
-    shown: Vec<(DeviceId, bool)>,
+    pool: Pool,
+    shown: Vec<Shown>,
+    offer: watch::Sender<Arc<Offer>>,
     stop: CancellationToken,
-    task: Option<JoinHandle<()>>,
+    task: JoinHandle<()>,
+}
+
+/// What an offer says of a device that the hardware does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shown {
+    id: DeviceId,
+    healthy: bool,
+    refused: Option<String>,
+    held_as: Option<String>,
+    is_held: bool,
 }
 
 // === impl ServedPool ===
 
 impl ServedPool {
-    /// A pool that is not served yet.
-    pub(super) fn new(pool: Pool) -> Self {
-        Self {
-            pool,
-            entries: Entries::new(),
-            offer: None,
-            shown: Vec::new(),
-            stop: CancellationToken::new(),
-            task: None,
-        }
-    }
-
-    /// Whether it is served.
-    pub(super) fn is_served(&self) -> bool {
-        self.task.is_some()
-    }
-
-    /// Serves and registers it, with its present list.
-    pub(super) async fn serve(
-        &mut self,
-        hardware: &Hardware,
-        host_paths: &HostPaths,
-        allocations: &Arc<Allocations>,
-        directory: &Directory,
-        metrics: &Metrics,
-    ) -> Result<(), BindError> {
-        self.shown = self.shows();
-        let offer = self.make(hardware, host_paths);
-        let resource = self.pool.resource.clone();
-        let plugin = Plugin::start(resource, offer, Arc::clone(allocations), directory, metrics).await?;
-        let documents = document(
-            self.pool.resource.clone(),
-            plugin.offer().subscribe(),
-            plugin.streams(),
-            host_paths.publisher.clone(),
+    /// Serves and registers a pool, with its present list.
+    pub(super) async fn serve(list: &PoolList, hardware: &Hardware, with: &ServedWith) -> Result<Self, BindError> {
+        let shown = shown(list);
+        let offer = make(list, &shown, hardware, &with.host_paths);
+        let resource = list.pool.resource.clone();
+        let plugin = Plugin::start(
+            resource.clone(),
+            offer,
+            with.witnesses.clone(),
+            &with.directory,
+            &with.metrics,
         );
-        self.offer = Some(plugin.offer());
-        let (plugin, stop) = (plugin.run(self.stop.clone()), self.stop.clone());
-        self.task = Some(tokio::spawn(async move {
-            tokio::join!(plugin, stop.run_until_cancelled_owned(documents));
-        }));
-        Ok(())
+        let plugin = plugin.await?;
+        let publisher = with.host_paths.publisher.clone();
+        let documents = document(resource, plugin.offer().subscribe(), plugin.streams(), publisher);
+        let (offer, stop) = (plugin.offer(), CancellationToken::new());
+        let (plugin, stopped) = (plugin.run(stop.clone()), stop.clone());
+        let task = tokio::spawn(async move {
+            tokio::join!(plugin, stopped.run_until_cancelled_owned(documents));
+        });
+        Ok(Self {
+            pool: list.pool.clone(),
+            shown,
+            offer,
+            stop,
+            task,
+        })
+    }
+
+    /// Which resource it is.
+    pub(super) fn resource(&self) -> &ResourceName {
+        &self.pool.resource
     }
 
     /// Shows the kubelet what changed, if anything did. `changed` are the devices that were read anew and are different.
     pub(super) fn publish(
         &mut self,
+        list: &PoolList,
         hardware: &Hardware,
         host_paths: &HostPaths,
         changed: &BTreeSet<DeviceId>,
-        anew: bool,
     ) {
-        // The first offer is made when it is served.
-        let Some(sender) = &self.offer else { return };
-        let shows = self.shows();
+        let shown = shown(list);
         let is_touched = |id: &DeviceId| {
-            let pf = self.device(hardware, id).and_then(Device::pf);
+            let pf = list.device(hardware, id).and_then(Device::pf);
             changed.contains(id) || pf.is_some_and(|pf| changed.contains(pf))
         };
-        let is_same = changed.is_empty() || !self.entries.keys().any(is_touched);
-        if is_same && !anew && shows == self.shown {
+        let is_same = changed.is_empty() || !list.entries.keys().any(is_touched);
+        if is_same && list.pool == self.pool && shown == self.shown {
             return;
         }
-        let offer = self.make(hardware, host_paths);
-        self.shown = shows;
-        sender.send_if_modified(|old| {
+        let offer = make(list, &shown, hardware, host_paths);
+        self.pool = list.pool.clone();
+        self.shown = shown;
+        self.offer.send_if_modified(|old| {
             let differs = **old != offer;
             if differs {
                 *old = Arc::new(offer);
@@ -110,41 +119,38 @@ impl ServedPool {
         });
     }
 
-    /// A device of the list, as it is or as it was last seen.
-    pub(super) fn device<'a>(&'a self, hardware: &'a Hardware, id: &DeviceId) -> Option<&'a Device> {
-        let ghost = || self.entries.get(id).and_then(|entry| entry.ghost.as_deref());
-        hardware.inventory.get(id).or_else(ghost)
-    }
-
-    fn shows(&self) -> Vec<(DeviceId, bool)> {
-        let shown = self.entries.iter();
-        shown
-            .map(|(id, entry)| (id.clone(), entry.unhealthy.is_none()))
-            .collect()
-    }
-
-    fn make(&self, hardware: &Hardware, host_paths: &HostPaths) -> Offer {
-        let member = |(id, healthy): &(DeviceId, bool)| {
-            let device = self.device(hardware, id)?;
-            Some(Member {
-                device,
-                pf: hardware.inventory.pf_of(device),
-                needs: self.entries.get(id)?.needs,
-                healthy: *healthy,
-            })
-        };
-        let shows = self.shows();
-        Offer::new(&self.pool, shows.iter().filter_map(member), host_paths)
-    }
-
-    /// Ends its streams and removes its socket.
-    pub(super) async fn end(mut self) {
+    /// Ends its streams and removes its socket; returns the task that does.
+    pub(super) fn end(self) -> JoinHandle<()> {
         self.stop.cancel();
-        if let Some(task) = self.task.take() {
-            // Its own bounds end it; one that panicked has ended.
-            let _ = task.await;
-        }
+        self.task
     }
+}
+
+fn shown(list: &PoolList) -> Vec<Shown> {
+    let shown = |(id, entry): (&DeviceId, &Entry)| Shown {
+        id: id.clone(),
+        healthy: entry.unhealthy.is_none(),
+        refused: entry.refused.as_ref().map(ToString::to_string),
+        held_as: entry.held_as.as_ref().map(ToString::to_string),
+        is_held: entry.is_held,
+    };
+    list.entries.iter().map(shown).collect()
+}
+
+fn make(list: &PoolList, shown: &[Shown], hardware: &Hardware, host_paths: &HostPaths) -> Offer {
+    let member = |shown: &Shown| {
+        let device = list.device(hardware, &shown.id)?;
+        Some(Member {
+            device,
+            pf: hardware.inventory.pf_of(device),
+            needs: list.entries.get(&shown.id)?.needs,
+            healthy: shown.healthy,
+            refused: shown.refused.clone(),
+            held_as: shown.held_as.clone(),
+            is_held: shown.is_held,
+        })
+    };
+    Offer::new(&list.pool, shown.iter().filter_map(member), host_paths)
 }
 
 /// Writes the documents of each offer, one after the other, beside the lists: an Allocate does not wait for it, and sees to

@@ -1,39 +1,41 @@
-//! How the daemon begins, and how it takes over another configuration.
+//! How the daemon begins.
 //!
 //! The first list comes first: whatever can wait (idle records, podresources) is done once the pools are served.
 
-use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hardwire_cni::Context;
 use hardwire_cni::idle::boot_id;
 use hardwire_pci::DeviceId;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use super::served_pool::ServedPool;
+use super::core::Core;
+use super::hidden::with_hidden;
+use super::jobs::{ConfigFile, Jobs};
+use super::messages::Input;
+use super::scanner::Scanner;
+use super::served_pool::{ServedPool, ServedWith};
 use super::verdicts::has_kernel_driver;
-use super::{Manager, findings, jobs, view};
+use super::{Inputs, Manager, findings, view};
 use crate::ask::control::Adopt;
 use crate::ask::view::View;
 use crate::config::{Config, ConfigError, Defaults};
 use crate::container::HostPaths;
 use crate::events::Events;
-use crate::events::debounce::Debounce;
 use crate::events::directory::Directory;
 use crate::events::socket::BindError;
-use crate::health::baselines::Baselines;
+use crate::kubelet::service::Witnesses;
+use crate::ledger::Attachments;
 use crate::ledger::podresources::PodResources;
-use crate::ledger::repair::Attachments;
-use crate::pools::{Assignment, Hardware, PoolMatch, Stale, find_uppers};
+use crate::pools::{Hardware, find_uppers};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::watchdog::Pulse;
-use crate::telemetry::metrics::{Metrics, Source};
 
 /// What a manager is made of.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub struct Setup {
     pub metrics: Metrics,
     /// Told when configuration and hardware are to be read again.
     pub reload: Arc<Notify>,
+    /// Told when a device that was attached is back on the host.
+    pub returned: Arc<Notify>,
 }
 
 /// Why the daemon cannot begin.
@@ -86,178 +90,107 @@ pub enum StartError {
 impl Manager {
     /// Reads configuration and hardware, and serves the pools.
     pub async fn start(setup: Setup) -> Result<Self, StartError> {
-        // Before anything is read, so that no change flaps between.
-        let events = listen(&setup.context);
-        let config_changes = watch_config(&setup.config)?;
+        let (context, metrics) = (setup.context, setup.metrics);
+        // Before anything is read, so that no change falls between.
+        let inputs = Inputs {
+            pulse: setup.pulse,
+            events: listen(&context),
+            config: watch_config(&setup.config)?,
+            kubelet_socket: watch_podresources(&setup.kubelet_dir),
+            attachments: setup.attachments,
+            requests: setup.requests,
+            reload: setup.reload,
+        };
         let config = Config::read(&setup.config, &setup.defaults)?;
-        let text = fs::read_to_string(&setup.config).unwrap_or_default();
-        log_config(&setup.config, &config);
-        let mut hardware = Hardware::read(&setup.context.sysfs);
-        hardware.read_details(&setup.context.sysfs, &config.pools);
-        let hardware = Arc::new(hardware);
+        let file = ConfigFile {
+            text: Arc::new(Mutex::new(fs::read_to_string(&setup.config).ok())),
+            path: setup.config,
+            defaults: setup.defaults,
+        };
+        file.log(&config);
+        let mut hardware = Hardware::read(&context.sysfs);
+        hardware.read_details(&context.sysfs, &config.pools);
         for skipped in &hardware.inventory.skipped {
             warn!(device = skipped.name, "skipped: {}", skipped.reason);
         }
-        let path = setup.defaults.plugin_directory.clone();
+        let path = file.defaults.plugin_directory.clone();
         let directory =
             Directory::watch(&path, Some("sock")).map_err(|source| StartError::Directory { path, source })?;
+        let podresources = PodResources::at(&setup.kubelet_dir);
+        let attachments = Attachments::read(&context.journal);
+        let mut core = Core::new(Scanner::new(Arc::new(hardware)), config.pools, attachments, setup.grace);
+        restore(&mut core, &context);
+        let served_with = ServedWith {
+            host_paths: setup.host_paths,
+            directory,
+            witnesses: Witnesses {
+                allocations: Arc::clone(core.ledger.allocations()),
+                podresources: podresources.clone(),
+            },
+            metrics: metrics.clone(),
+        };
         let mut manager = Self {
-            pulse: setup.pulse,
+            core,
+            inputs,
+            jobs: Jobs::new(context.clone(), podresources, file, metrics.clone()),
             boot: boot_id().unwrap_or_else(|error| {
                 warn!("which boot this is, is not known: {error}");
                 String::new()
             }),
-            config: setup.config,
-            text,
-            defaults: setup.defaults,
-            host_paths: setup.host_paths,
-            grace: setup.grace,
-            directory,
-            events,
-            config_changes,
-            kubelet_changes: watch_podresources(&setup.kubelet_dir),
-            attachment_changes: setup.attachments,
-            requests: setup.requests,
-            reload: setup.reload,
-            pools: config.pools.into_iter().map(ServedPool::new).collect(),
-            unserved: false,
-            search: findings::Search::default(),
-            baselines: Baselines::new(setup.context.idle.clone(), jobs::pfs(&hardware)),
-            seen: Arc::clone(&hardware),
-            hardware,
-            assignment: Assignment::default(),
-            attachments: attachments(&setup.context),
-            held: None,
-            podresources: PodResources::at(&setup.kubelet_dir),
-            allocations: Arc::default(),
-            stale: Stale::default(),
-            debounce: Debounce::default(),
-            config_debounce: Debounce::default(),
-            jobs: JoinSet::new(),
-            is_scanning: false,
-            is_inspecting: false,
-            scans: 0,
-            inspects_after: None,
-            next: None,
-            slow: None,
+            context,
+            returned: setup.returned,
+            served_with,
+            served: Vec::new(),
+            ending: std::collections::BTreeMap::new(),
+            findings: findings::WrittenFindings::default(),
             view: view::Written::default(),
-            metrics: setup.metrics,
-            context: setup.context,
+            metrics,
         };
-        manager.restore();
-        // Before anything is offered; by the kernel's own tree only.
-        let (begin, found) = (Instant::now(), find_uppers(&manager.context.sysfs));
-        let found = found.map_err(|error| error.to_string());
-        manager.search.found(found, begin.elapsed(), Instant::now());
-        manager.refresh();
-        let (seen, allocations) = (Arc::clone(&manager.seen), Arc::clone(&manager.allocations));
-        for pool in &mut manager.pools {
-            pool.serve(
-                &seen,
-                &manager.host_paths,
-                &allocations,
-                &manager.directory,
-                &manager.metrics,
-            )
-            .await?;
-        }
-        // Another instance would have refused us by now.
-        let resources = manager.pools.iter().map(|pool| &pool.pool.resource);
-        manager.host_paths.publisher.sweep(resources);
-        manager.forget_unlisted();
-        manager.outstanding();
+        manager.first_lists().await?;
         Ok(manager)
     }
 
-    /// Devices that were in a list before our own restart, and that somebody has now, so that no selector may see of them
-    /// what it saw then.
-    fn restore(&mut self) {
-        let listed = View::left(&self.context.state).unwrap_or_default().devices;
-        let ids: Vec<DeviceId> = listed.keys().cloned().collect();
-        let seen = jobs::with_hidden(
-            &self.context.sysfs,
-            &self.hardware,
-            ids.iter().chain(self.attachments.keys()),
-        );
-        for (id, row) in listed {
-            let is_away = match seen.inventory.get(&id) {
-                Some(device) => device.netdevs.is_empty() && has_kernel_driver(device),
-                None => self.attachments.contains_key(&id),
-            };
-            let pool = self
-                .pools
-                .iter_mut()
-                .find(|pool| pool.pool.resource.to_string() == row.pool);
-            if let (true, Some(pool)) = (is_away && row.had_netdev, pool) {
-                pool.entries.entry(id).or_default().had_netdev = true;
-            }
+    /// Before anything is offered, other namespaces are searched; by the kernel's own tree only.
+    async fn first_lists(&mut self) -> Result<(), StartError> {
+        let begin = Instant::now();
+        let found = find_uppers(&self.context.sysfs).map_err(|error| error.to_string());
+        self.handle(Input::Searched(found, begin.elapsed())).await;
+        for list in &self.core.lists.pools {
+            let pool = ServedPool::serve(list, self.core.scanner.seen(), &self.served_with).await?;
+            self.served.push(pool);
         }
+        // Another instance would have refused us by now.
+        let resources = self.core.lists.pools.iter().map(|list| &list.pool.resource);
+        self.served_with.host_paths.publisher.sweep(resources);
+        self.core.forget_unlisted();
+        Ok(())
     }
+}
 
-    /// The idle records of devices that no pool has any more say nothing of what this node offers.
-    fn forget_unlisted(&self) {
-        let listed = self.pools.iter().flat_map(|pool| pool.entries.keys());
-        let known: HashSet<&DeviceId> = listed.chain(self.attachments.keys()).collect();
-        self.baselines.forget_all_but(&known);
-    }
-
-    /// Takes over the configuration if it is another one, and good.
-    pub(super) async fn reread_config(&mut self) {
-        let text = fs::read_to_string(&self.config).unwrap_or_default();
-        if text == self.text && !self.unserved {
-            return;
-        }
-        self.metrics.event(Source::Configuration);
-        let file = self.config.display().to_string();
-        let config = match Config::read(&self.config, &self.defaults) {
-            Ok(config) => config,
-            Err(error) => {
-                self.metrics.reloaded(false);
-                // Told once, also if the file is touched again.
-                self.text = text;
-                return error!("{error}; the configuration before stays in force");
-            }
+/// Devices that were in a list before our own restart, and that somebody has now, so that no selector may see of them what it
+/// saw then.
+fn restore(core: &mut Core, context: &Context) {
+    let listed = View::left(&context.state).unwrap_or_default().devices;
+    let ids: Vec<DeviceId> = listed.keys().cloned().collect();
+    let seen = with_hidden(
+        &context.sysfs,
+        core.scanner.hardware(),
+        ids.iter().chain(core.ledger.attached()),
+    );
+    core.scanner.show(Arc::clone(&seen));
+    for (id, row) in listed {
+        let is_away = match seen.inventory.get(&id) {
+            Some(device) => device.netdevs.is_empty() && has_kernel_driver(device),
+            None => core.ledger.is_attached(&id),
         };
-        self.text = text;
-        log_config(&self.config, &config);
-        let mut before: Vec<ServedPool> = std::mem::take(&mut self.pools);
-        let mut anew = Vec::new();
-        for pool in config.pools {
-            let same = before.iter().position(|old| old.pool.resource == pool.resource);
-            let mut running = same.map_or_else(|| ServedPool::new(pool.clone()), |at| before.remove(at));
-            anew.push(running.pool != pool || !running.is_served());
-            running.pool = pool;
-            self.pools.push(running);
+        let ownership = core.ledger.owner(&id, is_away && row.had_netdev);
+        let held_as = row.held_as.as_ref().unwrap_or(&row.pool);
+        core.ledger.remember(&id, &ownership, Some(held_as));
+        let mut lists = core.lists.pools.iter_mut();
+        let list = lists.find(|list| list.pool.resource.to_string() == row.pool);
+        if let (true, Some(list)) = (is_away && row.had_netdev, list) {
+            list.entries.entry(id).or_default().had_netdev = true;
         }
-        for removed in before {
-            info!(resource = %removed.pool.resource, "no longer configured");
-            // Its socket's name may be wanted again.
-            let resource = removed.pool.resource.clone();
-            removed.end().await;
-            self.host_paths.publisher.withdraw(&resource);
-        }
-        self.metrics.reloaded(true);
-        info!("{file}: in force");
-        let pools: Vec<_> = self.pools.iter().map(|pool| pool.pool.clone()).collect();
-        Arc::make_mut(&mut self.hardware).read_details(&self.context.sysfs, &pools);
-        self.assignment = Assignment::default();
-        self.baselines.want_all();
-        self.refresh();
-        self.forget_unlisted();
-        let (seen, allocations) = (Arc::clone(&self.seen), Arc::clone(&self.allocations));
-        self.unserved = false;
-        for (pool, is_anew) in self.pools.iter_mut().zip(anew) {
-            if pool.is_served() {
-                pool.publish(&seen, &self.host_paths, &BTreeSet::new(), is_anew);
-            } else if let Err(error) = pool
-                .serve(&seen, &self.host_paths, &allocations, &self.directory, &self.metrics)
-                .await
-            {
-                error!(resource = %pool.pool.resource, "not served: {error}");
-                self.unserved = true;
-            }
-        }
-        self.outstanding();
     }
 }
 
@@ -290,56 +223,6 @@ fn watch_podresources(kubelet_dir: &Path) -> Option<watch::Receiver<()>> {
         Err(error) => {
             warn!("{}: not watched: {error}", socket.display());
             None
-        }
-    }
-}
-
-/// The attachments as the journal has them. Whether they have lost their owners takes longer, and repair tells.
-fn attachments(context: &Context) -> Attachments {
-    match context.journal.all() {
-        Ok((records, _unreadable)) => records.into_iter().map(|record| (record.device, false)).collect(),
-        Err(error) => {
-            warn!("{error}");
-            Attachments::new()
-        }
-    }
-}
-
-fn log_config(file: &Path, config: &Config) {
-    let file = file.display();
-    for refused in &config.refused {
-        error!("{file}: pool refused: {refused}");
-    }
-    for warning in &config.warnings {
-        warn!("{file}: {warning}");
-    }
-    if config.pools.is_empty() {
-        warn!("{file}: no pools; nothing to do");
-    }
-}
-
-impl Manager {
-    /// Says what changed in the assignment.
-    pub(super) fn log_assignment(&self, before: &Assignment, now: &Assignment) {
-        for (index, pool) in self.pools.iter().enumerate() {
-            let devices: Vec<&DeviceId> = now.devices(index).collect();
-            if before.matches.is_empty() || before.devices(index).ne(devices.iter().copied()) {
-                let ids: Vec<String> = devices.iter().map(ToString::to_string).collect();
-                info!(resource = %pool.pool.resource, "{} devices: {}", ids.len(), ids.join(" "));
-            }
-        }
-        for (device, place) in &now.matches {
-            if let PoolMatch::Unmatched(reason) = place
-                && before.matches.get(device) != Some(place)
-            {
-                info!(%device, "in no pool: {reason}");
-            }
-        }
-        for contest in now.contests.iter().filter(|contest| !before.contests.contains(contest)) {
-            warn!(device = %contest.device, "{} selects it too, but {} has it", contest.loser, contest.winner);
-        }
-        for taken in now.overrides.iter().filter(|taken| !before.overrides.contains(taken)) {
-            warn!(device = %taken.device, "in {} by allowNodeDevices, although {}", taken.pool, taken.host_use);
         }
     }
 }

@@ -1,95 +1,55 @@
-//! What is known of each listed device, and whether it is given out.
+//! What is known of each listed device, and what that means: whether it is healthy, granted, and kept in its list.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::{Device, DeviceId};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Manager;
-use super::lists::{Entry, Hold, update_lists};
-use super::served_pool::ServedPool;
-use crate::config::OnCarrierLoss;
-use crate::health::{HealthInput, UnhealthyReason, Usage, unhealthy_reason};
-use crate::pools::{PoolMatch, Reason};
+use super::lists::{Entry, Hold, Lists, PoolList};
+use crate::config::{OnCarrierLoss, ResourceName};
+use crate::health::baselines::Baselines;
+use crate::health::{HealthInput, UnhealthyReason, refusal, unhealthy_reason};
+use crate::ledger::Ownership;
+use crate::pools::{Assignment, Hardware, PoolMatch, Reason};
 
-// === impl Usage ===
+/// Who has each device.
+pub(super) type Owners = BTreeMap<DeviceId, Ownership>;
 
-impl Usage {
-    /// In words, if it is not free.
-    pub(super) fn in_use(self) -> Option<&'static str> {
-        match self {
-            Self::Free => None,
-            Self::Attached => Some("attached to a pod"),
-            Self::Orphaned => Some("under repair"),
-            Self::HeldElsewhere => Some("in use"),
-            Self::Unknown => Some("not known to be free: the kubelet does not tell who holds what"),
-        }
-    }
+/// All that verdicts are made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// The hardware, with what is hidden.
+    pub(super) seen: &'a Hardware,
+    /// Which pool selects what.
+    pub(super) assignment: &'a Assignment,
+    /// The resources, in the order of the pools.
+    pub(super) resources: &'a [ResourceName],
+    /// What VFs differ in from their records.
+    pub(super) baselines: &'a Baselines,
+    /// Who has what.
+    pub(super) owners: &'a Owners,
 }
 
-// === impl Manager ===
-
-impl Manager {
-    /// Who has a device.
-    pub(super) fn usage(&self, id: &DeviceId) -> Usage {
-        match self.attachments.get(id) {
-            Some(true) => return Usage::Orphaned,
-            Some(false) => return Usage::Attached,
-            None => {}
-        }
-        let name = id.to_string();
-        let is_hidden = || self.seen.inventory.get(id).is_some() && self.hardware.inventory.get(id).is_none();
-        if self.allocations.is_outstanding(&name) || self.is_away(id) || is_hidden() {
-            return Usage::HeldElsewhere;
-        }
-        match &self.held {
-            None => Usage::Unknown,
-            Some(held) if held.holder(&name).is_some() => Usage::HeldElsewhere,
-            Some(_) => Usage::Free,
+/// Brings the lists up to date with what is known, and says of each device what is the case now.
+pub(super) fn reconcile(lists: &mut Lists, known: &Known<'_>, now: Instant) {
+    lists.update(known.assignment, |pool, id| known.hold(pool, id), now);
+    let mut pools = std::mem::take(&mut lists.pools);
+    for (index, list) in pools.iter_mut().enumerate() {
+        if let Some(at) = known.judge(index, list, now) {
+            lists.change_at(at);
         }
     }
+    lists.pools = pools;
+}
 
-    /// Whether a device that has an interface does not show it here.
-    fn is_away(&self, id: &DeviceId) -> bool {
-        let had_netdev = |pool: &ServedPool| pool.entries.get(id).is_some_and(|entry| entry.had_netdev);
-        let device = self.seen.inventory.get(id);
-        device.is_some_and(|device| device.netdevs.is_empty() && has_kernel_driver(device))
-            && self.pools.iter().any(had_netdev)
-    }
+// === impl Known ===
 
-    /// Brings lists and health up to date and shows the kubelet what changed. `changed` are devices that were read anew and
-    /// are different.
-    pub(super) fn reconcile(&mut self, changed: &BTreeSet<DeviceId>) {
-        let now = Instant::now();
-        let hold = |pool: usize, id: &DeviceId| self.hold(pool, id);
-        let mut lists: Vec<_> = self.pools.iter().map(|pool| pool.entries.clone()).collect();
-        let mut borrowed: Vec<_> = lists.iter_mut().collect();
-        let (left, next) = update_lists(&mut borrowed, &self.assignment, hold, now, self.grace);
-        for (pool, list) in self.pools.iter_mut().zip(lists) {
-            pool.entries = list;
-        }
-        for (pool, device) in left {
-            info!(%device, resource = %self.pools[pool].pool.resource, "no longer listed");
-        }
-        self.next = next;
-        for pool in 0..self.pools.len() {
-            self.examine(pool, now);
-            let seen = std::sync::Arc::clone(&self.seen);
-            self.pools[pool].publish(&seen, &self.host_paths, changed, false);
-        }
-        for pool in &self.pools {
-            let healthy = pool.entries.values().filter(|entry| entry.unhealthy.is_none()).count();
-            let unhealthy = pool.entries.len() - healthy;
-            self.metrics.devices(&pool.pool.resource, healthy, unhealthy);
-        }
-        self.view.write(&self.context.state, &self.pools);
-    }
-
+impl Known<'_> {
     /// What keeps a device in a list that does not select it any more.
     fn hold(&self, pool: usize, id: &DeviceId) -> Hold {
-        if matches!(self.usage(id), Usage::Attached | Usage::Orphaned | Usage::HeldElsewhere) {
+        if self.owners.get(id).is_some_and(|owner| owner.holding().is_some()) {
             return Hold::InUse;
         }
         let selected_elsewhere =
@@ -105,44 +65,56 @@ impl Manager {
         }
     }
 
-    /// Judges the devices of one list, and logs what changed.
-    fn examine(&mut self, index: usize, now: Instant) {
-        let pool = &self.pools[index];
-        let verdicts: Vec<Option<UnhealthyReason>> = pool
-            .entries
-            .keys()
-            .map(|id| unhealthy_reason(&self.health_input(index, id)))
-            .collect();
-        let seen = std::sync::Arc::clone(&self.seen);
-        let pool = &mut self.pools[index];
-        for ((id, entry), mut unhealthy) in pool.entries.iter_mut().zip(verdicts) {
-            entry.had_netdev |= seen.inventory.get(id).is_some_and(|device| !device.netdevs.is_empty());
+    /// Says of each device of a list what is the case now, and logs what changed. Returns when the next verdict may change
+    /// by itself.
+    fn judge(&self, index: usize, list: &mut PoolList, now: Instant) -> Option<Instant> {
+        let ids: Vec<DeviceId> = list.entries.keys().cloned().collect();
+        let mut next: Option<Instant> = None;
+        let resource = list.pool.resource.clone();
+        let name = resource.to_string();
+        for id in ids {
+            let unknown = Ownership::Unknown(String::new());
+            let ownership = self.owners.get(&id).unwrap_or(&unknown);
+            let input = self.health_input(index, list, &name, &id, ownership);
+            let (mut unhealthy, refused) = (unhealthy_reason(&input), refusal(&input));
+            let Some(entry) = list.entries.get_mut(&id) else {
+                continue;
+            };
+            entry.had_netdev |= has_netdev(self.seen, &id);
+            entry.refused = refused;
+            entry.is_held = ownership.holding().is_some();
+            entry.held_as = ownership.held_as_other(&name);
             entry.flaps.note(unhealthy.is_none(), now);
             if let Some(until) = entry.flaps.kept_until(now).filter(|_| unhealthy.is_none()) {
                 unhealthy = Some(UnhealthyReason::Flapping);
-                self.next = Some(self.next.map_or(until, |next| next.min(until)));
+                next = Some(next.map_or(until, |next| next.min(until)));
             }
-            note(&pool.pool.resource, id, entry, unhealthy);
+            note(&resource, &id, entry, unhealthy);
         }
+        next
     }
 
-    fn health_input<'a>(&'a self, index: usize, id: &DeviceId) -> HealthInput<'a> {
-        let pool = &self.pools[index];
+    fn health_input<'i>(
+        &'i self,
+        index: usize,
+        list: &'i PoolList,
+        resource: &'i str,
+        id: &DeviceId,
+        ownership: &'i Ownership,
+    ) -> HealthInput<'i> {
         let inventory = &self.seen.inventory;
-        let is_there = inventory.get(id).is_some();
-        let device = pool.device(&self.seen, id);
-        let pf = device.and_then(Device::pf).filter(|pf| pf.pci().is_some());
-        let minds = pool.pool.on_carrier_loss == OnCarrierLoss::Unhealthy;
-        let host_use = self.seen.host_use(id);
+        let device = list.device(self.seen, id);
+        let pf = device.and_then(Device::pf);
+        let minds = list.pool.on_carrier_loss == OnCarrierLoss::Unhealthy;
+        let is_allowed = device.is_some_and(|device| list.pool.allows(device));
         HealthInput {
-            is_there,
-            lost_pf: pf.filter(|pf| inventory.get(pf).is_none()),
-            carrierless_pf: device
-                .and_then(Device::pf)
-                .filter(|pf| minds && self.seen.carrierless.contains(*pf)),
+            is_there: inventory.get(id).is_some(),
+            lost_pf: pf.filter(|pf| pf.pci().is_some() && inventory.get(pf).is_none()),
+            carrierless_pf: pf.filter(|pf| minds && self.seen.carrierless.contains(*pf)),
             driver: device.and_then(|device| device.driver.as_deref()),
-            usage: self.usage(id),
-            host_use: host_use.filter(|_| !device.is_some_and(|device| pool.pool.allows(device))),
+            ownership,
+            resource,
+            host_use: self.seen.host_use(id).filter(|_| !is_allowed),
             unselected: self.unselected(index, id, device),
             difference: self.baselines.difference(id),
         }
@@ -151,8 +123,8 @@ impl Manager {
     fn unselected(&self, index: usize, id: &DeviceId, device: Option<&Device>) -> Option<String> {
         match self.assignment.matches.get(id)? {
             PoolMatch::Pool(other) if *other == index => None,
-            PoolMatch::Pool(other) => Some(format!("{} selects it now", self.pools.get(*other)?.pool.resource)),
-            // HealthInput of their own.
+            PoolMatch::Pool(other) => Some(format!("{} selects it now", self.resources.get(*other)?)),
+            // Reasons of their own.
             PoolMatch::Unmatched(Reason::UsedByNode(_) | Reason::NoDriver) => None,
             PoolMatch::Unmatched(reason) => {
                 let driver = device.and_then(|device| device.driver.as_deref()).unwrap_or("none");
@@ -162,12 +134,14 @@ impl Manager {
     }
 }
 
-fn note(
-    resource: &crate::config::ResourceName,
-    device: &DeviceId,
-    entry: &mut Entry,
-    unhealthy: Option<UnhealthyReason>,
-) {
+fn has_netdev(hardware: &Hardware, id: &DeviceId) -> bool {
+    hardware
+        .inventory
+        .get(id)
+        .is_some_and(|device| !device.netdevs.is_empty())
+}
+
+fn note(resource: &ResourceName, device: &DeviceId, entry: &mut Entry, unhealthy: Option<UnhealthyReason>) {
     if entry.unhealthy == unhealthy {
         return;
     }
@@ -181,8 +155,6 @@ fn note(
 
 /// Whether the kernel drives a device, which makes an interface of it.
 pub(super) fn has_kernel_driver(device: &Device) -> bool {
-    device
-        .driver
-        .as_deref()
-        .is_some_and(|driver| !is_userspace_driver(driver))
+    let driver = device.driver.as_deref();
+    driver.is_some_and(|driver| !is_userspace_driver(driver))
 }

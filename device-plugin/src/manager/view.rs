@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tracing::warn;
 
-use super::served_pool::ServedPool;
+use super::lists::PoolList;
 use crate::ask::view::{Seen, View};
 
 /// The view as it was written last.
@@ -15,10 +15,10 @@ pub(super) struct Written(Option<View>);
 
 impl Written {
     /// Writes the view of these pools, if it is another one.
-    pub(super) fn write(&mut self, state: &Path, pools: &[ServedPool]) {
+    pub(super) fn write(&mut self, state: &Path, lists: &[PoolList]) {
         let mut view = View::default();
-        for pool in pools {
-            for (id, entry) in &pool.entries {
+        for list in lists {
+            for (id, entry) in &list.entries {
                 // On its way from one pool to another, what counts is where it stays.
                 if entry.leaving.is_some() && view.devices.contains_key(id) {
                     continue;
@@ -26,8 +26,9 @@ impl Written {
                 let seen = Seen {
                     healthy: entry.unhealthy.is_none(),
                     reason: entry.unhealthy.as_ref().map(ToString::to_string),
-                    pool: pool.pool.resource.to_string(),
+                    pool: list.pool.resource.to_string(),
                     had_netdev: entry.had_netdev,
+                    held_as: entry.held_as.as_ref().map(|other| other.resource.clone()),
                 };
                 view.devices.insert(id.clone(), seen);
             }

@@ -28,6 +28,12 @@ pub struct Offer {
 pub struct Offered {
     /// Whether it may be given out.
     pub healthy: bool,
+    /// Why an Allocate of it is refused.
+    pub refused: Option<String>,
+    /// Who has it as another resource, as far as is known; asked again before an Allocate is refused for it.
+    pub held_as: Option<String>,
+    /// Somebody has it, or had it until a moment ago.
+    pub is_held: bool,
     /// Told to the kubelet, and at most one: podresources lists a device once per node.
     pub numa_node: Option<u32>,
     /// Its PF, or what it hangs below, where that is to be seen.
@@ -52,6 +58,9 @@ impl Offer {
             let characters = Characters::read(&host_paths.sysfs, &shared, member);
             Offered {
                 healthy: member.healthy,
+                refused: member.refused.clone(),
+                held_as: member.held_as.clone(),
+                is_held: member.is_held,
                 numa_node: member.device.numa_node.filter(|_| !pool.exclude_topology),
                 pf: member.device.pf().map(ToString::to_string),
                 info: info(pool, member, &characters),

@@ -97,6 +97,7 @@ fn an_unhealthy_device_has_its_reason_beside_its_pool() {
         reason: Some("the PF has no carrier".to_owned()),
         pool: "a.com/b".to_owned(),
         had_netdev: true,
+        held_as: None,
     };
     let mut uses = uses::Uses::default();
     uses.view.devices.insert("0000:01:10.0".parse().unwrap(), seen);

@@ -4,7 +4,8 @@
 //! likes; an error would fail the pod. So what cannot be answered is answered with no device. An answer has exactly the
 //! size asked for, contains what must be included, and is the same for the same question.
 //!
-//! First comes the NUMA node: that of what must be included, else one that can hold the whole request; then the pool's
+//! Last come devices that somebody still has: the kubelet calls them free as soon as their pod is deleted, and an attachment of
+//! theirs waits until the old one is taken down. Before that, first comes the NUMA node: that of what must be included, else one that can hold the whole request; then the pool's
 //! [`Placement`]. Only `pairs` may cross nodes when it cannot be had on one: a bond of one port is none.
 //!
 //! - `chosen`: devices on their PFs, and how good a choice is;
@@ -20,7 +21,7 @@ use std::collections::BTreeSet;
 use hardwire_proto::deviceplugin as api;
 
 use crate::config::Placement;
-use crate::pools::offer::Offer;
+use crate::pools::offer::{Offer, Offered};
 
 use chosen::Candidate;
 
@@ -43,16 +44,29 @@ fn one(offer: &Offer, container: &api::ContainerPreferredAllocationRequest) -> O
     if !must.is_subset(&available) || available.len() < size {
         return None;
     }
+    let is = |id: &str, wanted: fn(&Offered) -> bool| offer.devices.get(id).is_some_and(wanted);
     let (good, other): (Vec<&str>, Vec<&str>) = available
         .difference(&must)
-        .partition(|id| offer.devices.get(**id).is_some_and(|device| device.healthy));
-    let fixed = must.into_iter().map(|id| Candidate::of(offer, id)).collect();
-    let good = good.into_iter().map(|id| Candidate::of(offer, id)).collect();
-    let chosen = choose(offer.placement, fixed, good, count);
+        .partition(|id| is(id, |device| device.healthy && device.refused.is_none()));
+    let (free, held): (Vec<&str>, Vec<&str>) = good.into_iter().partition(|id| is(id, |device| !device.is_held));
+    let from_free = count.min(free.len());
+    let mut chosen = choose(
+        offer.placement,
+        candidates(offer, must),
+        candidates(offer, free),
+        from_free,
+    );
+    if from_free < count {
+        chosen = choose(offer.placement, chosen, candidates(offer, held), count - from_free);
+    }
     let mut ids: Vec<&str> = chosen.iter().map(|candidate| candidate.id).collect();
     // What the kubelet believes to be there and we do not: rather than too few.
     ids.extend(other.into_iter().take(size.saturating_sub(ids.len())));
     Some(ids.into_iter().map(str::to_owned).collect())
+}
+
+fn candidates<'a>(offer: &'a Offer, ids: impl IntoIterator<Item = &'a str>) -> Vec<Candidate<'a>> {
+    ids.into_iter().map(|id| Candidate::of(offer, id)).collect()
 }
 
 fn choose<'a>(

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::pools::offer::Offered;
 
 /// Devices as `PF:NODE:COUNT`, called `PF.N`.
 fn offer(placement: Placement, shape: &str) -> Offer {
@@ -191,5 +190,34 @@ fn over_numa_nodes_the_answer_is_always_exact() {
                 assert!(must.iter().all(|id| distinct.contains(id)));
             }
         }
+    }
+}
+
+#[test]
+fn rule_7_what_somebody_still_has_comes_last() {
+    for placement in [Placement::Spread, Placement::Pack, Placement::Pairs] {
+        let mut offer = offer(placement, "a:0:3 b:0:3");
+        for id in ["a.0", "a.1", "b.0"] {
+            offer.devices.get_mut(id).unwrap().is_held = true;
+        }
+        let all: Vec<String> = offer.devices.keys().cloned().collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        for size in 1..=3 {
+            let advice = ask(&offer, &all, &[], size);
+            assert!(
+                advice.iter().all(|id| !offer.devices[id].is_held),
+                "{placement:?}: {advice:?}"
+            );
+        }
+        let advice = ask(&offer, &all, &[], 4);
+        assert_eq!(advice.iter().filter(|id| offer.devices[*id].is_held).count(), 1);
+        // What it must include it includes.
+        assert!(ask(&offer, &all, &["b.0"], 2).contains(&"b.0".to_owned()));
+        // Of what is refused, an Allocate would fail the pod: even what is held comes first.
+        for id in ["a.2", "b.1", "b.2"] {
+            offer.devices.get_mut(id).unwrap().refused = Some("gone from the bus".to_owned());
+        }
+        let advice = ask(&offer, &all, &[], 3);
+        assert_eq!(advice, ["a.0", "a.1", "b.0"]);
     }
 }

@@ -87,6 +87,7 @@ pub(super) struct Families {
     pub(super) repairs: Family<ResultLabels, Counter>,
     pub(super) events: Family<SourceLabels, Counter>,
     pub(super) reloads: Family<ResultLabels, Counter>,
+    pub(super) podresources: Gauge,
 }
 
 // === impl PoolLabels ===
@@ -140,6 +141,7 @@ impl Families {
             repairs: Family::default(),
             events: Family::default(),
             reloads: Family::default(),
+            podresources: Gauge::default(),
         };
         registry.register(
             "build",
@@ -162,6 +164,11 @@ impl Families {
             "config_reloads",
             "Changed configurations that were read; with result failed, the one before stays in force",
             families.reloads.clone(),
+        );
+        registry.register(
+            "podresources_heard",
+            "1 while the kubelet tells which pod holds which device, else 0: what it does not tell is not repaired",
+            families.podresources.clone(),
         );
         families
     }

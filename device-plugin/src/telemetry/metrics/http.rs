@@ -131,8 +131,11 @@ async fn health(State(shown): State<Shown>) -> (StatusCode, &'static str) {
 
 async fn ready(State(shown): State<Shown>) -> (StatusCode, String) {
     let missing = shown.metrics.missing();
-    if missing.is_empty() {
-        return (StatusCode::OK, "ok\n".to_owned());
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n")
+    let (status, mut lines) = if missing.is_empty() {
+        (StatusCode::OK, vec!["ok".to_owned()])
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, missing)
+    };
+    lines.extend(shown.metrics.notes());
+    (status, lines.join("\n") + "\n")
 }

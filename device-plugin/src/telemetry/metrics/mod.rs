@@ -189,6 +189,12 @@ impl Metrics {
         self.0.families.events.get_or_create(&source).inc();
     }
 
+    /// Whether the kubelet tells which pod holds which device; else why it is not known.
+    pub fn podresources(&self, unheard: Option<&str>) {
+        self.0.families.podresources.set(unheard.is_none().into());
+        self.readiness().unheard = unheard.map(str::to_owned);
+    }
+
     /// The configuration was read again: it is in force, or the old one still is.
     pub fn reloaded(&self, ok: bool) {
         let call = ResultLabels::result(if ok { "ok" } else { "failed" });
@@ -232,6 +238,11 @@ impl Metrics {
     /// What is missing until everything is ready, one line each.
     pub fn missing(&self) -> Vec<String> {
         self.readiness().missing()
+    }
+
+    /// What keeps nobody from being ready and should be known all the same, one line each.
+    pub fn notes(&self) -> Vec<String> {
+        self.readiness().notes()
     }
 
     /// Everything, in the format that [`http`] serves.

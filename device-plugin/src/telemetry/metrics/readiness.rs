@@ -9,6 +9,8 @@ use crate::config::ResourceName;
 pub struct Readiness {
     /// Whether all pools of the configuration are being served.
     pub started: bool,
+    /// Why it is not known who holds what.
+    pub unheard: Option<String>,
     /// By resource.
     pools: BTreeMap<String, Pool>,
 }
@@ -33,6 +35,16 @@ impl Readiness {
     /// A pool is gone.
     pub fn forget(&mut self, resource: &ResourceName) {
         self.pools.remove(&resource.to_string());
+    }
+
+    /// What is not as it should be, and keeps no pool from being served.
+    pub fn notes(&self) -> Vec<String> {
+        let unheard = self.unheard.iter();
+        unheard
+            .map(|because| {
+                format!("devices are offered, and none is compared with its idle state or put right: {because}")
+            })
+            .collect()
     }
 
     /// What is missing until everything is ready, one line each.

@@ -1,0 +1,98 @@
+//! What the journal says: which devices are attached, and where each attachment stands.
+
+use std::collections::BTreeMap;
+
+use hardwire_cni::journal::{Ending, Journal, Record, Step, Unreadable};
+use hardwire_cni::release::is_orphaned;
+use hardwire_pci::DeviceId;
+use tracing::warn;
+
+use super::ownership::Attachment;
+
+/// The journal as a witness.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attachments {
+    /// By device. One whose record is not understood is attached as well, as far as anybody can tell.
+    pub by_device: BTreeMap<DeviceId, Attachment>,
+    /// Why the journal could not be heard.
+    pub unheard: Option<String>,
+}
+
+/// The journal as it was read.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    /// Each record, and whether its attachment has lost its owner.
+    pub(super) readable: Vec<(Record, bool)>,
+    unreadable: Vec<Unreadable>,
+    unheard: Option<String>,
+}
+
+/// Where an attachment stands; `is_orphaned` tells that its namespace is gone, or that its DEL could not end it.
+pub(super) fn attachment(record: &Record, is_orphaned: bool) -> Attachment {
+    let del_came = record.ending == Some(Ending::Del) || record.step == Step::Released;
+    match (is_orphaned, record.ending) {
+        (true, _) if del_came => Attachment::NotGivenBack,
+        (true, _) => Attachment::Orphaned,
+        (false, Some(_)) => Attachment::Ending,
+        (false, None) => Attachment::Living,
+    }
+}
+
+// === impl Records ===
+
+impl Records {
+    /// Reads the journal, and looks at the namespace of each attachment. Blocking.
+    pub(super) fn read(journal: &Journal) -> Self {
+        match journal.all() {
+            Ok((records, unreadable)) => Self {
+                readable: records
+                    .into_iter()
+                    .map(|record| {
+                        let orphaned = is_orphaned(&record);
+                        (record, orphaned)
+                    })
+                    .collect(),
+                unreadable,
+                unheard: None,
+            },
+            Err(error) => Self::unheard(error.to_string()),
+        }
+    }
+
+    /// Nothing is known, for this reason.
+    pub(super) fn unheard(because: String) -> Self {
+        warn!("which devices are attached is not known: {because}");
+        Self {
+            unheard: Some(because),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn attachments(&self) -> Attachments {
+        let readable = self
+            .readable
+            .iter()
+            .map(|(record, orphaned)| (record.device.clone(), attachment(record, *orphaned)));
+        let unreadable = self.unreadable.iter().filter_map(|record| {
+            warn!("{record}");
+            Some((device_of(record)?, Attachment::Living))
+        });
+        Attachments {
+            by_device: unreadable.chain(readable).collect(),
+            unheard: self.unheard.clone(),
+        }
+    }
+}
+
+impl Attachments {
+    /// As the journal has them now. Blocking.
+    pub fn read(journal: &Journal) -> Self {
+        Records::read(journal).attachments()
+    }
+}
+
+/// The device of a record that is not understood: by what it says, else by its file's name.
+fn device_of(record: &Unreadable) -> Option<DeviceId> {
+    let by_name = || record.path.file_stem()?.to_str()?.parse().ok();
+    record.salvaged.device.clone().or_else(by_name)
+}

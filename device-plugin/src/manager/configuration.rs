@@ -1,0 +1,68 @@
+//! The configuration in force, and the one that is about to be.
+
+use tokio::time::Instant;
+
+use crate::config::{Config, Pool};
+use crate::events::debounce::Debounce;
+
+/// Where a change of the configuration stands.
+#[derive(Debug, Default)]
+pub(super) struct Configuration {
+    debounce: Debounce,
+    state: State,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// What is in force is what was read last.
+    #[default]
+    InForce,
+    /// These pools are taken over after this scan, which reads what their selectors ask for.
+    AwaitsScan { pools: Vec<Pool>, scan: u64 },
+}
+
+// === impl Configuration ===
+
+impl Configuration {
+    /// The file may be another one.
+    pub(super) fn on_file(&mut self, now: Instant) {
+        self.debounce.on_event(now);
+    }
+
+    /// When the file is to be read.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.debounce.due()
+    }
+
+    /// Whether that is now.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        self.debounce.take(now)
+    }
+
+    /// It was read, and is good.
+    pub(super) fn read(&mut self, config: Config, scan: u64) {
+        self.state = State::AwaitsScan {
+            pools: config.pools,
+            scan,
+        };
+    }
+
+    /// The pools that are about to be in force.
+    pub(super) fn coming(&self) -> Option<&[Pool]> {
+        match &self.state {
+            State::InForce => None,
+            State::AwaitsScan { pools, .. } => Some(pools),
+        }
+    }
+
+    /// The pools that come in force now, after so many scans.
+    pub(super) fn take_over(&mut self, scans: u64) -> Option<Vec<Pool>> {
+        match std::mem::take(&mut self.state) {
+            State::AwaitsScan { pools, scan } if scan <= scans => Some(pools),
+            waits => {
+                self.state = waits;
+                None
+            }
+        }
+    }
+}

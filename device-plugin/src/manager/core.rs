@@ -1,0 +1,480 @@
+//! The loop's core: an input comes in, the state changes, and what is to be done comes out. Nothing here reads or writes
+//! anything, so that each case can be tried as it stands.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hardwire_pci::{Device, DeviceId};
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use super::assignment_log;
+use super::configuration::Configuration;
+use super::inspections::{self, Inspections};
+use super::lists::Lists;
+use super::messages::{Effect, Input, Job};
+use super::scanner::{Scanner, differing, pf_for, pfs, pfs_of_netdevsim};
+use super::upper_search::UpperSearch;
+use super::verdicts::{Known, Owners, has_kernel_driver, reconcile};
+use crate::ask::control::Adopt;
+use crate::config::{Config, Pool, ResourceName};
+use crate::events::{Change, DevicePath, Event};
+use crate::health::baselines::Baselines;
+use crate::ledger::{Attachments, Ledger};
+use crate::pools::{Assignment, Hardware, assign, upper_uses};
+
+/// Between looks for what sends no event, while something is outstanding.
+const SLOW: Duration = Duration::from_secs(60);
+/// Before a file that a lost job should have read is read again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The state of the node as the daemon knows it.
+#[derive(Debug)]
+pub(super) struct Core {
+    /// What hardware is here.
+    pub(super) scanner: Scanner,
+    /// Who has what.
+    pub(super) ledger: Ledger,
+    /// What VFs are like when nobody has them.
+    pub(super) baselines: Baselines,
+    /// What is on our devices from other namespaces.
+    pub(super) search: UpperSearch,
+    /// When VFs are looked at.
+    inspections: Inspections,
+    /// The pools in force, and their lists.
+    pub(super) lists: Lists,
+    /// Which pool selects what.
+    pub(super) assignment: Assignment,
+    configuration: Configuration,
+    slow: Option<Instant>,
+}
+
+// === impl Core ===
+
+impl Core {
+    /// With what was read before anything is served.
+    pub(super) fn new(scanner: Scanner, pools: Vec<Pool>, attachments: Attachments, grace: Duration) -> Self {
+        Self {
+            baselines: Baselines::new(pfs(scanner.hardware())),
+            ledger: Ledger::new(attachments, Instant::now()),
+            scanner,
+            search: UpperSearch::default(),
+            inspections: Inspections::default(),
+            lists: Lists::new(pools, grace),
+            assignment: Assignment::default(),
+            configuration: Configuration::default(),
+            slow: None,
+        }
+    }
+
+    /// The pools that are read for: those in force, or those that are about to be.
+    pub(super) fn pools(&self) -> Vec<Pool> {
+        let in_force = || self.lists.pools.iter().map(|list| list.pool.clone()).collect();
+        self.configuration.coming().map_or_else(in_force, <[Pool]>::to_vec)
+    }
+
+    /// Something happened.
+    pub(super) fn on(&mut self, input: Input, now: Instant) -> Vec<Effect> {
+        let mut effects = match input {
+            Input::Kernel { event, is_ours } => self.on_event(event, is_ours, now),
+            Input::Attachments(attachments) => self.on_attachments(attachments, now),
+            Input::Allocated => self.on_allocate(now),
+            Input::KubeletSocket => self.on_kubelet_socket(now),
+            Input::Adopt(request) => self.on_adopt(request),
+            Input::Reload => self.on_reload(now),
+            Input::ConfigFile => {
+                self.configuration.on_file(now);
+                Vec::new()
+            }
+            Input::Timer => self.on_timer(now),
+            Input::ConfigRead(config) => self.on_config(config, now),
+            Input::Scanned(hardware) => self.on_scanned(hardware, now),
+            Input::Hidden(seen) => {
+                self.scanner.show(seen);
+                self.refresh(now)
+            }
+            Input::Searched(found, took) => {
+                debug!(?found, ?took, "looked into all namespaces");
+                self.search.found(found, took, now);
+                self.refresh(now)
+            }
+            Input::PodResources(answer) => {
+                self.ledger.on_podresources(answer, now);
+                self.reconcile(now);
+                vec![Effect::NoteGivenAway, Effect::show()]
+            }
+            Input::Inspected(results) => {
+                self.inspections.end();
+                for (inspected, events) in results {
+                    self.baselines.found(inspected, events);
+                }
+                self.reconcile(now);
+                vec![Effect::show()]
+            }
+            Input::NotConfirmed(pf) => {
+                self.baselines.not_confirmed(&pf);
+                Vec::new()
+            }
+            Input::JobLost(job, why) => self.on_lost(job, &why, now),
+        };
+        self.update_slow(now);
+        effects.extend(self.begin(now));
+        effects.extend(self.baselines.take_changes().into_iter().map(Effect::Record));
+        effects
+    }
+
+    /// When something is due that no input tells of.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let settles = self.baselines.settles().filter(|_| self.inspections.is_idle());
+        let times = [
+            self.scanner.due(),
+            self.configuration.due(),
+            self.ledger.due(),
+            self.search.due(),
+            self.lists.due(),
+            self.slow,
+            settles,
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    /// What is due and can begin.
+    fn begin(&mut self, now: Instant) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.configuration.take(now) {
+            effects.push(Effect::ReadConfig { anyway: false });
+        }
+        effects.extend(self.scanner.take(now).map(Effect::Scan));
+        if self.search.take(now) {
+            effects.push(Effect::Search);
+        }
+        if self.inspections.is_idle() {
+            self.baselines.want_settled(now);
+        }
+        if self.baselines.is_wanted() {
+            let scan = self.scanner.scans_until_current();
+            self.inspections.want(|| self.ledger.want(now), scan);
+        }
+        if self.inspections.is_due(self.ledger.answers(), self.scanner.scans()) {
+            effects.push(self.inspect(now));
+        }
+        if self.ledger.take(now) {
+            effects.push(Effect::AskKubelet);
+        }
+        effects
+    }
+
+    /// Looks at the VFs that are to be looked at.
+    fn inspect(&mut self, now: Instant) -> Effect {
+        let owners = self.owners();
+        let (lists, hardware) = (&self.lists.pools, self.scanner.hardware());
+        let tasks = inspections::tasks(
+            self.baselines.take_wanted(now),
+            &self.baselines,
+            lists,
+            hardware,
+            &owners,
+        );
+        let looked_at = tasks.iter().flat_map(|(task, _)| task.vfs.iter());
+        self.baselines
+            .refuse_adoptions_but(&looked_at.map(|vf| vf.id.clone()).collect());
+        self.inspections.begin(&tasks);
+        Effect::Inspect(tasks)
+    }
+
+    fn on_timer(&mut self, now: Instant) -> Vec<Effect> {
+        if self.slow.is_some_and(|slow| slow <= now) {
+            self.slow = None;
+            self.baselines.want_all();
+            self.search.want(now);
+            self.ledger.want(now);
+        }
+        if self.lists.due().is_some_and(|due| due <= now) {
+            self.reconcile(now);
+            return vec![Effect::show()];
+        }
+        Vec::new()
+    }
+
+    /// Everything is read again.
+    fn on_reload(&mut self, now: Instant) -> Vec<Effect> {
+        info!("reading configuration and hardware again");
+        self.everything_happened(now);
+        vec![Effect::ReadConfig { anyway: true }]
+    }
+
+    fn everything_happened(&mut self, now: Instant) {
+        for pf in pfs(self.scanner.hardware()) {
+            self.baselines.happened(&pf, now);
+        }
+        self.scanner.on_everything(now);
+        self.search.want(now);
+    }
+
+    fn on_event(&mut self, event: Event, is_ours: bool, now: Instant) -> Vec<Effect> {
+        debug!(?event, "event");
+        match event {
+            Event::Overrun => {
+                warn!("events were lost: reading everything again");
+                self.everything_happened(now);
+            }
+            Event::Device { path, change } => self.on_device(path, change, is_ours, now),
+            Event::Link(index) => {
+                let device = self.scanner.hardware().owner_of(index).cloned();
+                let path = device.as_ref().and_then(|device| DevicePath::of_device(&device.id));
+                if let (Some(device), Some(path)) = (device, path) {
+                    self.scanner.on_path(path, now);
+                    self.search.want(now);
+                    self.pf_happened(&device, true, is_ours, now);
+                }
+            }
+            Event::Address(index) | Event::DefaultRoute(Some(index)) => {
+                let owner = self.scanner.hardware().owner_of(index).map(|device| device.id.clone());
+                if let Some(id) = owner {
+                    self.scanner.on_use(Some(id), now);
+                }
+            }
+            Event::DefaultRoute(None) => self.scanner.on_use(None, now),
+        }
+        Vec::new()
+    }
+
+    fn on_device(&mut self, path: DevicePath, change: Change, is_ours: bool, now: Instant) {
+        let id = match &path {
+            DevicePath::Pci(address) => Some(DeviceId::Pci(*address)),
+            _ => None,
+        };
+        match (&id, change) {
+            // Under an id that another device may have had.
+            (Some(id), Change::Added | Change::Removed) => self.baselines.forget(id),
+            (Some(id), Change::Driver) => drop(self.baselines.rebound.insert(id.clone())),
+            _ => {}
+        }
+        if let DevicePath::Netdevsim(number) = path {
+            for pf in pfs_of_netdevsim(self.scanner.hardware(), number) {
+                self.baselines.happened(&pf, now);
+            }
+        }
+        let device = id.and_then(|id| self.scanner.hardware().inventory.get(&id)).cloned();
+        self.scanner.on_path(path, now);
+        self.search.want(now);
+        if let Some(device) = device {
+            self.pf_happened(&device, false, is_ours, now);
+        }
+    }
+
+    /// The VFs of whose PF the event is, if it matters whether an attachment of ours makes it.
+    pub(super) fn vfs_concerned(&self, event: &Event) -> Vec<DeviceId> {
+        let hardware = self.scanner.hardware();
+        let device = match event {
+            Event::Device {
+                path: DevicePath::Pci(address),
+                ..
+            } => hardware.inventory.get(&DeviceId::Pci(*address)),
+            Event::Link(index) => hardware.owner_of(*index),
+            _ => None,
+        };
+        let Some(pf) = device.and_then(pf_for).filter(|pf| self.baselines.is_in_force(pf)) else {
+            return Vec::new();
+        };
+        let vfs = hardware.inventory.devices.iter();
+        vfs.filter(|device| device.pf() == Some(pf))
+            .map(|device| device.id.clone())
+            .collect()
+    }
+
+    /// Something happened to a PF or to one of its VFs. Each ADD and DEL is such an event too: if each put all records of the PF
+    /// out of use, many at once would go back to asking the PF.
+    fn pf_happened(&mut self, device: &Device, of_link: bool, is_ours: bool, now: Instant) {
+        let Some(pf) = pf_for(device) else { return };
+        let in_force = self.baselines.is_in_force(pf);
+        if in_force && (is_ours || self.baselines.was_ours(pf, now)) {
+            self.baselines.happened_by_us(pf, now, is_ours);
+        } else if of_link && device.pf().is_some() {
+            self.baselines.happened_to_vf(pf, now);
+        } else {
+            self.baselines.happened(pf, now);
+        }
+    }
+
+    fn on_attachments(&mut self, attachments: Attachments, now: Instant) -> Vec<Effect> {
+        for id in self.ledger.on_attachments(attachments, now) {
+            debug!(device = %id, "an attachment ended");
+            if let Some(pf) = self.scanner.hardware().inventory.get(&id).and_then(Device::pf) {
+                self.baselines.want(pf);
+            }
+            self.baselines.ended.insert(id);
+        }
+        vec![Effect::LookForHidden]
+    }
+
+    fn on_allocate(&mut self, now: Instant) -> Vec<Effect> {
+        self.ledger.on_allocate(now);
+        self.reconcile(now);
+        vec![Effect::NoteAllocated, Effect::show()]
+    }
+
+    fn on_kubelet_socket(&mut self, now: Instant) -> Vec<Effect> {
+        if self.ledger.held().is_none() {
+            self.ledger.want(now);
+            self.baselines.want_all();
+        }
+        Vec::new()
+    }
+
+    fn on_adopt(&mut self, request: Adopt) -> Vec<Effect> {
+        let Adopt { device: id, reply } = request;
+        let is_listed = self.lists.has(&id);
+        let pf = self.scanner.seen().inventory.get(&id).and_then(Device::pf).cloned();
+        let ownership = self.ledger.owner(&id, self.is_away(&id));
+        let refused = match &pf {
+            _ if !is_listed => Some(format!("{id} is in no pool")),
+            _ if !ownership.is_free() => Some(format!("{id} is {ownership}")),
+            None => Some(format!("{id} has no PF here, and so no idle state")),
+            Some(_) => None,
+        };
+        match (refused, pf) {
+            (None, Some(pf)) => self.baselines.adopt(id, &pf, reply),
+            (refused, _) => {
+                // Who asked may have gone.
+                let _ = reply.send(Err(refused.unwrap_or_else(|| format!("{id} is gone"))));
+            }
+        }
+        Vec::new()
+    }
+
+    /// Another configuration waits for what its selectors ask for.
+    fn on_config(&mut self, config: Option<Box<Config>>, now: Instant) -> Vec<Effect> {
+        let Some(config) = config else {
+            return vec![Effect::Serve];
+        };
+        self.scanner.want(now);
+        self.configuration.read(*config, self.scanner.scans_until_current());
+        Vec::new()
+    }
+
+    fn on_scanned(&mut self, hardware: Arc<Hardware>, now: Instant) -> Vec<Effect> {
+        let before = self.scanner.scanned(hardware);
+        let hardware = Arc::clone(self.scanner.hardware());
+        self.lists.on_scanned(&before, &hardware);
+        let changed = differing(&before, &hardware);
+        let mut effects = Vec::new();
+        for id in &changed {
+            let (was, is) = (before.inventory.get(id), hardware.inventory.get(id));
+            if is.is_none() && id.pci().is_some() {
+                self.baselines.forget(id);
+            }
+            // New ones are heard of before they are known: their PFs are told of them now.
+            if let Some(pf) = is.and_then(pf_for).filter(|_| was.is_none()) {
+                self.baselines.happened(pf, now);
+            }
+            let has_netdev = |device: Option<&Device>| device.is_some_and(|device| !device.netdevs.is_empty());
+            if has_netdev(is) && !has_netdev(was) && self.ledger.is_attached(id) {
+                effects.push(Effect::WakeRepair);
+            }
+        }
+        let configured = self.configuration.take_over(self.scanner.scans());
+        let is_another = configured.is_some();
+        if let Some(pools) = configured {
+            self.lists.configure(pools);
+            self.assignment = Assignment::default();
+            self.baselines.want_all();
+        }
+        // Its answer places the devices anew.
+        effects.push(Effect::LookForHidden);
+        if is_another {
+            effects.push(Effect::Serve);
+        }
+        effects.push(Effect::Show { changed });
+        effects
+    }
+
+    fn on_lost(&mut self, job: Job, why: &str, now: Instant) -> Vec<Effect> {
+        error!("{job:?} failed, and is tried again: {why}");
+        match job {
+            Job::ReadConfig => self.configuration.on_file(now + RETRY),
+            Job::Scan => self.scanner.lost(now),
+            Job::Search => self.search.found(Err(why.to_owned()), Duration::ZERO, now),
+            Job::Ask => self.ledger.lost(now),
+            Job::Inspect => {
+                for pf in self.inspections.end() {
+                    self.baselines.happened(&pf, now);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// Places the devices anew.
+    fn refresh(&mut self, now: Instant) -> Vec<Effect> {
+        let uppers = self.search.uppers.as_deref().unwrap_or_default();
+        let uses = upper_uses(uppers, &self.scanner.seen().inventory);
+        self.scanner.show_uppers(uses);
+        let pools: Vec<Pool> = self.lists.pools.iter().map(|list| list.pool.clone()).collect();
+        let assignment = assign(self.scanner.seen(), &pools);
+        assignment_log::log(&pools, &self.assignment, &assignment);
+        self.assignment = assignment;
+        self.reconcile(now);
+        vec![Effect::show()]
+    }
+
+    /// Brings lists and health up to date.
+    fn reconcile(&mut self, now: Instant) {
+        let owners = self.owners();
+        let pools = self.lists.pools.iter();
+        let resources: Vec<ResourceName> = pools.map(|list| list.pool.resource.clone()).collect();
+        let known = Known {
+            seen: self.scanner.seen(),
+            assignment: &self.assignment,
+            resources: &resources,
+            baselines: &self.baselines,
+            owners: &owners,
+        };
+        reconcile(&mut self.lists, &known, now);
+        for list in &self.lists.pools {
+            let resource = list.pool.resource.to_string();
+            for (id, owner) in list.entries.keys().filter_map(|id| Some((id, owners.get(id)?))) {
+                self.ledger.remember(id, owner, Some(&resource));
+            }
+        }
+    }
+
+    /// The idle records of devices that no pool has any more say nothing of what this node offers.
+    pub(super) fn forget_unlisted(&mut self) {
+        let known: HashSet<DeviceId> = self.lists.ids().chain(self.ledger.attached()).cloned().collect();
+        self.baselines.forget_all_but(known);
+    }
+
+    /// Who has each device that is listed or is to be.
+    fn owners(&self) -> Owners {
+        let selected = (0..self.lists.pools.len()).flat_map(|pool| self.assignment.devices(pool));
+        let ids: BTreeSet<&DeviceId> = self.lists.ids().chain(selected).collect();
+        ids.into_iter()
+            .map(|id| (id.clone(), self.ledger.owner(id, self.is_away(id))))
+            .collect()
+    }
+
+    /// Whether an interface that a device has is not in the host's namespace.
+    fn is_away(&self, id: &DeviceId) -> bool {
+        let Some(device) = self.scanner.seen().inventory.get(id) else {
+            return false;
+        };
+        let is_hidden = self.scanner.hardware().inventory.get(id).is_none();
+        is_hidden || device.netdevs.is_empty() && has_kernel_driver(device) && self.lists.had_netdev(id)
+    }
+
+    /// The slow timer runs while an attachment or an allocation is outstanding.
+    fn update_slow(&mut self, now: Instant) {
+        let is_listed = |id: &str| id.parse::<DeviceId>().is_ok_and(|id| self.lists.has(&id));
+        self.slow = match self.slow {
+            _ if !self.ledger.is_anything_outstanding(is_listed) => None,
+            None => Some(now + SLOW),
+            slow => slow,
+        };
+    }
+}
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

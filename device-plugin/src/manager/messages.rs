@@ -1,0 +1,109 @@
+//! What the loop hears of, and what it wants done: all that goes in and out of its core.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hardwire_cni::node::Upper;
+use hardwire_pci::DeviceId;
+
+use crate::ask::control::Adopt;
+use crate::config::Config;
+use crate::events::Event;
+use crate::health::baselines::RecordChange;
+use crate::health::inspection::{Inspected, Task};
+use crate::ledger::Attachments;
+use crate::ledger::podresources::{Held, PodResourcesError};
+use crate::pools::{Hardware, Stale};
+
+/// Something happened.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// The kernel told of a change. `is_ours` if an attachment of ours makes it at this moment.
+    Kernel { event: Event, is_ours: bool },
+    /// The journal is another one.
+    Attachments(Attachments),
+    /// The kubelet allocates devices.
+    Allocated,
+    /// The kubelet's podresources socket came or went.
+    KubeletSocket,
+    /// An operator asks.
+    Adopt(Adopt),
+    /// An operator wants everything read again.
+    Reload,
+    /// The configuration's file may have changed.
+    ConfigFile,
+    /// It is time for something.
+    Timer,
+    /// The configuration was read: another one than before, and good; or nothing to take over.
+    ConfigRead(Option<Box<Config>>),
+    /// The hardware was read.
+    Scanned(Arc<Hardware>),
+    /// What is hidden in pods was added to the hardware that was read last.
+    Hidden(Arc<Hardware>),
+    /// Other namespaces were looked into, which took so long.
+    Searched(Result<Vec<Upper>, String>, Duration),
+    /// The kubelet has answered, or could not be heard.
+    PodResources(Result<Held, PodResourcesError>),
+    /// VFs were looked at, each PF's after so many events.
+    Inspected(Vec<(Inspected, u64)>),
+    /// The records of a PF's VFs could not be put in force.
+    NotConfirmed(DeviceId),
+    /// A job has panicked.
+    JobLost(Job, String),
+}
+
+/// What is done beside the loop, one of a kind at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Job {
+    /// Reading the configuration.
+    ReadConfig,
+    /// Reading the hardware.
+    Scan,
+    /// Looking into other namespaces.
+    Search,
+    /// Asking the kubelet.
+    Ask,
+    /// Looking at VFs.
+    Inspect,
+}
+
+/// Something is to be done, in this order.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// Read the configuration; tell of it even if its text is the same with `anyway`.
+    ReadConfig { anyway: bool },
+    /// Read again what is stale.
+    Scan(Stale),
+    /// Look at what is hidden in pods. Answered at once.
+    LookForHidden,
+    /// Look into other namespaces.
+    Search,
+    /// Ask the kubelet.
+    AskKubelet,
+    /// Look at VFs.
+    Inspect(Vec<(Task, u64)>),
+    /// Change the records of VFs.
+    Record(RecordChange),
+    /// Note on the records of these devices that their owners have ended.
+    NoteAllocated,
+    /// The same of devices that the kubelet says another pod has.
+    NoteGivenAway,
+    /// Let repair look: a device that was attached is back.
+    WakeRepair,
+    /// End the pools that are not configured any more, and serve those that are not served yet.
+    Serve,
+    /// Show everybody what is the case now. `changed` are devices that were read anew and are different.
+    Show { changed: BTreeSet<DeviceId> },
+}
+
+// === impl Effect ===
+
+impl Effect {
+    /// Show what is the case, of devices that are as they were.
+    pub(super) fn show() -> Self {
+        Self::Show {
+            changed: BTreeSet::new(),
+        }
+    }
+}
