@@ -85,7 +85,7 @@ fn a_device_that_a_pod_holds_is_not_judged_by_its_settings() {
     assert_eq!(igb.vf(index)["vlan_list"][0]["vlan"], 70, "it is never touched");
     let refused = live.site.adopt(&address, &live.plugin.state());
     assert!(
-        String::from_utf8_lossy(&refused.stderr).contains("is in use"),
+        String::from_utf8_lossy(&refused.stderr).contains("is held by default/dpdk"),
         "{refused:?}"
     );
     run(&["ip", "link", "set", &igb.name, "vf", &index.to_string(), "vlan", "0"]);
