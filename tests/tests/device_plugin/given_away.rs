@@ -6,7 +6,7 @@ use hardwire_cni::netns::Netns;
 use super::*;
 
 /// The attachment of a pod that lives: its namespace is ours.
-fn attached(device: &str, pod: Option<(&str, &str)>) -> Record {
+pub(super) fn attached(device: &str, pod: Option<(&str, &str)>) -> Record {
     let own = Netns::own().and_then(Netns::enter).unwrap();
     Record {
         version: Record::VERSION,

@@ -12,6 +12,7 @@ mod configuration;
 mod device_info;
 mod devices;
 mod given_away;
+mod ledger;
 mod lifecycle;
 mod list;
 mod logs;

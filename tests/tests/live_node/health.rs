@@ -168,7 +168,18 @@ fn rule_3_a_vf_takes_its_own_addresses_again_after_a_pod_that_asked_for_one() {
     live.wait_for_health(&address, true);
 
     // What an operator gave, though the VF has taken it over meanwhile, it has to have again.
-    let give = || drop(run(&["ip", "link", "set", &igb.name, "vf", "4", "mac", "02:00:00:00:0d:03"]));
+    let give = || {
+        drop(run(&[
+            "ip",
+            "link",
+            "set",
+            &igb.name,
+            "vf",
+            "4",
+            "mac",
+            "02:00:00:00:0d:03",
+        ]))
+    };
     change(&live, &address, give);
     for state in ["up", "down"] {
         run(&["ip", "link", "set", &name, state]);

@@ -131,3 +131,18 @@ fn rule_5_what_a_pool_allows_a_nad_may_ask_for() {
         assert!(run(&["ip", "address", "show", "dev", &nic]).contains("192.0.2.1/24"));
     }
 }
+
+/// Whoever had it before: after an Allocate whose pod has ended, the NIC became the node's.
+#[test]
+fn rule_5_a_nic_that_the_node_took_into_use_after_an_allocate_is_not_given_out_again() {
+    let (_device, live, id, nic) = spare();
+    live.kubelet.allocate(RESOURCE, &[&[&id]]).unwrap();
+    run(&["ip", "route", "add", "default", "dev", &nic, "table", "77"]);
+    live.wait_for_health(&id, false);
+    let refused = live.kubelet.allocate(RESOURCE, &[&[&id]]).unwrap_err();
+    assert!(refused.message().contains("default route"), "{refused:?}");
+    live.assert_stays(&id, false);
+    run(&["ip", "route", "delete", "default", "dev", &nic, "table", "77"]);
+    live.wait_for_health(&id, true);
+    live.kubelet.allocate(RESOURCE, &[&[&id]]).unwrap();
+}
