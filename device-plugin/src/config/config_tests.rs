@@ -193,8 +193,12 @@ fn messages_say_pool_field_value_and_what_would_be_right() {
             "preferredAllocation is \"pair\": expected spread or pack or pairs",
         ),
         (
-            json!({"resourceName": "x", "additionalInfo": {"3b:02.1": {}}, "selectors": {}}),
-            "a key of additionalInfo is \"3b:02.1\": expected * or the full address",
+            json!({"resourceName": "x", "selectors": [{}, {"pfName": ["ens1"]}]}),
+            "selectors[1].pfName is [\"ens1\"]: a selector has no such field",
+        ),
+        (
+            json!({"resourceName": "x", "selectors": {}, "pfNames": ["ens1"]}),
+            "pfNames is [\"ens1\"]: pfNames filters nothing here: it belongs into selectors",
         ),
         (
             json!({"resourceName": "x", "resourcePrefix": "kubernetes.io", "selectors": {}}),
@@ -206,7 +210,7 @@ fn messages_say_pool_field_value_and_what_would_be_right() {
         ),
         (
             json!({"resourceName": "x", "additionalInfo": {"*": {"a": 1}}, "selectors": {}}),
-            "additionalInfo",
+            "additionalInfo.*.a is 1",
         ),
         (
             json!({"resourceName": "x", "allowNodeDevices": ["a/b"], "selectors": {}}),
@@ -247,9 +251,85 @@ fn fields_that_do_nothing_are_told() {
         config.warnings,
         [
             "x is no field of a configuration and does nothing",
-            "resourceList[0] (x): selector is no field of a pool and does nothing",
+            "resourceList[0] (x): selector is no field of a pool and does nothing; it is almost selectors",
         ]
     );
+}
+
+#[test]
+fn a_document_without_a_list_of_pools_is_no_configuration() {
+    for (document, found) in [
+        (json!({"resourceLists": [{"resourceName": "x", "selectors": {}}]}), "found only resourceLists"),
+        (json!({"image": {}, "nodeSelector": {}}), "found only image, nodeSelector"),
+    ] {
+        let error = Config::from_json(document, &defaults()).unwrap_err().to_string();
+        assert!(error.starts_with("resourceList is null: expected a list of pools") && error.ends_with(found), "{error}");
+    }
+    let empty = parse(json!({"_comment": "nothing here yet"}));
+    assert!(empty.pools.is_empty());
+    assert_eq!(empty.warnings, ["_comment is a note and does nothing"]);
+}
+
+#[test]
+fn a_key_that_is_there_twice_refuses_its_pool_and_a_note_does_not() {
+    let read = |text: &str| Config::from_text("f", text.to_owned(), &defaults());
+    let config = read(
+        r#"{"ResourceList": [
+            {"resourceName": "lost", "selectors": {"pfNames": ["ens1"], "pfNames": ["ens2"]}},
+            {"resourceName": "swapped", "selectors": {"vendors": ["8086"]}, "selectors": {}},
+            {"resourceName": "notes", "_comment": 1, "_comment": 2, "selectors": {"_why": 1, "_why": 2}}
+        ]}"#,
+    )
+    .unwrap();
+    let refused: Vec<String> = config.refused.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        refused,
+        [
+            "resourceList[0] (lost): selectors.pfNames is [\"ens2\"]: the field is there more than once, and only one of \
+             them can count",
+            "resourceList[1] (swapped): selectors is {}: the field is there more than once, and only one of them can count",
+        ]
+    );
+    assert_eq!(config.pools.len(), 1);
+    let twice = read(r#"{"resourceList": [{"resourceName": "x", "selectors": {}}], "resourceList": []}"#);
+    assert!(twice.unwrap_err().to_string().contains("resourceList is []: the field is there more than once"));
+    assert!(read("resourceList: []\nresourceList: []\n").is_err());
+}
+
+#[test]
+fn every_field_of_the_replaced_plugin_loads() {
+    let pool = |name: &str, kind: &str, selectors: Value| json!({"resourceName": name, "deviceType": kind, "selectors": selectors});
+    let net = json!({
+        "vendors": ["8086", "15b3"], "devices": ["154c", "1889"], "drivers": ["iavf", "vfio-pci"],
+        "pciAddresses": ["0000:3b:02.1"], "pfNames": ["ens1f0#0-3,7"], "rootDevices": ["0000:3b:00.0#1"],
+        "linkTypes": ["ether", "infiniband"], "isRdma": true, "acpiIndexes": ["101"], "needVhostNet": true,
+        "ddpProfiles": ["GTPv1-C/U IPv4/IPv6 payload"], "vdpaType": "", "pKeys": ["0x1", "0xABCD"],
+    });
+    let accelerator = json!({
+        "vendors": ["8086"], "devices": ["0d90"], "drivers": ["vfio-pci"], "pciAddresses": ["0000:3b:02.1"],
+        "acpiIndexes": ["101"],
+    });
+    let aux = json!({
+        "vendors": ["15b3"], "devices": ["a2d6"], "drivers": ["mlx5_core"], "pfNames": ["p0#1-5"],
+        "rootDevices": ["0000:03:00.0"], "linkTypes": ["ether"], "isRdma": true, "needVhostNet": true, "auxTypes": ["sf"],
+    });
+    let config = parse(json!({"resourceList": [
+        pool("net", "netDevice", json!([net, {"vdpaType": "vhost"}, {"vdpaType": "virtio"}])),
+        pool("object", "netDevice", net),
+        pool("fec", "accelerator", json!([accelerator])),
+        pool("sf", "auxNetDevice", json!([aux])),
+    ]}));
+    assert_eq!((config.pools.len(), &config.refused[..], &config.warnings[..]), (4, &[][..], &[][..]));
+    // What it reads and does nothing with.
+    let config = parse(json!({"resourceList": [
+        {"resourceName": "sf", "deviceType": "auxNetDevice", "SelectorObjs": [1], "additionalInfo": {"ens1": {"a": "b"}},
+         "selectors": [{"auxTypes": ["sf"], "pciAddresses": ["0000:03:00.0"], "acpiIndexes": ["1"], "ddpProfiles": ["x"],
+                        "pKeys": ["0x1"]}]},
+        {"resourceName": "fec", "deviceType": "accelerator",
+         "selectors": {"pfNames": ["ens1"], "linkTypes": ["ether"], "ddpProfiles": ["x"], "pKeys": ["0x1"]}},
+    ]}));
+    assert_eq!((config.pools.len(), &config.refused[..]), (2, &[][..]));
+    assert_eq!(config.warnings.len(), 9, "{:#?}", config.warnings);
 }
 
 #[test]

@@ -4,6 +4,16 @@
 
 use serde_json::Value;
 
+use super::repeated_keys::{self, RepeatedKey};
+
+/// A text that is one.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) value: Value,
+    /// Keys that JSON has more than once in one object. In YAML that is an error (YAML 1.2, 3.2.1.1).
+    pub(super) repeated: Vec<RepeatedKey>,
+}
+
 /// A text that is neither.
 #[derive(Debug, thiserror::Error)]
 pub enum BadDocument {
@@ -15,19 +25,23 @@ pub enum BadDocument {
     Yaml(String),
 }
 
-pub(super) fn read(text: &str) -> Result<Value, BadDocument> {
-    let error = match serde_json::from_str(text) {
-        Ok(document) => return Ok(document),
+pub(super) fn read(text: &str) -> Result<Document, BadDocument> {
+    let mut repeated = Vec::new();
+    let error = match repeated_keys::read(text, &mut repeated) {
+        Ok(value) => return Ok(Document { value, repeated }),
         Err(error) => error,
     };
     if text.trim_start().starts_with(['{', '[', '"']) || text.trim().is_empty() {
         return Err(BadDocument::Json(error));
     }
-    let document = serde_saphyr::from_str(text).map_err(|error| BadDocument::Yaml(first_line(&error)))?;
-    match document {
+    let value = serde_saphyr::from_str(text).map_err(|error| BadDocument::Yaml(first_line(&error)))?;
+    match value {
         // Any text is YAML, then.
         Value::String(_) => Err(BadDocument::Json(error)),
-        document => Ok(document),
+        value => Ok(Document {
+            value,
+            repeated: Vec::new(),
+        }),
     }
 }
 
@@ -43,6 +57,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn read(text: &str) -> Result<Value, BadDocument> {
+        super::read(text).map(|document| document.value)
+    }
 
     #[test]
     fn yaml_and_json_are_the_same_document() {

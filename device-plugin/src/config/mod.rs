@@ -3,35 +3,48 @@
 //! A pool that makes no sense is refused and the others run. The file as a whole is refused only if it cannot be read, or if it
 //! holds pools and none of them is good; an empty list is a node without pools, which is nothing wrong.
 
+mod additional_info;
 mod candidate;
 mod document;
+mod error;
+pub mod manifest;
 mod object;
 mod of_pf;
 mod pattern;
 mod policy;
 mod pool;
 mod ranges;
+mod repeated_keys;
 mod resource_name;
 mod selector;
 mod selector_fields;
 mod speeds;
+mod unknown_keys;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+pub use additional_info::AdditionalInfo;
 pub use candidate::{Asked, Candidate, DdpProfile, Detail, Details};
 pub use document::BadDocument;
+pub use error::{ConfigError, Refused};
 pub use object::BadField;
 pub use policy::{DeviceType, Needs, OnCarrierLoss, OnChange, Placement};
-pub use pool::{AdditionalInfo, NodeDevice, Pool};
+pub use pool::{NodeDevice, Pool};
 pub use resource_name::{BadResourceName, ResourceName};
 pub use selector::Selector;
 
+use document::Document;
+use manifest::Manifest;
 use object::Object;
+use repeated_keys::RepeatedKey;
+
+/// The field with the pools.
+const LIST: &str = "resourceList";
+const TWICE: &str = "the field is there more than once, and only one of them can count";
 
 /// What a configuration does not say itself.
 #[derive(Debug, Clone)]
@@ -45,68 +58,14 @@ pub struct Defaults {
 /// A configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
+    /// What it was read from.
+    pub text: String,
     /// The good pools, in the order of the file.
     pub pools: Vec<Pool>,
     /// The others.
     pub refused: Vec<Refused>,
     /// What is probably not meant.
     pub warnings: Vec<String>,
-}
-
-/// A pool that is not run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{pool}: {field}")]
-pub struct Refused {
-    /// Which.
-    pub pool: String,
-    /// Why.
-    pub field: BadField,
-}
-
-/// A configuration that is of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// There is no file, or it may not be read.
-    #[error("{}: {source}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It is neither JSON nor YAML.
-    #[error("{}: {source}", path.display())]
-    Text {
-        /// Which file.
-        path: PathBuf,
-        /// Where and why.
-        source: BadDocument,
-    },
-    /// The document around the pools is wrong.
-    #[error("{}: {field}", path.display())]
-    Document {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        field: BadField,
-    },
-    /// There are pools, all of them bad.
-    #[error("{}: no good pool: {}", path.display(), Lines(refused))]
-    NoGoodPool {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with each.
-        refused: Vec<Refused>,
-    },
-}
-
-struct Lines<'a>(&'a [Refused]);
-
-impl std::fmt::Display for Lines<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(Refused::to_string).collect();
-        f.write_str(&lines.join("; "))
-    }
 }
 
 // === impl Config ===
@@ -118,39 +77,74 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
+        Self::from_text(&path.display().to_string(), text, defaults)
+    }
+
+    /// Reads a text that comes from `origin`, as messages call it.
+    pub fn from_text(origin: &str, text: String, defaults: &Defaults) -> Result<Self, ConfigError> {
+        let origin = || origin.to_owned();
+        if let Some(manifest) = Manifest::find(&text) {
+            return Err(ConfigError::Manifest {
+                origin: origin(),
+                objects: manifest.to_string(),
+            });
+        }
         let document = document::read(&text).map_err(|source| ConfigError::Text {
-            path: path.to_owned(),
+            origin: origin(),
             source,
         })?;
-        let config = Self::from_json(document, defaults).map_err(|field| ConfigError::Document {
-            path: path.to_owned(),
+        let config = Self::from_document(document, defaults).map_err(|field| ConfigError::Document {
+            origin: origin(),
             field,
         })?;
         if config.pools.is_empty() && !config.refused.is_empty() {
             return Err(ConfigError::NoGoodPool {
-                path: path.to_owned(),
+                origin: origin(),
                 refused: config.refused,
             });
         }
-        Ok(config)
+        Ok(Self { text, ..config })
     }
 
     /// Reads a document.
-    pub fn from_json(document: Value, defaults: &Defaults) -> Result<Self, BadField> {
-        let mut document = Object::new("", document)?;
-        let mut config = Self::default();
-        let list = match document.value("resourceList")? {
+    pub fn from_json(value: Value, defaults: &Defaults) -> Result<Self, BadField> {
+        let repeated = Vec::new();
+        Self::from_document(Document { value, repeated }, defaults)
+    }
+
+    fn from_document(document: Document, defaults: &Defaults) -> Result<Self, BadField> {
+        let Document { value, repeated } = document;
+        let mut document = Object::new("", value)?;
+        let keys = document.keys();
+        let list_key = keys.iter().find(|key| key.eq_ignore_ascii_case(LIST)).cloned();
+        let list = match document.value(LIST)? {
             None => Vec::new(),
             Some(Value::Array(list)) => list,
-            Some(other) => return Err(BadField::new("resourceList", &other, "expected a list of pools")),
+            Some(other) => return Err(BadField::new(LIST, &other, "expected a list of pools")),
         };
-        let unknown = document.unknown().into_iter();
-        config
-            .warnings
-            .extend(unknown.map(|field| format!("{field} is no field of a configuration and does nothing")));
+        let mut config = Self::default();
+        unknown_keys::in_document(document.unknown(), &mut config.warnings);
+        let Some(list_key) = list_key else {
+            // Without any key at all, it is the file of a node without pools.
+            if let Some(expected) = no_list(&keys) {
+                return Err(BadField::new(LIST, &Value::Null, expected));
+            }
+            return Ok(config);
+        };
+        if let Some(twice) = repeated.iter().find(|key| key.path == list_key) {
+            return Err(BadField::new(LIST, &twice.value, TWICE));
+        }
         let mut taken = HashSet::new();
         for (index, value) in list.into_iter().enumerate() {
-            config.add(index, value, defaults, &mut taken);
+            let place = format!("{list_key}[{index}].");
+            let mut within = Vec::new();
+            for key in &repeated {
+                if let Some(path) = key.path.strip_prefix(&place) {
+                    let (path, value) = (path.to_owned(), key.value.clone());
+                    within.push(RepeatedKey { path, value });
+                }
+            }
+            config.add(index, value, &within, defaults, &mut taken);
         }
         config.name_variables();
         Ok(config)
@@ -176,10 +170,18 @@ impl Config {
         }
     }
 
-    fn add(&mut self, index: usize, value: Value, defaults: &Defaults, taken: &mut HashSet<ResourceName>) {
+    fn add(
+        &mut self,
+        index: usize,
+        value: Value,
+        repeated: &[RepeatedKey],
+        defaults: &Defaults,
+        taken: &mut HashSet<ResourceName>,
+    ) {
         let label = label(index, &value);
         let mut warnings = Vec::new();
-        let pool = Pool::parse(value, defaults, &mut warnings).and_then(|pool| {
+        let pool = refuse_repeated(repeated).and_then(|()| Pool::parse(value, defaults, &mut warnings));
+        let pool = pool.and_then(|pool| {
             if taken.insert(pool.resource.clone()) {
                 return Ok(pool);
             }
@@ -192,6 +194,22 @@ impl Config {
             Ok(pool) => self.pools.push(pool),
             Err(field) => self.refused.push(Refused { pool: label, field }),
         }
+    }
+}
+
+/// Why a document without a list of pools is no configuration; `None` where there is nothing else in it either.
+fn no_list(keys: &[String]) -> Option<String> {
+    let others: Vec<&str> = keys.iter().map(String::as_str).filter(|key| !unknown_keys::is_note(key)).collect();
+    let found = others.join(", ");
+    (!others.is_empty()).then(|| format!("expected a list of pools, or null for none, and found only {found}"))
+}
+
+/// Refuses a pool with a key that is there more than once, which loses a value; notes lose nothing.
+fn refuse_repeated(repeated: &[RepeatedKey]) -> Result<(), BadField> {
+    let key = |path: &str| path.rsplit('.').next().is_some_and(unknown_keys::is_note);
+    match repeated.iter().find(|repeated| !key(&repeated.path)) {
+        None => Ok(()),
+        Some(RepeatedKey { path, value }) => Err(BadField::new(path, value, TWICE)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A JSON object as Go's encoding/json reads one into a struct, since that is what existing configurations were written
-//! for: keys in any case, `null` is the same as absent, the last of two equal keys counts, unknown keys are no error.
+//! for: keys in any case, and `null` is the same as absent. Unlike there, a key in two spellings is an error, and what
+//! becomes of unknown keys is said in [`super::unknown_keys`].
 
 use serde_json::{Map, Value};
 
@@ -20,6 +21,15 @@ pub struct BadField {
 pub(super) struct Object {
     at: String,
     fields: Map<String, Value>,
+}
+
+/// A field that nobody asked for.
+#[derive(Debug, PartialEq)]
+pub(super) struct UnknownField {
+    pub(super) key: String,
+    /// Where it is.
+    pub(super) field: String,
+    pub(super) value: Value,
 }
 
 /// A string of a list, and where it is.
@@ -68,11 +78,12 @@ impl Object {
 
     /// Where a field of this object is.
     pub(super) fn field(&self, key: &str) -> String {
-        if self.at.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.at)
-        }
+        path(&self.at, key)
+    }
+
+    /// Its keys as they are spelt.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.fields.keys().cloned().collect()
     }
 
     /// The value of a field; `None` for `null`.
@@ -163,10 +174,33 @@ impl Object {
         items.into_iter().enumerate().map(item).collect()
     }
 
+    /// Where there are lists without entries, among fields with these names.
+    pub(super) fn empty_lists(&self, known: &[&str]) -> Vec<String> {
+        let is_known = |key: &str| known.iter().any(|name| name.eq_ignore_ascii_case(key));
+        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+        let lists = self.fields.iter().filter(|(key, value)| is_known(key) && is_empty(value));
+        lists.map(|(key, _)| self.field(key)).collect()
+    }
+
     /// The fields that nobody asked for.
-    pub(super) fn unknown(self) -> Vec<String> {
-        let fields = self.fields.iter().filter(|(_, value)| !value.is_null());
-        fields.map(|(key, _)| self.field(key)).collect()
+    pub(super) fn unknown(self) -> Vec<UnknownField> {
+        let Self { at, fields } = self;
+        let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+        fields
+            .map(|(key, value)| UnknownField {
+                field: path(&at, &key),
+                key,
+                value,
+            })
+            .collect()
+    }
+}
+
+fn path(at: &str, key: &str) -> String {
+    if at.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{at}.{key}")
     }
 }
 
@@ -181,7 +215,8 @@ mod tests {
         let mut object = Object::new("s", json!({"VENDORS": ["8086"], "drivers": null, "Extra": 1})).unwrap();
         assert_eq!(object.strings("vendors").unwrap()[0].text, "8086");
         assert!(object.strings("drivers").unwrap().is_empty());
-        assert_eq!(object.unknown(), ["s.Extra"]);
+        let unknown: Vec<String> = object.unknown().into_iter().map(|unknown| unknown.field).collect();
+        assert_eq!(unknown, ["s.Extra"]);
     }
 
     #[test]

@@ -6,11 +6,13 @@ use hardwire_pci::{Device, DeviceId, Function, IfName};
 use serde_json::Value;
 
 use super::Defaults;
+use super::additional_info::{self, AdditionalInfo};
 use super::candidate::Asked;
 use super::object::{BadField, Item, Object};
 use super::policy::{DeviceType, OnCarrierLoss, OnChange, Placement};
 use super::resource_name::{BadResourceName, ResourceName};
 use super::selector::Selector;
+use super::unknown_keys;
 
 /// The longest path of a unix socket: `sun_path` without its NUL (unix(7)).
 const SOCKET_PATH_MAX: usize = 107;
@@ -39,9 +41,6 @@ pub struct Pool {
     /// The environment variables that list a container's devices: upstream's, and one for shells where that has a hyphen.
     pub variables: Vec<String>,
 }
-
-/// By device id, `*` for all: names and values.
-pub type AdditionalInfo = BTreeMap<String, BTreeMap<String, String>>;
 
 /// A device of the node, as an operator names it: by its place on the bus or by its interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,15 +104,14 @@ impl Pool {
                 .word("preferredAllocation", &Placement::WORDS)?
                 .unwrap_or_default(),
             exclude_topology: object.boolean("excludeTopology")?,
-            additional_info: additional_info(&mut object)?,
+            additional_info: additional_info::parse(&mut object, warnings)?,
             allow_node_devices: object
                 .strings("allowNodeDevices")?
                 .iter()
                 .map(NodeDevice::parse)
                 .collect::<Result<_, _>>()?,
         };
-        let unknown = object.unknown().into_iter();
-        warnings.extend(unknown.map(|field| format!("{field} is no field of a pool and does nothing")));
+        unknown_keys::in_pool(object.unknown(), warnings)?;
         Ok(pool)
     }
 }
@@ -158,22 +156,5 @@ fn selectors(object: &mut Object, kind: DeviceType, warnings: &mut Vec<String>) 
                 .collect()
         }
         Some(one) => Ok(vec![Selector::parse("selectors", one, kind, warnings)?]),
-    }
-}
-
-fn additional_info(object: &mut Object) -> Result<Option<AdditionalInfo>, BadField> {
-    let Some(value) = object.value("additionalInfo")? else {
-        return Ok(None);
-    };
-    let expected = "expected, by device address or *, objects of strings";
-    let additional: AdditionalInfo =
-        serde_json::from_value(value.clone()).map_err(|_no_map| BadField::new("additionalInfo", &value, expected))?;
-    let is_device = |key: &String| key == "*" || key.parse::<DeviceId>().is_ok_and(|id| id.to_string() == *key);
-    match additional.keys().find(|key| !is_device(key)) {
-        None => Ok(Some(additional)),
-        Some(key) => {
-            let expected = "expected * or the full address of a device, as in 0000:3b:02.1";
-            Err(BadField::new("a key of additionalInfo", &key.as_str().into(), expected))
-        }
     }
 }

@@ -1,8 +1,7 @@
 //! Which devices a pool takes: all fields of a selector must match, any value within a field.
 //!
 //! Field names and meanings are those of sriov-network-device-plugin, and some of our own. A value that can match nothing
-//! is refused, and so is a field that its device type does not have: ignored, it would let a pool take devices that it must
-//! not have.
+//! is refused: ignored, it would let a pool take devices that it must not have.
 
 use hardwire_pci::{Device, Function, LinkType, VdpaDriver};
 

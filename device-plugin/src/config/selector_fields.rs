@@ -10,30 +10,60 @@ use super::policy::DeviceType;
 use super::ranges::Ranges;
 use super::selector::{Part, Selector};
 use super::speeds::Speeds;
+use super::unknown_keys::{self, says_something};
 
 /// The only type of auxiliary device that is given out.
 const SUBFUNCTION: &str = "sf";
 
-/// Fields that can match no device of a type, and what to write instead.
-const NOT_IN_ACCELERATOR: [(&str, &str); 7] = [
-    (
-        "pfNames",
-        "an accelerator's PF has no interface; rootDevices takes its address",
-    ),
-    (
-        "pfAltNames",
-        "an accelerator's PF has no interface; rootDevices takes its address",
-    ),
-    (
-        "pfMacs",
-        "an accelerator's PF has no interface; rootDevices takes its address",
-    ),
-    ("linkTypes", "an accelerator has no link"),
-    ("linkSpeeds", "an accelerator has no link"),
+/// Fields that choose devices.
+pub(super) const FILTERS: [&str; 20] = [
+    "vendors",
+    "devices",
+    "drivers",
+    "auxTypes",
+    "pciAddresses",
+    "acpiIndexes",
+    "pfNames",
+    "pfAltNames",
+    "pfMacs",
+    "rootDevices",
+    "vfIndexes",
+    "functions",
+    "numaNodes",
+    "linkTypes",
+    "linkSpeeds",
+    "ddpProfiles",
+    "pKeys",
+    "isRdma",
+    "notRdma",
+    "vdpaType",
+];
+/// All fields.
+pub(super) const ALL: [&str; 21] = {
+    let mut all = ["needVhostNet"; 21];
+    let mut index = 0;
+    while index < FILTERS.len() {
+        all[index] = FILTERS[index];
+        index += 1;
+    }
+    all
+};
+
+/// Fields of ours that can match no device of a type, and what to write instead.
+const REFUSED_IN_ACCELERATOR: [(&str, &str); 3] = [
+    ("pfAltNames", PF_WITHOUT_INTERFACE),
+    ("pfMacs", PF_WITHOUT_INTERFACE),
+    ("linkSpeeds", WITHOUT_LINK),
+];
+/// Fields that sriov-network-device-plugin has, but ignores in pools of a type: its users' pools must load.
+const IGNORED_IN_ACCELERATOR: [(&str, &str); 5] = [
+    ("auxTypes", ONLY_AUXILIARY),
+    ("pfNames", PF_WITHOUT_INTERFACE),
+    ("linkTypes", WITHOUT_LINK),
     ("ddpProfiles", "an accelerator has no DDP profile"),
     ("pKeys", "an accelerator has no partition key"),
 ];
-const NOT_IN_AUXILIARY: [(&str, &str); 4] = [
+const IGNORED_IN_AUXILIARY: [(&str, &str); 4] = [
     (
         "pciAddresses",
         "a subfunction has no PCI address; rootDevices takes its parent's",
@@ -42,7 +72,11 @@ const NOT_IN_AUXILIARY: [(&str, &str); 4] = [
     ("ddpProfiles", "a subfunction has no DDP profile"),
     ("pKeys", "a subfunction has no partition key"),
 ];
-const ONLY_IN_AUXILIARY: [(&str, &str); 1] = [("auxTypes", "only pools of deviceType auxNetDevice have it")];
+const IGNORED_IN_NET: [(&str, &str); 1] = [("auxTypes", ONLY_AUXILIARY)];
+
+const PF_WITHOUT_INTERFACE: &str = "an accelerator's PF has no interface; rootDevices takes its address";
+const WITHOUT_LINK: &str = "an accelerator has no link";
+const ONLY_AUXILIARY: &str = "only pools of deviceType auxNetDevice have it";
 
 impl Selector {
     pub(super) fn parse(
@@ -52,7 +86,9 @@ impl Selector {
         warnings: &mut Vec<String>,
     ) -> Result<Self, BadField> {
         let mut object = Object::new(at, value)?;
-        refuse_foreign(&mut object, kind)?;
+        let empty = object.empty_lists(&ALL).into_iter();
+        warnings.extend(empty.map(|field| format!("{field} is empty and filters nothing")));
+        take_foreign(&mut object, kind, warnings)?;
         if kind == DeviceType::AuxNetDevice {
             aux_types(&mut object)?;
         }
@@ -87,28 +123,32 @@ impl Selector {
                 "a device is given out either for RDMA or for vDPA; two objects of the list may have one each";
             return Err(BadField::new(object.field("isRdma"), &true.into(), expected));
         }
-        let unknown = object.unknown().into_iter();
-        warnings.extend(unknown.map(|field| format!("{field} is no field of a selector and filters nothing")));
+        unknown_keys::in_selector(object.unknown(), warnings)?;
         Ok(selector)
     }
 }
 
-fn refuse_foreign(object: &mut Object, kind: DeviceType) -> Result<(), BadField> {
-    let foreign: &[&[(&str, &str)]] = match kind {
-        DeviceType::NetDevice => &[&ONLY_IN_AUXILIARY],
-        DeviceType::Accelerator => &[&ONLY_IN_AUXILIARY, &NOT_IN_ACCELERATOR],
-        DeviceType::AuxNetDevice => &[&NOT_IN_AUXILIARY],
+/// Takes the fields out that devices of this type do not have.
+fn take_foreign(object: &mut Object, kind: DeviceType, warnings: &mut Vec<String>) -> Result<(), BadField> {
+    let (refused, ignored): (&[(&str, &str)], &[(&str, &str)]) = match kind {
+        DeviceType::NetDevice => (&[], &IGNORED_IN_NET),
+        DeviceType::Accelerator => (&REFUSED_IN_ACCELERATOR, &IGNORED_IN_ACCELERATOR),
+        DeviceType::AuxNetDevice => (&[], &IGNORED_IN_AUXILIARY),
     };
-    for (field, reason) in foreign.iter().copied().flatten() {
+    for (field, reason) in refused {
         if let Some(value) = object.value(field)?.filter(says_something) {
             return Err(BadField::new(object.field(field), &value, *reason));
         }
     }
+    for (field, reason) in ignored {
+        if object.value(field)?.is_some_and(|value| says_something(&value)) {
+            warnings.push(format!(
+                "{} filters nothing, as in sriov-network-device-plugin: {reason}",
+                object.field(field)
+            ));
+        }
+    }
     Ok(())
-}
-
-fn says_something(value: &Value) -> bool {
-    !value.as_array().is_some_and(Vec::is_empty)
 }
 
 fn aux_types(object: &mut Object) -> Result<(), BadField> {

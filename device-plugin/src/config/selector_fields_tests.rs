@@ -47,7 +47,6 @@ fn values_that_could_never_match_are_refused() {
         (json!({"numaNodes": [-2]}), "NUMA node"),
         (json!({"numaNodes": [true]}), "a number or a string"),
         (json!({"linkSpeeds": ["25G"]}), ">=25000"),
-        (json!({"auxTypes": ["sf"]}), "auxNetDevice"),
         (json!({"vendors": "8086"}), "list of strings"),
         (json!({"vendors": [8086]}), "put it in quotes"),
         (json!([1]), "expected an object"),
@@ -57,18 +56,18 @@ fn values_that_could_never_match_are_refused() {
     }
 }
 
+fn warnings_of(kind: DeviceType, value: Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    Selector::parse("selectors", value, kind, &mut warnings).unwrap();
+    warnings
+}
+
 #[test]
-fn fields_that_a_device_type_does_not_have_are_refused_where_they_would_filter() {
-    use DeviceType::{Accelerator, AuxNetDevice};
+fn fields_that_a_device_type_does_not_have_are_refused_or_ignored_as_upstream_does() {
+    use DeviceType::{Accelerator, AuxNetDevice, NetDevice};
     for (kind, value, reason) in [
-        (Accelerator, json!({"pfNames": ["ens1"]}), "rootDevices"),
-        (Accelerator, json!({"linkTypes": ["ether"]}), "no link"),
-        (
-            AuxNetDevice,
-            json!({"auxTypes": ["sf"], "pciAddresses": ["0000:03:00.0"]}),
-            "rootDevices",
-        ),
-        (AuxNetDevice, json!({"auxTypes": ["sf"], "acpiIndexes": ["1"]}), "ACPI"),
+        (Accelerator, json!({"pfAltNames": ["ens1"]}), "rootDevices"),
+        (Accelerator, json!({"linkSpeeds": [25000]}), "no link"),
         (AuxNetDevice, json!({}), "selectors.auxTypes is null: expected [\"sf\"]"),
         (AuxNetDevice, json!({"auxTypes": []}), "expected [\"sf\"]"),
         (
@@ -80,28 +79,54 @@ fn fields_that_a_device_type_does_not_have_are_refused_where_they_would_filter()
         let error = parse_as(kind, value.clone()).unwrap_err().to_string();
         assert!(error.contains(reason), "{value}: {error}");
     }
-    assert!(
-        parse_as(
-            Accelerator,
-            json!({"pfNames": [], "linkTypes": null, "acpiIndexes": ["1"]})
-        )
-        .is_ok()
-    );
-    assert!(parse(json!({"isRdma": false, "linkTypes": [], "vdpaType": "", "rootDevices": null})).is_ok());
+    for (kind, value, reason) in [
+        (Accelerator, json!({"pfNames": ["ens1"]}), "selectors.pfNames filters nothing"),
+        (Accelerator, json!({"linkTypes": ["ether"]}), "no link"),
+        (
+            AuxNetDevice,
+            json!({"auxTypes": ["sf"], "pciAddresses": ["0000:03:00.0"]}),
+            "selectors.pciAddresses filters nothing, as in sriov-network-device-plugin: a subfunction has no PCI address; \
+             rootDevices takes its parent's",
+        ),
+        (AuxNetDevice, json!({"auxTypes": ["sf"], "AcpiIndexes": ["1"]}), "ACPI"),
+        // Not even its values are read.
+        (AuxNetDevice, json!({"auxTypes": ["sf"], "pKeys": "any"}), "partition key"),
+        (NetDevice, json!({"auxTypes": ["sf"]}), "auxNetDevice"),
+        (NetDevice, json!({"pfNames": []}), "selectors.pfNames is empty and filters nothing"),
+    ] {
+        let warnings = warnings_of(kind, value.clone());
+        assert_eq!(warnings.len(), 1, "{value}: {warnings:?}");
+        assert!(warnings[0].contains(reason), "{value}: {warnings:?}");
+    }
+    let quiet = json!({"isRdma": false, "vdpaType": "", "rootDevices": null, "pfNames": null});
+    for kind in [NetDevice, Accelerator] {
+        assert_eq!(warnings_of(kind, quiet.clone()), [""; 0]);
+    }
+    assert!(parse_as(Accelerator, json!({"pfNames": [], "acpiIndexes": ["1"]})).is_ok());
 }
 
 #[test]
-fn a_misspelt_field_is_told() {
-    let mut warnings = Vec::new();
-    Selector::parse(
-        "selectors",
-        json!({"pfName": ["ens1"]}),
-        DeviceType::NetDevice,
-        &mut warnings,
-    )
-    .unwrap();
+fn the_list_of_fields_is_the_one_that_is_read() {
+    let one_each: serde_json::Map<String, Value> = ALL.map(|field| (field.to_owned(), json!({}))).into_iter().collect();
+    // Each is met, and is no object.
+    let mut left = one_each;
+    for field in ALL.iter().filter(|field| !IGNORED_IN_NET.iter().any(|(name, _)| name == *field)) {
+        let value = Value::Object([((*field).to_owned(), json!({}))].into_iter().collect());
+        let error = parse(value).unwrap_err();
+        assert!(error.field.ends_with(field) && error.expected.starts_with("expected"), "{error}");
+        left.remove(*field);
+    }
+    assert_eq!(left.len(), 1);
+}
+
+#[test]
+fn a_misspelt_field_refuses_the_selector() {
+    let error = parse(json!({"pfName": ["ens1"]})).unwrap_err().to_string();
     assert_eq!(
-        warnings,
-        ["selectors.pfName is no field of a selector and filters nothing"]
+        error,
+        "selectors.pfName is [\"ens1\"]: a selector has no such field and would take more devices without it; it is \
+         almost pfNames: is that what is meant?"
     );
+    let notes = json!({"_why": "x", "comment": "left port", "description": "x", "pfNames": ["ens1"]});
+    assert_eq!(warnings_of(DeviceType::NetDevice, notes).len(), 3);
 }

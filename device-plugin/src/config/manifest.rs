@@ -1,0 +1,243 @@
+//! Kubernetes manifests, as configurations are kept before they are files on a node: a `ConfigMap` with the text of one in
+//! a key, `config.json` in the manifests of sriov-network-device-plugin, or one key for each node.
+//!
+//! Contract: kubectl's reading of a file: documents between lines of `---`, each of them YAML or JSON, of JSON several
+//! after each other too; `items` of a list's. Core v1: `data` of a `ConfigMap` maps keys to texts.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::document::{self, BadDocument};
+use super::error::ConfigError;
+use super::{BadField, LIST};
+
+/// The key that is mounted as /etc/pcidp/config.json.
+const KEY: &str = "config.json";
+/// The longest list in a message.
+const SHOWN: usize = 8;
+
+/// Objects of Kubernetes'.
+#[derive(Debug)]
+pub struct Manifest {
+    objects: Vec<Map<String, Value>>,
+    /// Documents of the file that cannot be read, or are none of Kubernetes'.
+    bad: Vec<Bad>,
+}
+
+#[derive(Debug)]
+enum Bad {
+    Text(BadDocument),
+    Field(BadField),
+}
+
+/// What a manifest holds.
+#[derive(Debug)]
+pub struct Contents {
+    /// The configurations, by where they are.
+    pub configurations: Vec<Part>,
+    /// Keys of their `ConfigMap`s that hold something else.
+    pub ignored: Vec<String>,
+}
+
+/// A configuration in a manifest.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The file, the object and the key.
+    pub origin: String,
+    /// The text of the key.
+    pub text: String,
+}
+
+// === impl Manifest ===
+
+impl Manifest {
+    /// The objects in a text; `None` where there are none, and it may be a configuration.
+    pub fn find(text: &str) -> Option<Self> {
+        if !text.contains("apiVersion") {
+            return None;
+        }
+        let mut manifest = Self {
+            objects: Vec::new(),
+            bad: Vec::new(),
+        };
+        for document in documents(text) {
+            match document {
+                Ok(Value::Null) => {}
+                Ok(Value::Object(object)) if is_object(&object) => manifest.add(object),
+                Ok(other) => {
+                    let expected = "expected an object with apiVersion and kind, as the others of the file";
+                    manifest.bad.push(Bad::Field(BadField::new("a document", &other, expected)));
+                }
+                Err(error) => manifest.bad.push(Bad::Text(error)),
+            }
+        }
+        (!manifest.objects.is_empty()).then_some(manifest)
+    }
+
+    fn add(&mut self, mut object: Map<String, Value>) {
+        let kind_of_items = text(&object, "kind").and_then(|kind| kind.strip_suffix("List").map(str::to_owned));
+        match (kind_of_items, object.remove("items")) {
+            (Some(kind), Some(Value::Array(items))) => {
+                for item in items {
+                    let Value::Object(mut item) = item else { continue };
+                    // In a `ConfigMapList` of the API server, the list's kind says it.
+                    item.entry("kind").or_insert_with(|| kind.clone().into());
+                    self.add(item);
+                }
+            }
+            _ => self.objects.push(object),
+        }
+    }
+
+    /// The configurations in it.
+    pub fn contents(self, file: &str) -> Result<Contents, ConfigError> {
+        let origin = || file.to_owned();
+        let found = self.found();
+        let Self { objects, mut bad } = self;
+        match bad.pop() {
+            Some(Bad::Text(source)) => {
+                let origin = origin();
+                return Err(ConfigError::Text { origin, source });
+            }
+            Some(Bad::Field(field)) => {
+                let origin = origin();
+                return Err(ConfigError::Document { origin, field });
+            }
+            None => {}
+        }
+        let mut contents = Contents {
+            configurations: Vec::new(),
+            ignored: Vec::new(),
+        };
+        for object in objects.iter().filter(|object| is_config_map(object)) {
+            let place = format!("{file}: {}", name(object));
+            for (key, value) in data(object) {
+                let origin = format!("{place}, {key}");
+                let Value::String(text) = value else {
+                    let field = BadField::new(format!("data.{key}"), value, "expected a text (after the key, |)");
+                    return Err(ConfigError::Document { origin: place, field });
+                };
+                if is_configuration(key, text) {
+                    let text = text.clone();
+                    contents.configurations.push(Part { origin, text });
+                } else {
+                    contents.ignored.push(origin);
+                }
+            }
+        }
+        if contents.configurations.is_empty() {
+            let origin = origin();
+            return Err(ConfigError::NoConfiguration { origin, found });
+        }
+        Ok(contents)
+    }
+
+    /// All objects, with the keys of a `ConfigMap`.
+    fn found(&self) -> String {
+        let objects = self.objects.iter().map(|object| {
+            let keys: Vec<&str> = data(object).map(|(key, _)| key.as_str()).collect();
+            match (is_config_map(object), keys.is_empty()) {
+                (true, true) => format!("{} without data", name(object)),
+                (true, false) => format!("{} with {}", name(object), shortened(keys.into_iter())),
+                (false, _) => name(object),
+            }
+        });
+        shortened(objects)
+    }
+}
+
+impl fmt::Display for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shortened(self.objects.iter().map(name)))
+    }
+}
+
+/// The documents of a file.
+fn documents(text: &str) -> Vec<Result<Value, BadDocument>> {
+    let mut documents = Vec::new();
+    let (mut document, mut line_of) = (String::new(), 0);
+    for (number, line) in text.lines().enumerate() {
+        // A text within a document is indented.
+        let separates = line.strip_prefix("---").is_some_and(|rest| rest.trim().is_empty() || rest.starts_with(" #"));
+        if separates {
+            read(&document, line_of, &mut documents);
+            (document, line_of) = (String::new(), number + 1);
+        } else {
+            document.push_str(line);
+            document.push('\n');
+        }
+    }
+    read(&document, line_of, &mut documents);
+    documents
+}
+
+/// Reads a document that begins at a line, which messages shall tell.
+fn read(document: &str, line: usize, documents: &mut Vec<Result<Value, BadDocument>>) {
+    let is_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    if document.lines().all(is_blank) {
+        return;
+    }
+    let placed = "\n".repeat(line) + document;
+    if document.trim_start().starts_with('{') {
+        let values = serde_json::Deserializer::from_str(&placed).into_iter::<Value>();
+        documents.extend(values.map(|value| value.map_err(BadDocument::Json)));
+    } else {
+        documents.push(document::read(&placed).map(|document| document.value));
+    }
+}
+
+/// Whether it is one of Kubernetes': a configuration has neither, and its list would make it one.
+fn is_object(object: &Map<String, Value>) -> bool {
+    text(object, "kind").is_some() && text(object, "apiVersion").is_some() && !has_list(object)
+}
+
+fn has_list(object: &Map<String, Value>) -> bool {
+    object.keys().any(|key| key.eq_ignore_ascii_case(LIST))
+}
+
+fn is_config_map(object: &Map<String, Value>) -> bool {
+    text(object, "kind") == Some("ConfigMap")
+}
+
+/// Whether a key holds a configuration, be it a broken one.
+fn is_configuration(key: &str, text: &str) -> bool {
+    match document::read(text) {
+        Ok(document) => key == KEY || document.value.as_object().is_some_and(has_list),
+        Err(_) => key == KEY || text.to_ascii_lowercase().contains(&LIST.to_ascii_lowercase()),
+    }
+}
+
+fn data(object: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    object.get("data").and_then(Value::as_object).into_iter().flatten()
+}
+
+fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    object.get(key)?.as_str()
+}
+
+/// `ConfigMap kube-system/sriovdp-config`.
+fn name(object: &Map<String, Value>) -> String {
+    let kind = text(object, "kind").unwrap_or("an object without kind");
+    let metadata = object.get("metadata").and_then(Value::as_object);
+    let field = |key| metadata.and_then(|metadata| text(metadata, key));
+    match (field("namespace"), field("name").or_else(|| field("generateName"))) {
+        (Some(namespace), Some(name)) => format!("{kind} {namespace}/{name}"),
+        (None, Some(name)) => format!("{kind} {name}"),
+        (_, None) => format!("{kind} without name"),
+    }
+}
+
+fn shortened(names: impl Iterator<Item = impl fmt::Display>) -> String {
+    let mut names: Vec<String> = names.map(|name| name.to_string()).collect();
+    let left_out = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    if left_out > 0 {
+        names.push(format!("{left_out} more"));
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+#[path = "manifest_tests.rs"]
+mod tests;
