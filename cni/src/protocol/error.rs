@@ -40,6 +40,24 @@ pub mod code {
     pub const REFUSED: u32 = 103;
     /// Anything else.
     pub const INTERNAL: u32 = 999;
+
+    /// Those that a call may end with, success (0) first.
+    pub const ALL: [u32; 14] = [
+        0,
+        INCOMPATIBLE_VERSION,
+        ENVIRONMENT,
+        IO,
+        DECODE,
+        CONFIG,
+        SAME_NETNS,
+        TRY_AGAIN,
+        UNAVAILABLE,
+        LIMITED,
+        NODE_DEVICE,
+        NAME_TAKEN,
+        REFUSED,
+        INTERNAL,
+    ];
 }
 
 /// An error as CNI prints it.

@@ -1,4 +1,7 @@
-//! What an operator asks of the running daemon, over a socket in the state directory: `adopt ID`, one line, answered with one.
+//! What an operator asks of the running daemon, over a socket in the state directory: one line, answered with one.
+//!
+//! - `adopt ID`: take the device's present state for its idle state;
+//! - `configuration`: what is in force, as JSON ([`Running`]).
 //!
 //! A socket rather than a file, so that who asks hears at once whether a daemon is there, and what it says.
 
@@ -10,13 +13,17 @@ use std::time::Duration;
 use hardwire_pci::DeviceId;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::in_force::{InForce, Running};
+
 /// Name of the socket in the state directory.
 const SOCKET: &str = "control.sock";
+/// The request for the configuration in force.
+const CONFIGURATION: &str = "configuration";
 /// Longer than any request.
 const LONGEST: u64 = 256;
 /// For a look at a PF and all its VFs, on a slow card.
@@ -29,6 +36,17 @@ pub struct Adopt {
     pub device: DeviceId,
     /// Takes what was done, or why it was not.
     pub reply: oneshot::Sender<Result<String, String>>,
+}
+
+/// What requests are answered with.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    /// Takes requests to adopt.
+    pub adopt: mpsc::Sender<Adopt>,
+    /// The daemon, as its flags made it.
+    pub running: Running,
+    /// Its configuration.
+    pub in_force: watch::Receiver<InForce>,
 }
 
 /// Why a request came to nothing.
@@ -60,7 +78,7 @@ pub fn listen(state: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers until told to stop.
-pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Adopt>, stop: CancellationToken) {
+pub async fn serve(listener: UnixListener, answers: Answers, stop: CancellationToken) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -68,9 +86,9 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Adopt>, stop: 
         };
         match accepted {
             Ok((stream, _)) => {
-                let requests = requests.clone();
+                let answers = answers.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = answer(stream, &requests).await {
+                    if let Err(error) = answer(stream, &answers).await {
                         debug!("a request was not answered: {error}");
                     }
                 });
@@ -80,38 +98,70 @@ pub async fn serve(listener: UnixListener, requests: mpsc::Sender<Adopt>, stop: 
     }
 }
 
-async fn answer(stream: UnixStream, requests: &mpsc::Sender<Adopt>) -> io::Result<()> {
+async fn answer(stream: UnixStream, answers: &Answers) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     timeout(ANSWER_BOUND, (&mut stream).take(LONGEST).read_line(&mut line)).await??;
-    let answer = match ask(line.trim_end(), requests).await {
+    let answer = match answers.to(line.trim_end()).await {
         Ok(text) => format!("ok {text}\n"),
         Err(text) => format!("error {text}\n"),
     };
     stream.write_all(answer.as_bytes()).await
 }
 
-async fn ask(line: &str, requests: &mpsc::Sender<Adopt>) -> Result<String, String> {
-    let id = line.strip_prefix("adopt ");
-    let id = id.ok_or_else(|| format!("{line:?} is no request (expected adopt ID)"))?;
-    let device = id
-        .parse()
-        .map_err(|error: hardwire_pci::BadDeviceId| error.to_string())?;
-    let (reply, replied) = oneshot::channel();
-    let stopping = || "the daemon is stopping".to_owned();
-    let request = Adopt { device, reply };
-    requests.send(request).await.map_err(|_closed| stopping())?;
-    match timeout(ANSWER_BOUND, replied).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_dropped)) => Err(stopping()),
-        Err(_elapsed) => Err("the device could not be looked at in time".to_owned()),
+// === impl Answers ===
+
+impl Answers {
+    async fn to(&self, line: &str) -> Result<String, String> {
+        match line.split_once(' ') {
+            Some(("adopt", id)) => self.adopt(id).await,
+            None if line == CONFIGURATION => self.configuration(),
+            _ => Err(format!(
+                "{line:?} is no request (expected adopt ID, or {CONFIGURATION})"
+            )),
+        }
+    }
+
+    async fn adopt(&self, id: &str) -> Result<String, String> {
+        let device = id
+            .parse()
+            .map_err(|error: hardwire_pci::BadDeviceId| error.to_string())?;
+        let (reply, replied) = oneshot::channel();
+        let stopping = || "the daemon is stopping".to_owned();
+        let request = Adopt { device, reply };
+        self.adopt.send(request).await.map_err(|_closed| stopping())?;
+        match timeout(ANSWER_BOUND, replied).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_dropped)) => Err(stopping()),
+            Err(_elapsed) => Err("the device could not be looked at in time".to_owned()),
+        }
+    }
+
+    /// JSON escapes the ends of lines.
+    fn configuration(&self) -> Result<String, String> {
+        let running = Running {
+            in_force: self.in_force.borrow().clone(),
+            ..self.running.clone()
+        };
+        serde_json::to_string(&running).map_err(|error| error.to_string())
     }
 }
 
 /// Asks the daemon of this state directory to adopt a device's state, and returns what it says.
 pub fn adopt(state: &Path, device: &str) -> Result<String, ControlError> {
+    ask(state, &format!("adopt {device}"))
+}
+
+/// Asks the daemon of this state directory what it runs with.
+pub fn running(state: &Path) -> Result<Running, ControlError> {
+    let answer = ask(state, CONFIGURATION)?;
+    serde_json::from_str(&answer)
+        .map_err(|error| ControlError::Refused(format!("the daemon is another version: {error}")))
+}
+
+fn ask(state: &Path, request: &str) -> Result<String, ControlError> {
     let path = state.join(SOCKET);
-    let answer = exchange(&path, &format!("adopt {device}\n")).map_err(|source| ControlError::NoDaemon {
+    let answer = exchange(&path, &format!("{request}\n")).map_err(|source| ControlError::NoDaemon {
         path: path.clone(),
         source,
     })?;

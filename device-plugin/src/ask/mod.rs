@@ -1,7 +1,9 @@
 //! What others ask of the running daemon, and what it leaves for them to read.
 //!
 //! - [`control`]: a socket in the state directory, for operators;
+//! - [`in_force`]: the configuration that the daemon goes by;
 //! - [`view`]: a file there, with what the daemon knows of each device.
 
 pub mod control;
+pub mod in_force;
 pub mod view;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use hardwire_pci::Sysfs;
 
+use crate::ask::in_force::Running;
 use crate::commands::container_args::ContainerArgs;
 use crate::config::Defaults;
 use crate::telemetry::logging::LogFormat;
@@ -12,6 +13,10 @@ use crate::telemetry::metrics::http::MetricsBind;
 
 /// Where sriov-network-device-plugin has it.
 const CONFIG: &str = "/etc/pcidp/config.json";
+const KUBELET_DIR: &str = "/var/lib/kubelet";
+const SYSFS: &str = "/sys";
+/// As there.
+const PREFIX: &str = "intel.com";
 /// The highest level in manifests of sriov-network-device-plugin, at which it logs what others log as info.
 const UPSTREAM_LEVEL: u32 = 10;
 
@@ -40,7 +45,8 @@ pub enum Command {
     Devices(DevicesArgs),
     /// Take the present state of a free VF for its idle state, in the running daemon.
     Adopt(AdoptArgs),
-    /// Read a configuration as `run` does, and say what is wrong with it. Exit status 1 if anything is.
+    /// Read a configuration as `run` does, or the configurations of a manifest, and say what is wrong. Exit status 1 if
+    /// anything is.
     Check(CheckArgs),
     /// Put the CNI plugin's program into the node's directory of CNI plugins, in one step.
     InstallCni(InstallArgs),
@@ -76,15 +82,21 @@ pub struct RunArgs {
 /// Options of `devices`.
 #[derive(Debug, Args)]
 pub struct DevicesArgs {
-    /// The configuration, to see which device is in which pool.
+    /// Show the pools of this configuration instead of those that the running daemon has.
     #[arg(long, alias = "config-file", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Options that the commands share.
-    #[command(flatten)]
-    pub node: NodeArgs,
+    /// The kubelet's directory. Default: the running daemon's, else /var/lib/kubelet.
+    #[arg(long, value_name = "DIR")]
+    pub kubelet_dir: Option<PathBuf>,
+    /// Read devices below DIR. Default: where the running daemon reads them, else /sys.
+    #[arg(long, value_name = "DIR")]
+    pub sysfs_root: Option<PathBuf>,
+    /// The prefix of resources whose configuration gives none. Default: the running daemon's, else intel.com.
+    #[arg(long, value_name = "PREFIX")]
+    pub resource_prefix: Option<String>,
 }
 
 /// Options of `adopt`.
@@ -98,9 +110,12 @@ pub struct AdoptArgs {
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The configuration: a JSON or YAML file with a resourceList.
+    /// The configuration: a JSON or YAML file with a resourceList, or a Kubernetes manifest with a `ConfigMap` that has one.
     #[arg(long, alias = "config-file", value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
+    /// Take warnings for mistakes too.
+    #[arg(long)]
+    pub strict: bool,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
@@ -121,13 +136,13 @@ pub struct InstallArgs {
 #[derive(Debug, Args)]
 pub struct NodeArgs {
     /// The kubelet's directory; its sockets are in DIR/device-plugins.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/kubelet")]
+    #[arg(long, value_name = "DIR", default_value = KUBELET_DIR)]
     pub kubelet_dir: PathBuf,
     /// Read devices below DIR instead of /sys.
-    #[arg(long, value_name = "DIR", default_value = "/sys")]
+    #[arg(long, value_name = "DIR", default_value = SYSFS)]
     pub sysfs_root: PathBuf,
     /// The prefix of resources whose configuration gives none.
-    #[arg(long, value_name = "PREFIX", default_value = "intel.com")]
+    #[arg(long, value_name = "PREFIX", default_value = PREFIX)]
     pub resource_prefix: String,
 }
 
@@ -138,6 +153,25 @@ fn log_level(text: &str) -> Result<String, std::convert::Infallible> {
         Ok(_) => "info".to_owned(),
         Err(_not_a_number) => text.to_owned(),
     })
+}
+
+// === impl DevicesArgs ===
+
+impl DevicesArgs {
+    /// The node as the arguments have it, and where they say nothing, as the running daemon has it.
+    pub fn node(&self, running: Option<&Running>) -> NodeArgs {
+        let path = |argument: &Option<PathBuf>, of: fn(&Running) -> &PathBuf, default: &str| {
+            let path = argument.as_ref().or_else(|| running.map(of));
+            path.map_or_else(|| default.into(), Clone::clone)
+        };
+        let prefix = self.resource_prefix.as_ref();
+        let prefix = prefix.or_else(|| running.map(|running| &running.defaults.resource_prefix));
+        NodeArgs {
+            kubelet_dir: path(&self.kubelet_dir, |running| &running.kubelet_dir, KUBELET_DIR),
+            sysfs_root: path(&self.sysfs_root, |running| &running.sysfs_root, SYSFS),
+            resource_prefix: prefix.map_or_else(|| PREFIX.to_owned(), Clone::clone),
+        }
+    }
 }
 
 // === impl NodeArgs ===

@@ -1,9 +1,12 @@
-//! The command `check`: what is wrong with a configuration, told before anything runs with it.
+//! The command `check`: what is wrong with a configuration, told before anything runs with it. It also reads whole manifests,
+//! since that is what an operator has before there is a file on a node.
 
+use std::fs;
 use std::io::{self, Write};
 
 use crate::commands::args::CheckArgs;
-use crate::config::{Config, ConfigError, Pool};
+use crate::config::manifest::Manifest;
+use crate::config::{Config, ConfigError, Defaults, Pool};
 
 /// Why a configuration does not pass.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +14,16 @@ pub enum CheckError {
     /// It is of no use.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Some configurations of a manifest are of no use. Which and why has been printed.
+    #[error("{file}: {bad} of {all} configurations are of no use")]
+    Unusable {
+        /// Which file.
+        file: String,
+        /// How many are of no use.
+        bad: usize,
+        /// How many there are.
+        all: usize,
+    },
     /// Some of it is of no use. Which pools has been printed.
     #[error("{file}: {refused} of {} refused", pools(*.all))]
     Refused {
@@ -21,54 +34,236 @@ pub enum CheckError {
         /// How many pools there are.
         all: usize,
     },
+    /// There are warnings, which have been printed, and `--strict`.
+    #[error("{file}: {}, which --strict does not let pass", warnings(*.count))]
+    Strict {
+        /// Which file.
+        file: String,
+        /// How many warnings there are.
+        count: usize,
+    },
     /// Nobody reads what is printed.
     #[error("stdout: {0}")]
     Output(#[from] io::Error),
 }
 
+/// What was found in all configurations.
+#[derive(Debug, Default)]
+struct Tally {
+    good: usize,
+    refused: usize,
+    warnings: usize,
+}
+
 /// Prints what a configuration is and what is wrong with it, one line each.
 pub fn check(args: &CheckArgs, out: &mut impl Write) -> Result<(), CheckError> {
-    let file = args.config.display().to_string();
-    let config = Config::read(&args.config, &args.node.defaults())?;
-    for refused in &config.refused {
-        writeln!(out, "{file}: pool refused: {refused}")?;
+    let (file, defaults) = (args.config.display().to_string(), args.node.defaults());
+    let text = fs::read_to_string(&args.config).map_err(|source| ConfigError::Read {
+        path: args.config.clone(),
+        source,
+    })?;
+    let mut tally = Tally::default();
+    match Manifest::find(&text) {
+        None => tally.check(&file, text, &defaults, out)?,
+        Some(manifest) => tally.check_all(&file, manifest, &defaults, out)?,
     }
-    for warning in &config.warnings {
-        writeln!(out, "{file}: warning: {warning}")?;
+    out.flush()?;
+    let Tally {
+        good,
+        refused,
+        warnings,
+    } = tally;
+    if refused > 0 {
+        let all = good + refused;
+        return Err(CheckError::Refused { file, refused, all });
     }
-    for pool in &config.pools {
-        writeln!(out, "{}", described(pool))?;
+    if args.strict && warnings > 0 {
+        let count = warnings;
+        return Err(CheckError::Strict { file, count });
     }
-    if !config.refused.is_empty() {
-        out.flush()?;
-        return Err(CheckError::Refused {
-            file,
-            refused: config.refused.len(),
-            all: config.refused.len() + config.pools.len(),
-        });
+    Ok(())
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// One configuration.
+    fn check(
+        &mut self,
+        origin: &str,
+        text: String,
+        defaults: &Defaults,
+        out: &mut impl Write,
+    ) -> Result<(), CheckError> {
+        let config = Config::from_text(origin, text, defaults)?;
+        for refused in &config.refused {
+            writeln!(out, "{origin}: pool refused: {refused}")?;
+        }
+        for warning in &config.warnings {
+            writeln!(out, "{origin}: warning: {warning}")?;
+        }
+        for pool in &config.pools {
+            writeln!(out, "{}", described(pool))?;
+        }
+        if config.refused.is_empty() {
+            let remark = if config.pools.is_empty() {
+                ", nothing to offer"
+            } else {
+                ""
+            };
+            writeln!(out, "{origin}: good: {}{remark}", pools(config.pools.len()))?;
+        }
+        self.good += config.pools.len();
+        self.refused += config.refused.len();
+        self.warnings += config.warnings.len();
+        Ok(())
     }
-    let remark = if config.pools.is_empty() {
-        ", nothing to offer"
-    } else {
-        ""
-    };
-    writeln!(out, "{file}: good: {}{remark}", pools(config.pools.len()))?;
-    Ok(out.flush()?)
+
+    /// All configurations of a manifest: one that is of no use hides nothing of the others.
+    fn check_all(
+        &mut self,
+        file: &str,
+        manifest: Manifest,
+        defaults: &Defaults,
+        out: &mut impl Write,
+    ) -> Result<(), CheckError> {
+        let contents = manifest.contents(file)?;
+        for ignored in &contents.ignored {
+            writeln!(out, "{ignored}: no resourceList in it, not checked")?;
+        }
+        let all = contents.configurations.len();
+        let mut bad = Vec::new();
+        for part in contents.configurations {
+            match self.check(&part.origin, part.text, defaults, out) {
+                Ok(()) => {}
+                Err(CheckError::Config(error)) => bad.push(error),
+                Err(other) => return Err(other),
+            }
+        }
+        let count = bad.len();
+        match bad.pop() {
+            None => Ok(()),
+            Some(only) if bad.is_empty() => Err(only.into()),
+            Some(last) => {
+                for error in bad.into_iter().chain([last]) {
+                    writeln!(out, "{error}")?;
+                }
+                out.flush()?;
+                let (file, bad) = (file.to_owned(), count);
+                Err(CheckError::Unusable { file, bad, all })
+            }
+        }
+    }
 }
 
 fn described(pool: &Pool) -> String {
     let kind = pool.device_type.word();
     let variables = pool.variables.join(" ");
-    let selectors = match pool.selectors.len() {
-        1 => "1 selector".to_owned(),
-        count => format!("{count} selectors"),
-    };
+    let selectors = counted(pool.selectors.len(), "selector");
     format!("{}: {kind}, {selectors}, {variables}", pool.resource)
 }
 
 fn pools(count: usize) -> String {
+    counted(count, "pool")
+}
+
+fn warnings(count: usize) -> String {
+    counted(count, "warning")
+}
+
+fn counted(count: usize, what: &str) -> String {
     match count {
-        1 => "1 pool".to_owned(),
-        count => format!("{count} pools"),
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::commands::args::{Cli, Command};
+
+    /// What is printed, and what is wrong.
+    fn run(content: &str, arguments: &[&str]) -> (String, Result<(), String>) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        fs::write(&path, content).unwrap();
+        let line = [&["hardwired", "check", "--config", path.to_str().unwrap()], arguments].concat();
+        let Command::Check(args) = Cli::parse_from(line).command else {
+            panic!("another command")
+        };
+        let mut out = Vec::new();
+        let result = check(&args, &mut out);
+        let place = format!("{}/", directory.path().display());
+        let plain = |text: String| text.replace(&place, "");
+        (
+            plain(String::from_utf8(out).unwrap()),
+            result.map_err(|error| plain(error.to_string())),
+        )
+    }
+
+    #[test]
+    fn warnings_pass_unless_they_are_not_to() {
+        let noted = r#"{"resourceList": [{"resourceName": "x", "_why": "", "selectors": {}}]}"#;
+        let (printed, result) = run(noted, &[]);
+        assert_eq!(result, Ok(()));
+        assert!(
+            printed.contains("f: warning: resourceList[0] (x): _why is a note"),
+            "{printed}"
+        );
+        let (same, result) = run(noted, &["--strict"]);
+        assert_eq!(same, printed);
+        assert_eq!(result, Err("f: 1 warning, which --strict does not let pass".to_owned()));
+        let clean = r#"{"resourceList": [{"resourceName": "x", "selectors": {}}]}"#;
+        assert_eq!(run(clean, &["--strict"]).1, Ok(()));
+    }
+
+    #[test]
+    fn each_configuration_of_a_manifest_is_told_of() {
+        let map = |data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata:\n{data}");
+        let good = r#"'{"resourceList": [{"resourceName": "x", "selectors": {}}]}'"#;
+        let empty = "'{\"resourceList\": null}'";
+        let (printed, result) = run(&map(&format!("  config.json: {good}\n  notes: x\n")), &["--strict"]);
+        assert_eq!(result, Ok(()));
+        assert_eq!(
+            printed,
+            "f: ConfigMap m, notes: no resourceList in it, not checked\n\
+             intel.com/x: netDevice, 1 selector, PCIDEVICE_INTEL_COM_X\n\
+             f: ConfigMap m, config.json: good: 1 pool\n"
+        );
+        let bad = "'{\"resourceList\": [{}]}'";
+        let (printed, result) = run(&map(&format!("  a: {bad}\n  b: {empty}\n  c: {good}\n")), &[]);
+        assert!(
+            result
+                .unwrap_err()
+                .starts_with("f: ConfigMap m, a: no good pool: resourceList[0]")
+        );
+        assert!(
+            printed.contains("f: ConfigMap m, b: good: 0 pools, nothing to offer\n"),
+            "{printed}"
+        );
+        assert!(printed.ends_with("f: ConfigMap m, c: good: 1 pool\n"), "{printed}");
+        let (printed, result) = run(
+            &map(&format!("  config.json: '{{}}}}'\n  b: {bad}\n  c: {good}\n")),
+            &[],
+        );
+        assert_eq!(result, Err("f: 2 of 3 configurations are of no use".to_owned()));
+        assert!(printed.contains("f: ConfigMap m, config.json: not JSON"), "{printed}");
+    }
+
+    #[test]
+    fn a_manifest_without_a_configuration_is_never_good() {
+        for text in [
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {nics: x}\n",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: m}\n",
+            "apiVersion: v1\nkind: List\nitems: []\n",
+            "replicas: 1\nimage: x\n",
+        ] {
+            let (printed, result) = run(text, &[]);
+            assert_eq!(printed, "");
+            assert!(result.unwrap_err().contains("expected a"), "{text}");
+        }
     }
 }

@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::ask::control;
+use crate::ask::control::{self, Answers};
+use crate::ask::in_force::{InForce, Running, in_force};
 use crate::commands::args::RunArgs;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
@@ -84,6 +85,17 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let (attachments, attachment_changes) = watch::channel(Attachments::default());
     let (reload, returned) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (watchdog, pulse) = watchdog();
+    let (in_force, in_force_changes) = in_force(metrics.clone());
+    let answers = Answers {
+        adopt: ask,
+        running: Running {
+            kubelet_dir: args.node.kubelet_dir.clone(),
+            sysfs_root: args.node.sysfs_root.clone(),
+            defaults: args.node.defaults(),
+            in_force: InForce::default(),
+        },
+        in_force: in_force_changes,
+    };
     let manager = Manager::start(Setup {
         pulse,
         context: context.clone(),
@@ -94,6 +106,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         grace: Duration::from_secs(args.removal_grace),
         attachments: attachment_changes,
         requests,
+        in_force,
         reload: Arc::clone(&reload),
         returned: Arc::clone(&returned),
         metrics: metrics.clone(),
@@ -110,7 +123,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     }
     tasks.spawn(reports.run(metrics.clone(), stop.clone()));
     tasks.spawn(manager.run(stop.clone()));
-    tasks.spawn(control::serve(listener, ask, stop.clone()));
+    tasks.spawn(control::serve(listener, answers, stop.clone()));
     tasks.spawn(leases::run(
         context.clone(),
         args.ipam_by_container_id.clone(),

@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    fn read(value: Value) -> (Result<Option<AdditionalInfo>, String>, Vec<String>) {
+    fn read(value: &Value) -> (Result<Option<AdditionalInfo>, String>, Vec<String>) {
         let mut pool = Object::new("", json!({"AdditionalInfo": value})).unwrap();
         let mut warnings = Vec::new();
         let read = parse(&mut pool, &mut warnings).map_err(|error| error.to_string());
@@ -78,28 +78,38 @@ mod tests {
 
     #[test]
     fn keys_that_are_no_device_are_told_and_left_out() {
-        let (read, warnings) = read(json!({
+        let (read, warnings) = read(&json!({
             "*": {"a": "1"}, "0000:3b:02.1": {"a": null}, "mlx5_core.sf.4": null,
             "3b:02.1": {}, "eth0": {"a": "2"}, "0000:3B:02.1": {}, "_comment": "for people",
         }));
         let kept: Vec<String> = read.unwrap().unwrap().into_keys().collect();
         assert_eq!(kept, ["*", "0000:3b:02.1", "mlx5_core.sf.4"]);
         assert_eq!(warnings.len(), 4, "{warnings:?}");
-        assert!(warnings.iter().any(|warning| warning.starts_with("additionalInfo.eth0 is of no device")));
+        assert!(
+            warnings
+                .iter()
+                .any(|warning| warning.starts_with("additionalInfo.eth0 is of no device"))
+        );
     }
 
     #[test]
     fn wrong_types_are_named() {
         for (value, expected) in [
-            (json!("x"), "additionalInfo is \"x\": expected, by device address or *, objects of strings"),
+            (
+                json!("x"),
+                "additionalInfo is \"x\": expected, by device address or *, objects of strings",
+            ),
             (json!({"*": "x"}), "additionalInfo.* is \"x\": expected"),
             (json!({"*": {"a": 1}}), "additionalInfo.*.a is 1: expected a string"),
-            (json!({"eth0": {"a": 1}}), "additionalInfo.eth0.a is 1: expected a string"),
+            (
+                json!({"eth0": {"a": 1}}),
+                "additionalInfo.eth0.a is 1: expected a string",
+            ),
         ] {
-            let error = read(value).0.unwrap_err();
+            let error = read(&value).0.unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
-        assert_eq!(read(Value::Null).0, Ok(None));
-        assert_eq!(read(json!({})).0, Ok(Some(AdditionalInfo::new())));
+        assert_eq!(read(&Value::Null).0, Ok(None));
+        assert_eq!(read(&json!({})).0, Ok(Some(AdditionalInfo::new())));
     }
 }

@@ -259,11 +259,20 @@ fn fields_that_do_nothing_are_told() {
 #[test]
 fn a_document_without_a_list_of_pools_is_no_configuration() {
     for (document, found) in [
-        (json!({"resourceLists": [{"resourceName": "x", "selectors": {}}]}), "found only resourceLists"),
-        (json!({"image": {}, "nodeSelector": {}}), "found only image, nodeSelector"),
+        (
+            json!({"resourceLists": [{"resourceName": "x", "selectors": {}}]}),
+            "found only resourceLists",
+        ),
+        (
+            json!({"image": {}, "nodeSelector": {}}),
+            "found only image, nodeSelector",
+        ),
     ] {
         let error = Config::from_json(document, &defaults()).unwrap_err().to_string();
-        assert!(error.starts_with("resourceList is null: expected a list of pools") && error.ends_with(found), "{error}");
+        assert!(
+            error.starts_with("resourceList is null: expected a list of pools") && error.ends_with(found),
+            "{error}"
+        );
     }
     let empty = parse(json!({"_comment": "nothing here yet"}));
     assert!(empty.pools.is_empty());
@@ -292,7 +301,12 @@ fn a_key_that_is_there_twice_refuses_its_pool_and_a_note_does_not() {
     );
     assert_eq!(config.pools.len(), 1);
     let twice = read(r#"{"resourceList": [{"resourceName": "x", "selectors": {}}], "resourceList": []}"#);
-    assert!(twice.unwrap_err().to_string().contains("resourceList is []: the field is there more than once"));
+    assert!(
+        twice
+            .unwrap_err()
+            .to_string()
+            .contains("resourceList is []: the field is there more than once")
+    );
     assert!(read("resourceList: []\nresourceList: []\n").is_err());
 }
 
@@ -319,7 +333,10 @@ fn every_field_of_the_replaced_plugin_loads() {
         pool("fec", "accelerator", json!([accelerator])),
         pool("sf", "auxNetDevice", json!([aux])),
     ]}));
-    assert_eq!((config.pools.len(), &config.refused[..], &config.warnings[..]), (4, &[][..], &[][..]));
+    assert_eq!(
+        (config.pools.len(), &config.refused[..], &config.warnings[..]),
+        (4, &[][..], &[][..])
+    );
     // What it reads and does nothing with.
     let config = parse(json!({"resourceList": [
         {"resourceName": "sf", "deviceType": "auxNetDevice", "SelectorObjs": [1], "additionalInfo": {"ens1": {"a": "b"}},

@@ -67,7 +67,9 @@ impl Manifest {
                 Ok(Value::Object(object)) if is_object(&object) => manifest.add(object),
                 Ok(other) => {
                     let expected = "expected an object with apiVersion and kind, as the others of the file";
-                    manifest.bad.push(Bad::Field(BadField::new("a document", &other, expected)));
+                    manifest
+                        .bad
+                        .push(Bad::Field(BadField::new("a document", &other, expected)));
                 }
                 Err(error) => manifest.bad.push(Bad::Text(error)),
             }
@@ -159,7 +161,9 @@ fn documents(text: &str) -> Vec<Result<Value, BadDocument>> {
     let (mut document, mut line_of) = (String::new(), 0);
     for (number, line) in text.lines().enumerate() {
         // A text within a document is indented.
-        let separates = line.strip_prefix("---").is_some_and(|rest| rest.trim().is_empty() || rest.starts_with(" #"));
+        let separates = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.trim().is_empty() || rest.starts_with(" #"));
         if separates {
             read(&document, line_of, &mut documents);
             (document, line_of) = (String::new(), number + 1);

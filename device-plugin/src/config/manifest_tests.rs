@@ -31,7 +31,10 @@ data:
 #[test]
 fn a_config_map_gives_its_configuration() {
     let contents = contents(BLOCK).unwrap();
-    assert_eq!(contents.configurations[0].origin, "f.yaml: ConfigMap kube-system/pools, config.json");
+    assert_eq!(
+        contents.configurations[0].origin,
+        "f.yaml: ConfigMap kube-system/pools, config.json"
+    );
     assert!(contents.configurations[0].text.starts_with("{\n    \"resourceList\""));
     assert_eq!(contents.ignored, [""; 0]);
 }
@@ -48,9 +51,14 @@ fn every_form_that_kubectl_takes_is_understood() {
     let [of_a, of_b] = ["a", "b"].map(|name| format!("f.yaml: ConfigMap {name}, config.json"));
     assert_eq!(origins(&a), [of_a.as_str()]);
     assert_eq!(origins(&format!("{a}\n{b}")), [of_a.as_str(), &of_b]);
-    assert_eq!(origins(&format!("---\n{a}\n--- # next\n{b}\n---\n")), [of_a.as_str(), &of_b]);
     assert_eq!(
-        origins(&format!("# head\n---\n{BLOCK}\n---\nkind: Service\napiVersion: v1\n---\n{b}")),
+        origins(&format!("---\n{a}\n--- # next\n{b}\n---\n")),
+        [of_a.as_str(), &of_b]
+    );
+    assert_eq!(
+        origins(&format!(
+            "# head\n---\n{BLOCK}\n---\nkind: Service\napiVersion: v1\n---\n{b}"
+        )),
         ["f.yaml: ConfigMap kube-system/pools, config.json", &of_b]
     );
     let list = |kind: &str, items: &str| format!(r#"{{"apiVersion": "v1", "kind": "{kind}", "items": [{items}]}}"#);
@@ -76,7 +84,10 @@ data:
 "#;
     let contents = contents(text).unwrap();
     let keys = |origins: &[String]| -> Vec<String> {
-        origins.iter().map(|origin| origin.replace("f.yaml: ConfigMap m, ", "")).collect()
+        origins
+            .iter()
+            .map(|origin| origin.replace("f.yaml: ConfigMap m, ", ""))
+            .collect()
     };
     let found: Vec<String> = contents.configurations.into_iter().map(|part| part.origin).collect();
     assert_eq!(keys(&found), ["broken", "worker-0", "worker-1", "yaml"]);
@@ -95,8 +106,8 @@ fn what_holds_no_configuration_is_named() {
             "found ConfigMap a without data",
         ),
         (
-            "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: d, namespace: n}\n---\napiVersion: v1\nkind: Pod\n",
-            "found DaemonSet n/d, Pod without name",
+            "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: d, namespace: ns}\n---\napiVersion: v1\nkind: Pod\n",
+            "found DaemonSet ns/d, Pod without name",
         ),
         (
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  config.json: {resourceList: []}\n",
@@ -118,7 +129,9 @@ fn what_holds_no_configuration_is_named() {
         let error = contents(text).map(|contents| contents.configurations).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
     }
-    let many: Vec<String> = (0..20).map(|n| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p{n}}}\n")).collect();
+    let many: Vec<String> = (0..20)
+        .map(|n| format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p{n}}}\n"))
+        .collect();
     let error = contents(&many.join("---\n")).map(|_contents| ()).unwrap_err();
     assert!(error.contains("Pod p7, 12 more"), "{error}");
 }

@@ -25,6 +25,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use additional_info::AdditionalInfo;
@@ -47,7 +48,8 @@ const LIST: &str = "resourceList";
 const TWICE: &str = "the field is there more than once, and only one of them can count";
 
 /// What a configuration does not say itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Defaults {
     /// Prefix of resources that have none of their own.
     pub resource_prefix: String,
@@ -199,7 +201,11 @@ impl Config {
 
 /// Why a document without a list of pools is no configuration; `None` where there is nothing else in it either.
 fn no_list(keys: &[String]) -> Option<String> {
-    let others: Vec<&str> = keys.iter().map(String::as_str).filter(|key| !unknown_keys::is_note(key)).collect();
+    let others: Vec<&str> = keys
+        .iter()
+        .map(String::as_str)
+        .filter(|key| !unknown_keys::is_note(key))
+        .collect();
     let found = others.join(", ");
     (!others.is_empty()).then(|| format!("expected a list of pools, or null for none, and found only {found}"))
 }

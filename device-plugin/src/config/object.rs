@@ -178,7 +178,10 @@ impl Object {
     pub(super) fn empty_lists(&self, known: &[&str]) -> Vec<String> {
         let is_known = |key: &str| known.iter().any(|name| name.eq_ignore_ascii_case(key));
         let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-        let lists = self.fields.iter().filter(|(key, value)| is_known(key) && is_empty(value));
+        let lists = self
+            .fields
+            .iter()
+            .filter(|(key, value)| is_known(key) && is_empty(value));
         lists.map(|(key, _)| self.field(key)).collect()
     }
 

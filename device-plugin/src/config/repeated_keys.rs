@@ -138,7 +138,11 @@ mod tests {
         assert_eq!(repeated, [""; 0]);
         for bad in ["{} x", "{\"a\": }", "", "[1,]", "{\"a\":1,}"] {
             let error = read(bad, &mut Vec::new()).unwrap_err().to_string();
-            assert_eq!(error, serde_json::from_str::<Value>(bad).unwrap_err().to_string(), "{bad}");
+            assert_eq!(
+                error,
+                serde_json::from_str::<Value>(bad).unwrap_err().to_string(),
+                "{bad}"
+            );
         }
     }
 

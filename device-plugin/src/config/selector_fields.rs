@@ -49,21 +49,24 @@ pub(super) const ALL: [&str; 21] = {
     all
 };
 
-/// Fields of ours that can match no device of a type, and what to write instead.
-const REFUSED_IN_ACCELERATOR: [(&str, &str); 3] = [
+/// A field, and what is wrong with it or what to write instead.
+type FieldAndReason = (&'static str, &'static str);
+
+/// Fields of ours that can match no device of a type.
+const REFUSED_IN_ACCELERATOR: [FieldAndReason; 3] = [
     ("pfAltNames", PF_WITHOUT_INTERFACE),
     ("pfMacs", PF_WITHOUT_INTERFACE),
     ("linkSpeeds", WITHOUT_LINK),
 ];
 /// Fields that sriov-network-device-plugin has, but ignores in pools of a type: its users' pools must load.
-const IGNORED_IN_ACCELERATOR: [(&str, &str); 5] = [
+const IGNORED_IN_ACCELERATOR: [FieldAndReason; 5] = [
     ("auxTypes", ONLY_AUXILIARY),
     ("pfNames", PF_WITHOUT_INTERFACE),
     ("linkTypes", WITHOUT_LINK),
     ("ddpProfiles", "an accelerator has no DDP profile"),
     ("pKeys", "an accelerator has no partition key"),
 ];
-const IGNORED_IN_AUXILIARY: [(&str, &str); 4] = [
+const IGNORED_IN_AUXILIARY: [FieldAndReason; 4] = [
     (
         "pciAddresses",
         "a subfunction has no PCI address; rootDevices takes its parent's",
@@ -72,7 +75,7 @@ const IGNORED_IN_AUXILIARY: [(&str, &str); 4] = [
     ("ddpProfiles", "a subfunction has no DDP profile"),
     ("pKeys", "a subfunction has no partition key"),
 ];
-const IGNORED_IN_NET: [(&str, &str); 1] = [("auxTypes", ONLY_AUXILIARY)];
+const IGNORED_IN_NET: [FieldAndReason; 1] = [("auxTypes", ONLY_AUXILIARY)];
 
 const PF_WITHOUT_INTERFACE: &str = "an accelerator's PF has no interface; rootDevices takes its address";
 const WITHOUT_LINK: &str = "an accelerator has no link";
@@ -130,7 +133,7 @@ impl Selector {
 
 /// Takes the fields out that devices of this type do not have.
 fn take_foreign(object: &mut Object, kind: DeviceType, warnings: &mut Vec<String>) -> Result<(), BadField> {
-    let (refused, ignored): (&[(&str, &str)], &[(&str, &str)]) = match kind {
+    let (refused, ignored): (&[FieldAndReason], &[FieldAndReason]) = match kind {
         DeviceType::NetDevice => (&[], &IGNORED_IN_NET),
         DeviceType::Accelerator => (&REFUSED_IN_ACCELERATOR, &IGNORED_IN_ACCELERATOR),
         DeviceType::AuxNetDevice => (&[], &IGNORED_IN_AUXILIARY),

@@ -80,7 +80,11 @@ fn fields_that_a_device_type_does_not_have_are_refused_or_ignored_as_upstream_do
         assert!(error.contains(reason), "{value}: {error}");
     }
     for (kind, value, reason) in [
-        (Accelerator, json!({"pfNames": ["ens1"]}), "selectors.pfNames filters nothing"),
+        (
+            Accelerator,
+            json!({"pfNames": ["ens1"]}),
+            "selectors.pfNames filters nothing",
+        ),
         (Accelerator, json!({"linkTypes": ["ether"]}), "no link"),
         (
             AuxNetDevice,
@@ -90,9 +94,17 @@ fn fields_that_a_device_type_does_not_have_are_refused_or_ignored_as_upstream_do
         ),
         (AuxNetDevice, json!({"auxTypes": ["sf"], "AcpiIndexes": ["1"]}), "ACPI"),
         // Not even its values are read.
-        (AuxNetDevice, json!({"auxTypes": ["sf"], "pKeys": "any"}), "partition key"),
+        (
+            AuxNetDevice,
+            json!({"auxTypes": ["sf"], "pKeys": "any"}),
+            "partition key",
+        ),
         (NetDevice, json!({"auxTypes": ["sf"]}), "auxNetDevice"),
-        (NetDevice, json!({"pfNames": []}), "selectors.pfNames is empty and filters nothing"),
+        (
+            NetDevice,
+            json!({"pfNames": []}),
+            "selectors.pfNames is empty and filters nothing",
+        ),
     ] {
         let warnings = warnings_of(kind, value.clone());
         assert_eq!(warnings.len(), 1, "{value}: {warnings:?}");
@@ -110,10 +122,16 @@ fn the_list_of_fields_is_the_one_that_is_read() {
     let one_each: serde_json::Map<String, Value> = ALL.map(|field| (field.to_owned(), json!({}))).into_iter().collect();
     // Each is met, and is no object.
     let mut left = one_each;
-    for field in ALL.iter().filter(|field| !IGNORED_IN_NET.iter().any(|(name, _)| name == *field)) {
+    for field in ALL
+        .iter()
+        .filter(|field| !IGNORED_IN_NET.iter().any(|(name, _)| name == *field))
+    {
         let value = Value::Object([((*field).to_owned(), json!({}))].into_iter().collect());
         let error = parse(value).unwrap_err();
-        assert!(error.field.ends_with(field) && error.expected.starts_with("expected"), "{error}");
+        assert!(
+            error.field.ends_with(field) && error.expected.starts_with("expected"),
+            "{error}"
+        );
         left.remove(*field);
     }
     assert_eq!(left.len(), 1);

@@ -51,7 +51,9 @@ pub(super) fn in_pool(unknown: Vec<UnknownField>, warnings: &mut Vec<String>) ->
             continue;
         }
         let says_something = says_something(&value);
-        let filter = selector_fields::FILTERS.iter().find(|name| name.eq_ignore_ascii_case(&key));
+        let filter = selector_fields::FILTERS
+            .iter()
+            .find(|name| name.eq_ignore_ascii_case(&key));
         if let Some(filter) = filter.filter(|_| says_something) {
             let expected = format!("{filter} filters nothing here: it belongs into selectors");
             return Err(BadField::new(field, &value, expected));
@@ -157,13 +159,19 @@ mod tests {
         ] {
             assert_eq!(nearest(key, selector_fields::ALL.iter().copied()), expected, "{key}");
         }
-        assert_eq!(nearest(&"x".repeat(1 << 20), selector_fields::ALL.iter().copied()), None);
+        assert_eq!(
+            nearest(&"x".repeat(1 << 20), selector_fields::ALL.iter().copied()),
+            None
+        );
     }
 
     #[test]
     fn a_key_that_would_have_chosen_devices_refuses_its_pool() {
         for (fields, expected) in [
-            (json!({"pfNames": ["ens1"]}), "pfNames is [\"ens1\"]: pfNames filters nothing here"),
+            (
+                json!({"pfNames": ["ens1"]}),
+                "pfNames is [\"ens1\"]: pfNames filters nothing here",
+            ),
             (json!({"VENDORS": ["8086"]}), "belongs into selectors"),
             (json!({"isRdma": true}), "belongs into selectors"),
             (json!({"pfName": ["ens1"]}), "almost pfNames"),
@@ -171,7 +179,9 @@ mod tests {
             (json!({"devicetypes": "accelerator"}), "almost deviceType"),
             (json!({"device_type": "accelerator"}), "almost deviceType"),
         ] {
-            let error = in_pool(unknown(fields.clone()), &mut Vec::new()).unwrap_err().to_string();
+            let error = in_pool(unknown(fields.clone()), &mut Vec::new())
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(expected), "{fields}: {error}");
         }
     }
@@ -181,10 +191,22 @@ mod tests {
         for (fields, expected) in [
             (json!({"_comment": "x"}), "_comment is a note and does nothing"),
             (json!({"Description": "x"}), "Description is a note and does nothing"),
-            (json!({"owner": "team a"}), "owner is no field of a pool and does nothing"),
-            (json!({"needVhostNet": true}), "needVhostNet is no field of a pool and does nothing"),
-            (json!({"selector": {}}), "selector is no field of a pool and does nothing; it is almost selectors"),
-            (json!({"isRdma": false}), "isRdma is no field of a pool and does nothing; it is almost isRdma"),
+            (
+                json!({"owner": "team a"}),
+                "owner is no field of a pool and does nothing",
+            ),
+            (
+                json!({"needVhostNet": true}),
+                "needVhostNet is no field of a pool and does nothing",
+            ),
+            (
+                json!({"selector": {}}),
+                "selector is no field of a pool and does nothing; it is almost selectors",
+            ),
+            (
+                json!({"isRdma": false}),
+                "isRdma is no field of a pool and does nothing; it is almost isRdma",
+            ),
             (
                 json!({"excludeToplogy": true}),
                 "excludeToplogy is no field of a pool and does nothing; it is almost excludeTopology",
@@ -199,11 +221,22 @@ mod tests {
     #[test]
     fn a_selector_has_no_unknown_fields_but_notes_and_empty_ones() {
         for (fields, expected) in [
-            (json!({"pfName": ["ens1"]}), "it is almost pfNames: is that what is meant?"),
-            (json!({"excludeTopology": true}), "excludeTopology belongs beside selectors"),
-            (json!({"x": 1}), "x is 1: a selector has no such field and would take more devices without it"),
+            (
+                json!({"pfName": ["ens1"]}),
+                "it is almost pfNames: is that what is meant?",
+            ),
+            (
+                json!({"excludeTopology": true}),
+                "excludeTopology belongs beside selectors",
+            ),
+            (
+                json!({"x": 1}),
+                "x is 1: a selector has no such field and would take more devices without it",
+            ),
         ] {
-            let error = in_selector(unknown(fields.clone()), &mut Vec::new()).unwrap_err().to_string();
+            let error = in_selector(unknown(fields.clone()), &mut Vec::new())
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(expected), "{fields}: {error}");
         }
         let passing = json!({"_why": "x", "comment": ["x"], "pfName": [], "x": "", "y": null, "z": false});

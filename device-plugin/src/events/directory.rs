@@ -19,6 +19,9 @@ const BUFFER: usize = 4096;
 /// Between attempts to watch a directory that cannot be watched. There is no event for "now it can".
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How a directory is opened to be watched.
+type Open = fn(&Path) -> io::Result<EventStream<[u8; BUFFER]>>;
+
 /// A watched directory.
 #[derive(Debug, Clone)]
 pub struct Directory {
@@ -32,9 +35,18 @@ impl Directory {
     /// Makes the directory, as the kubelet does, and watches it as long as the runtime lives: the entries with this
     /// extension, or all.
     pub fn watch(path: &Path, extension: Option<&'static str>) -> io::Result<Self> {
+        Self::watch_by(make_and_open, path, extension)
+    }
+
+    /// Watches a directory that somebody else makes, and that is not made where its name is mistyped.
+    pub fn watch_existing(path: &Path, extension: Option<&'static str>) -> io::Result<Self> {
+        Self::watch_by(open, path, extension)
+    }
+
+    fn watch_by(open: Open, path: &Path, extension: Option<&'static str>) -> io::Result<Self> {
         let events = open(path)?;
         let (tell, changes) = watch::channel(());
-        tokio::spawn(follow(path.to_owned(), extension, events, tell));
+        tokio::spawn(follow(open, path.to_owned(), extension, events, tell));
         Ok(Self {
             path: path.to_owned(),
             changes,
@@ -67,8 +79,12 @@ impl Directory {
     }
 }
 
-fn open(path: &Path) -> io::Result<EventStream<[u8; BUFFER]>> {
+fn make_and_open(path: &Path) -> io::Result<EventStream<[u8; BUFFER]>> {
     std::fs::DirBuilder::new().recursive(true).mode(0o750).create(path)?;
+    open(path)
+}
+
+fn open(path: &Path) -> io::Result<EventStream<[u8; BUFFER]>> {
     let inotify = Inotify::init()?;
     let mask = WatchMask::CREATE
         | WatchMask::CLOSE_WRITE
@@ -83,6 +99,7 @@ fn open(path: &Path) -> io::Result<EventStream<[u8; BUFFER]>> {
 }
 
 async fn follow(
+    open: Open,
     path: PathBuf,
     extension: Option<&'static str>,
     mut events: EventStream<[u8; BUFFER]>,

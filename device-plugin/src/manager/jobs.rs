@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::messages::{Input, Job};
+use crate::ask::in_force::InForceSender;
 use crate::config::{Config, Defaults, Pool};
 use crate::health::inspection::{Task, inspect};
 use crate::ledger::podresources::PodResources;
@@ -34,6 +35,8 @@ pub(super) struct ConfigFile {
     pub(super) defaults: Defaults,
     /// Its text as it was read last; none if it is to be taken over whatever it says.
     pub(super) text: Arc<Mutex<Option<String>>>,
+    /// Told what comes of it.
+    pub(super) in_force: InForceSender,
 }
 
 // === impl Jobs ===
@@ -147,10 +150,12 @@ impl ConfigFile {
         match config {
             Ok(config) => {
                 self.log(&config);
+                self.in_force.configured(&self.path, &config);
                 info!("{}: in force", self.path.display());
                 Some(Box::new(config))
             }
             Err(error) => {
+                self.in_force.not_configured(&error);
                 error!("{error}; the configuration before stays in force");
                 None
             }

@@ -24,6 +24,7 @@ use super::served_pool::{ServedPool, ServedWith};
 use super::verdicts::has_kernel_driver;
 use super::{Inputs, Manager, findings, view};
 use crate::ask::control::Adopt;
+use crate::ask::in_force::InForceSender;
 use crate::ask::view::View;
 use crate::config::{Config, ConfigError, Defaults};
 use crate::container::HostPaths;
@@ -58,6 +59,8 @@ pub struct Setup {
     pub attachments: watch::Receiver<Attachments>,
     /// What operators ask for.
     pub requests: mpsc::Receiver<Adopt>,
+    /// Told which configuration is in force.
+    pub in_force: InForceSender,
     /// The numbers.
     pub metrics: Metrics,
     /// Told when configuration and hardware are to be read again.
@@ -106,8 +109,10 @@ impl Manager {
             text: Arc::new(Mutex::new(fs::read_to_string(&setup.config).ok())),
             path: setup.config,
             defaults: setup.defaults,
+            in_force: setup.in_force,
         };
         file.log(&config);
+        file.in_force.configured(&file.path, &config);
         let mut hardware = Hardware::read(&context.sysfs);
         hardware.read_details(&context.sysfs, &config.pools);
         for skipped in &hardware.inventory.skipped {
@@ -211,8 +216,11 @@ fn watch_config(file: &Path) -> Result<watch::Receiver<()>, StartError> {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    let watched = Directory::watch(&path, None);
-    let watched = watched.map_err(|source| StartError::Directory { path, source })?;
+    let watched = Directory::watch_existing(&path, None);
+    let watched = watched.map_err(|source| ConfigError::Read {
+        path: file.to_owned(),
+        source,
+    })?;
     Ok(watched.changes())
 }
 

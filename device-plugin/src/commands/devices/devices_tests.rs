@@ -3,6 +3,7 @@
 use hardwire_pci::{Device, Function, Inventory, LinkType, Netdev, Skipped};
 
 use super::*;
+use crate::config::Config;
 
 fn netdev(name: &str, port: Option<&str>) -> Netdev {
     Netdev {
@@ -56,10 +57,20 @@ fn hardware() -> Hardware {
     }
 }
 
+fn told() -> configuration::Told {
+    configuration::Told {
+        source: configuration::Source::Daemon,
+        file: Some("/c".into()),
+        reason: None,
+        refused: vec!["resourceList[0]: it is 7: expected an object".to_owned()],
+        bad_file: None,
+    }
+}
+
 #[test]
 fn the_table_is_aligned_and_has_representors_and_skipped_devices() {
     let hardware = hardware();
-    let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[], &uses::Uses::default());
+    let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[], &uses::Uses::default(), told());
     let mut out = Vec::new();
     table::write(&mut out, &report).unwrap();
     let expected = "\
@@ -68,6 +79,8 @@ DEVICE               PF    VF  DRIVER  NETDEV  MAC                MTU   NUMA  PO
 0000:01:00.0/pf0vf0  eth0  -   igb     eth0_0  02:00:00:00:00:0a  1500  -     -    -        -          -      - (representor of pf0vf0)
 0000:01:10.0         eth0  0   igb     -       -                  -     1     -    -        -          -      - (no pools are configured)
 skipped 0000:09:00.0: vendor: garbage
+pools: those in force in the running hardwired, from /c
+pool refused: resourceList[0]: it is 7: expected an object
 ";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 }
@@ -75,10 +88,11 @@ skipped 0000:09:00.0: vendor: garbage
 #[test]
 fn a_node_without_devices_says_so() {
     let hardware = Hardware::default();
-    let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[], &uses::Uses::default());
+    let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[], &uses::Uses::default(), told());
     let mut out = Vec::new();
     table::write(&mut out, &report).unwrap();
-    assert_eq!(out, b"no network devices found\n");
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.starts_with("no network devices found\npools: "), "{out}");
 }
 
 #[test]
@@ -101,7 +115,7 @@ fn an_unhealthy_device_has_its_reason_beside_its_pool() {
     };
     let mut uses = uses::Uses::default();
     uses.view.devices.insert("0000:01:10.0".parse().unwrap(), seen);
-    let report = rows::Report::new(&hardware, &assign(&hardware, &pools), &pools, &uses);
+    let report = rows::Report::new(&hardware, &assign(&hardware, &pools), &pools, &uses, told());
     let mut out = Vec::new();
     table::write(&mut out, &report).unwrap();
     let out = String::from_utf8(out).unwrap();
@@ -114,4 +128,6 @@ fn an_unhealthy_device_has_its_reason_beside_its_pool() {
     let row = &json["devices"][2];
     assert_eq!(row["healthy"], false, "{json}");
     assert_eq!(row["unhealthyBecause"], "the PF has no carrier");
+    assert_eq!(json["configuration"]["source"], "daemon");
+    assert_eq!(json["configuration"]["refused"][0], told().refused[0]);
 }

@@ -1,5 +1,6 @@
 //! The command `devices`: what is there, and where it is, for people and, as JSON, for programs.
 
+mod configuration;
 mod rows;
 mod table;
 mod uses;
@@ -7,7 +8,9 @@ mod uses;
 use std::io::{self, Write};
 
 use crate::commands::args::DevicesArgs;
-use crate::config::{Config, ConfigError};
+use crate::config::ConfigError;
+use configuration::Chosen;
+
 use crate::pools::{Hardware, assign, find_uppers, upper_uses};
 
 /// Why there is nothing to print.
@@ -26,26 +29,17 @@ pub enum DevicesError {
 
 /// Prints the node's devices.
 pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesError> {
-    let defaults = args.node.defaults();
-    let config = match &args.config {
-        None => Config::default(),
-        Some(file) => Config::read(file, &defaults)?,
-    };
-    for refused in &config.refused {
-        tracing::error!("pool refused: {refused}");
-    }
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
-    let mut hardware = Hardware::read(&args.node.sysfs());
-    hardware.read_details(&args.node.sysfs(), &config.pools);
-    match find_uppers(&args.node.sysfs()) {
+    let Chosen { node, config, told } = Chosen::by(args)?;
+    let sysfs = node.sysfs();
+    let mut hardware = Hardware::read(&sysfs);
+    hardware.read_details(&sysfs, &config.pools);
+    match find_uppers(&sysfs) {
         Ok(uppers) => hardware.upper_uses = upper_uses(&uppers, &hardware.inventory),
         Err(error) => tracing::warn!("{error}"),
     }
     let assignment = assign(&hardware, &config.pools);
-    let uses = uses::Uses::read(&args.node.kubelet_dir);
-    let report = rows::Report::new(&hardware, &assignment, &config.pools, &uses);
+    let uses = uses::Uses::read(&node.kubelet_dir);
+    let report = rows::Report::new(&hardware, &assignment, &config.pools, &uses, told);
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
         writeln!(out)?;

@@ -4,6 +4,7 @@ use hardwire_cni::journal::Record;
 use hardwire_pci::{Device, DeviceId, Netdev, Skipped};
 use serde::Serialize;
 
+use super::configuration::Told;
 use super::uses::Uses;
 use crate::config::Pool;
 use crate::pools::{Assignment, Hardware, PoolMatch};
@@ -13,6 +14,8 @@ use crate::pools::{Assignment, Hardware, PoolMatch};
 pub(super) struct Report {
     pub(super) devices: Vec<Row>,
     pub(super) skipped: Vec<SkippedRow>,
+    /// Where the pools come from.
+    pub(super) configuration: Told,
 }
 
 /// One device, or one representor.
@@ -63,7 +66,13 @@ pub(super) struct SkippedRow {
 // === impl Report ===
 
 impl Report {
-    pub(super) fn new(hardware: &Hardware, assignment: &Assignment, pools: &[Pool], uses: &Uses) -> Self {
+    pub(super) fn new(
+        hardware: &Hardware,
+        assignment: &Assignment,
+        pools: &[Pool],
+        uses: &Uses,
+        configuration: Told,
+    ) -> Self {
         let mut devices = Vec::new();
         for device in &hardware.inventory.devices {
             let mut row = Row::new(hardware, device);
@@ -79,7 +88,11 @@ impl Report {
         let gone = uses.attachments.values().filter(gone);
         devices.extend(gone.map(|record| Row::gone(&record.device).used(uses, &record.device)));
         let skipped = hardware.inventory.skipped.iter().map(SkippedRow::new).collect();
-        Self { devices, skipped }
+        Self {
+            devices,
+            skipped,
+            configuration,
+        }
     }
 }
 

@@ -43,6 +43,9 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         let line = format!("skipped {}: {}", skipped.device, skipped.reason);
         writeln!(out, "{}", printable(&line))?;
     }
+    for line in report.configuration.lines() {
+        writeln!(out, "{}", printable(&line))?;
+    }
     Ok(())
 }
 
@@ -62,7 +65,7 @@ fn cells(row: &Row) -> Cells {
         text(row.network.as_deref()),
         text(row.interface.as_deref()),
         text(row.netns.as_deref()),
-        place(row),
+        pool_cell(row),
     ]
 }
 
@@ -73,7 +76,7 @@ fn pod(row: &Row) -> String {
     }
 }
 
-fn place(row: &Row) -> String {
+fn pool_cell(row: &Row) -> String {
     match (&row.pool, &row.reason) {
         (Some(pool), _) if row.healthy == Some(false) => {
             let reason = row.unhealthy_because.as_deref().unwrap_or("no reason known");

@@ -1,5 +1,7 @@
 //! The metrics: name, meaning, labels.
 
+use hardwire_cni::protocol::code;
+use hardwire_cni::report::Phase;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -8,6 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::Source;
 use crate::config::ResourceName;
 
 /// Upper bounds in seconds. A phase takes microseconds to milliseconds, an IPAM plugin with a server of its own seconds; a
@@ -88,6 +91,8 @@ pub(super) struct Families {
     pub(super) events: Family<SourceLabels, Counter>,
     pub(super) reloads: Family<ResultLabels, Counter>,
     pub(super) podresources: Gauge,
+    pub(super) refused_pools: Gauge,
+    pub(super) in_force: Gauge,
 }
 
 // === impl PoolLabels ===
@@ -142,6 +147,8 @@ impl Families {
             events: Family::default(),
             reloads: Family::default(),
             podresources: Gauge::default(),
+            refused_pools: Gauge::default(),
+            in_force: Gauge::default(),
         };
         registry.register(
             "build",
@@ -161,16 +168,65 @@ impl Families {
             families.events.clone(),
         );
         registry.register(
-            "config_reloads",
-            "Changed configurations that were read; with result failed, the one before stays in force",
-            families.reloads.clone(),
-        );
-        registry.register(
             "podresources_heard",
             "1 while the kubelet tells which pod holds which device, else 0: what it does not tell is not repaired",
             families.podresources.clone(),
         );
+        families.of_configuration(registry);
         families
+    }
+
+    /// Makes the counters with labels that are known beforehand: one that appears with its first event hides that event
+    /// from `increase()`.
+    pub(super) fn start_counters(&self) {
+        for verb in ["add", "del"] {
+            for code in code::ALL {
+                drop(self.attachments.get_or_create(&CallLabels { verb, code }));
+            }
+            drop(self.durations.get_or_create(&VerbLabels { verb }));
+            for phase in Phase::ALL.map(Phase::as_str) {
+                drop(self.phases.get_or_create(&PhaseLabels { verb, phase }));
+            }
+        }
+        for result in ["ok", "failed"].map(ResultLabels::result) {
+            drop(self.repairs.get_or_create(&result));
+            drop(self.reloads.get_or_create(&result));
+        }
+        for source in Source::ALL.map(Source::as_str) {
+            drop(self.events.get_or_create(&SourceLabels { source }));
+        }
+    }
+
+    /// The same for a pool.
+    pub(super) fn start_counters_of(&self, resource: &ResourceName) {
+        for result in ["ok", "refused"] {
+            drop(self.allocations.get_or_create(&PoolResultLabels::of(resource, result)));
+        }
+        for result in ["ok", "failed"] {
+            drop(
+                self.registrations
+                    .get_or_create(&PoolResultLabels::of(resource, result)),
+            );
+        }
+        drop(self.lists.get_or_create(&PoolLabels::resource(resource)));
+    }
+
+    fn of_configuration(&self, registry: &mut Registry) {
+        registry.register(
+            "config_reloads",
+            "Changed configurations that were read; with result failed, the one before stays in force",
+            self.reloads.clone(),
+        );
+        registry.register(
+            "pools_refused",
+            "Pools of the configuration in force that are not run; /readyz names them",
+            self.refused_pools.clone(),
+        );
+        registry.register(
+            "config_in_force",
+            "1 while the configuration file as it is now is in force, 0 while it is of no use and the one before it is",
+            self.in_force.clone(),
+        );
     }
 
     fn of_pools(&self, registry: &mut Registry) {

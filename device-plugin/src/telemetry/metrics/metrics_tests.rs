@@ -64,6 +64,57 @@ fn what_happens_to_a_pool_is_counted() {
 }
 
 #[test]
+fn labelled_counters_are_there_before_anything_happens() {
+    let metrics = Metrics::default();
+    metrics.served(&vfs());
+    let mut expected = vec![
+        r#"hardwired_repairs_total{result="ok"} 0"#.to_owned(),
+        r#"hardwired_repairs_total{result="failed"} 0"#.to_owned(),
+        r#"hardwired_config_reloads_total{result="ok"} 0"#.to_owned(),
+        r#"hardwired_config_reloads_total{result="failed"} 0"#.to_owned(),
+        r#"hardwired_allocations_total{resource="intel.com/vfs",result="ok"} 0"#.to_owned(),
+        r#"hardwired_allocations_total{resource="intel.com/vfs",result="refused"} 0"#.to_owned(),
+        r#"hardwired_registrations_total{resource="intel.com/vfs",result="ok"} 0"#.to_owned(),
+        r#"hardwired_registrations_total{resource="intel.com/vfs",result="failed"} 0"#.to_owned(),
+        r#"hardwired_lists_sent_total{resource="intel.com/vfs"} 0"#.to_owned(),
+    ];
+    for verb in ["add", "del"] {
+        for code in [0, 1, 4, 5, 6, 7, 8, 11, 50, 51, 101, 102, 103, 999] {
+            expected.push(format!(
+                "hardwired_attachments_total{{verb=\"{verb}\",code=\"{code}\"}} 0"
+            ));
+        }
+        expected.push(format!(
+            "hardwired_attachment_duration_seconds_count{{verb=\"{verb}\"}} 0"
+        ));
+        for phase in ["lock", "journal", "pf", "move", "ipam", "addresses", "announce"] {
+            expected.push(format!(
+                "hardwired_attachment_phase_duration_seconds_count{{verb=\"{verb}\",phase=\"{phase}\"}} 0"
+            ));
+        }
+    }
+    for source in [
+        "udev",
+        "netlink",
+        "configuration",
+        "signal",
+        "journal",
+        "timer",
+        "overrun",
+    ] {
+        expected.push(format!("hardwired_events_total{{source=\"{source}\"}} 0"));
+    }
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    assert_has(&metrics, &expected);
+    metrics.allocated(&vfs(), true);
+    metrics.served(&vfs());
+    assert_has(
+        &metrics,
+        &[r#"hardwired_allocations_total{resource="intel.com/vfs",result="ok"} 1"#],
+    );
+}
+
+#[test]
 fn what_the_plugin_reports_is_told_in_seconds() {
     let metrics = Metrics::default();
     let report = |verb: &str, code| Report {
@@ -138,6 +189,29 @@ fn the_daemon_is_ready_when_the_kubelet_listens_to_every_pool() {
     assert_eq!(metrics.missing().len(), 1);
     metrics.forget(&vfs);
     assert_eq!(metrics.missing(), [""; 0]);
+}
+
+#[test]
+fn a_refused_pool_is_told_and_keeps_nobody_from_being_ready() {
+    let metrics = Metrics::default();
+    metrics.started();
+    metrics.configured(vec!["resourceList[0] (a\nb): x is 1: expected 2".to_owned()]);
+    assert_has(&metrics, &["hardwired_pools_refused 1", "hardwired_config_in_force 1"]);
+    assert_eq!(metrics.missing(), [""; 0]);
+    let of_pool = "pool refused: resourceList[0] (a\\nb): x is 1: expected 2";
+    assert_eq!(metrics.notes(), [of_pool]);
+    metrics.not_configured("f: not JSON".to_owned());
+    assert_has(&metrics, &["hardwired_pools_refused 1", "hardwired_config_in_force 0"]);
+    assert_eq!(
+        metrics.notes(),
+        [
+            of_pool,
+            "configuration refused: f: not JSON; the one before stays in force"
+        ]
+    );
+    metrics.configured(Vec::new());
+    assert_has(&metrics, &["hardwired_pools_refused 0", "hardwired_config_in_force 1"]);
+    assert_eq!(metrics.notes(), [""; 0]);
 }
 
 #[test]

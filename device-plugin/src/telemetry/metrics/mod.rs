@@ -60,6 +60,17 @@ struct Inner {
 // === impl Source ===
 
 impl Source {
+    /// Every source.
+    const ALL: [Self; 7] = [
+        Self::Udev,
+        Self::Netlink,
+        Self::Configuration,
+        Self::Signal,
+        Self::Journal,
+        Self::Timer,
+        Self::Overrun,
+    ];
+
     /// The label.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -88,6 +99,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
         let families = Families::register(&mut registry);
+        families.start_counters();
         Self(Arc::new(Inner {
             registry,
             families,
@@ -126,6 +138,7 @@ impl Metrics {
         let of = PoolLabels::resource(resource);
         self.0.families.registered.get_or_create(&of).set(0);
         self.0.families.streams.get_or_create(&of).set(0);
+        self.0.families.start_counters_of(resource);
     }
 
     /// The kubelet took a registration, or what it knew of the pool is lost.
@@ -199,6 +212,20 @@ impl Metrics {
     pub fn reloaded(&self, ok: bool) {
         let call = ResultLabels::result(if ok { "ok" } else { "failed" });
         self.0.families.reloads.get_or_create(&call).inc();
+    }
+
+    /// A configuration is in force, without these of its pools.
+    pub fn configured(&self, refused: Vec<String>) {
+        self.0.families.refused_pools.set(gauge(refused.len()));
+        self.0.families.in_force.set(1);
+        let mut readiness = self.readiness();
+        (readiness.refused, readiness.bad_file) = (refused, None);
+    }
+
+    /// The configuration file as it is now is of no use, and the one before stays in force.
+    pub fn not_configured(&self, why: String) {
+        self.0.families.in_force.set(0);
+        self.readiness().bad_file = Some(why);
     }
 
     /// The plugin told of a call.

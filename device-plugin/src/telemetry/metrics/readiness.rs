@@ -1,6 +1,11 @@
-//! Which pools the kubelet knows and listens to.
+//! Which pools the kubelet knows and listens to, and what of the configuration is not in force.
+//!
+//! A refused pool keeps nobody from being ready: the others serve, and a node that is never ready would stop the rollout of
+//! a configuration that is good for the other nodes. It is told beside the answer.
 
 use std::collections::BTreeMap;
+
+use hardwire_cni::printable::printable;
 
 use crate::config::ResourceName;
 
@@ -13,6 +18,10 @@ pub struct Readiness {
     pub unheard: Option<String>,
     /// By resource.
     pools: BTreeMap<String, Pool>,
+    /// Pools of the configuration in force that are not run: which, and why.
+    pub refused: Vec<String>,
+    /// Why the file as it is now is not in force.
+    pub bad_file: Option<String>,
 }
 
 /// Where a pool is with the kubelet.
@@ -39,12 +48,14 @@ impl Readiness {
 
     /// What is not as it should be, and keeps no pool from being served.
     pub fn notes(&self) -> Vec<String> {
-        let unheard = self.unheard.iter();
-        unheard
-            .map(|because| {
-                format!("devices are offered, and none is compared with its idle state or put right: {because}")
-            })
-            .collect()
+        let unheard = self.unheard.iter().map(|because| {
+            format!("devices are offered, and none is compared with its idle state or put right: {because}")
+        });
+        let refused = self.refused.iter().map(|refused| format!("pool refused: {refused}"));
+        let bad_file = self.bad_file.iter();
+        let bad_file = bad_file.map(|why| format!("configuration refused: {why}; the one before stays in force"));
+        let notes = unheard.chain(refused).chain(bad_file);
+        notes.map(|line| printable(&line).into_owned()).collect()
     }
 
     /// What is missing until everything is ready, one line each.
