@@ -56,6 +56,19 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn a_mistyped_file_makes_no_directory() {
+    let (site, tree) = (Site::new(), SysfsTree::new());
+    let mistyped = site.directory().join("etc/pcipd/config.json");
+    for command in ["run", "check", "devices"] {
+        let output = site.output(&[command, "--config", mistyped.to_str().unwrap()], tree.root());
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        let expected = format!("{}: No such file or directory", mistyped.display());
+        assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
+        assert!(!site.directory().join("etc").exists(), "{command}");
+    }
+}
+
+#[test]
 fn a_node_without_pools_keeps_the_daemon_up() {
     let (site, tree) = (Site::new(), SysfsTree::with_vfs(1));
     let mut daemon = site.start(&json!({"resourceList": null}), tree.root());

@@ -68,9 +68,10 @@ fn check_is_pleased_with_a_good_file() {
 fn check_names_file_pool_field_value_and_what_would_be_right() {
     let output = check(
         r#"{"resourceList": [
-            {"resourceName": "good", "selectors": {"vendor": ["8086"]}},
+            {"resourceName": "good", "selectors": {"comment": "all of them"}},
             {"resourceName": "bad", "selectors": {"pfNames": ["ens1#5-3"]}},
-            {"resourceName": "good", "selectors": {}}
+            {"resourceName": "good", "selectors": {}},
+            {"resourceName": "typo", "selectors": {"vendor": ["8086"]}}
         ]}"#,
     );
     assert_eq!(output.status.code(), Some(1));
@@ -78,13 +79,14 @@ fn check_names_file_pool_field_value_and_what_would_be_right() {
     for expected in [
         "config.json: pool refused: resourceList[1] (bad): selectors.pfNames[0] is \"ens1#5-3\": expected an interface name",
         "config.json: pool refused: resourceList[2] (good): its resource is \"intel.com/good\"",
-        "config.json: warning: resourceList[0] (good): selectors.vendor is no field of a selector",
+        "config.json: pool refused: resourceList[3] (typo): selectors.vendor is [\"8086\"]: a selector has no such field",
+        "config.json: warning: resourceList[0] (good): selectors.comment is a note",
         "intel.com/good: netDevice",
     ] {
         assert!(printed.contains(expected), "{printed}");
     }
     let log = text(&output.stderr);
-    assert!(log.contains("config.json: 2 of 3 pools refused"), "{log}");
+    assert!(log.contains("config.json: 3 of 4 pools refused"), "{log}");
     for (content, reason) in [
         ("junk", "not JSON"),
         (r#"{"resourceList": [{}]}"#, "no good pool: resourceList[0]"),
@@ -92,6 +94,128 @@ fn check_names_file_pool_field_value_and_what_would_be_right() {
         let output = check(content);
         assert_eq!(output.status.code(), Some(1), "{content}");
         assert!(text(&output.stderr).contains(reason), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn check_takes_warnings_for_mistakes_on_request() {
+    let noted = r#"{"resourceList": [{"resourceName": "x", "selectors": {"_why": "all of them"}}]}"#;
+    let strictly = |content: &str| {
+        let (site, tree) = (Site::new(), SysfsTree::new());
+        let file = write(&site, content);
+        site.output(&["check", "--strict", "--config", &file], tree.root())
+    };
+    assert_eq!(check(noted).status.code(), Some(0));
+    let output = strictly(noted);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("warning: resourceList[0] (x): selectors._why is a note"));
+    assert!(text(&output.stderr).contains("1 warning, which --strict does not let pass"));
+    assert_eq!(strictly(&one_pool().to_string()).status.code(), Some(0));
+}
+
+/// A `ConfigMap` as the replaced plugin's installation has it.
+const MANIFEST: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: sriovdp-config
+  namespace: kube-system
+data:
+  config.json: |
+    {
+        "resourceList": [{
+                "resourceName": "nics",
+                "selectors": {
+                    "vendors": ["8086", "15b3"],
+                    "drivers": ["iavf", "mlx5_core"]
+                }
+            },
+            {
+                "resourceName": "sfs",
+                "deviceType": "auxNetDevice",
+                "selectors": [{"auxTypes": ["sf"], "pciAddresses": ["0000:03:00.0"]}],
+                "additionalInfo": {"ens1f0": {"token": "x"}}
+            }
+        ]
+    }
+"#;
+
+#[test]
+fn check_understands_the_manifest_of_a_config_map_and_run_says_what_it_is() {
+    let output = check(MANIFEST);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    for expected in [
+        "config.json: ConfigMap kube-system/sriovdp-config, config.json: warning: resourceList[1] (sfs): \
+         selectors[0].pciAddresses filters nothing",
+        "warning: resourceList[1] (sfs): additionalInfo.ens1f0 is of no device",
+        "\nintel.com/nics: netDevice, 1 selector, PCIDEVICE_INTEL_COM_NICS\n",
+        "config.json: ConfigMap kube-system/sriovdp-config, config.json: good: 2 pools\n",
+    ] {
+        assert!(printed.contains(expected), "{printed}");
+    }
+    let broken = check(&MANIFEST.replace("},\n            {", "}\n            {"));
+    assert_eq!(broken.status.code(), Some(1));
+    let log = text(&broken.stderr);
+    assert!(
+        log.contains("sriovdp-config, config.json: not JSON: expected `,` or `]` at line"),
+        "{log}"
+    );
+
+    for (manifest, found) in [
+        (
+            MANIFEST
+                .replace("config.json:", "settings:")
+                .replace("resourceList", "resources"),
+            "sriovdp-config with settings",
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n".to_owned(),
+            "found Service s",
+        ),
+        ("image: x\nreplicas: 2\n".to_owned(), "found only image, replicas"),
+    ] {
+        let output = check(&manifest);
+        assert_eq!(output.status.code(), Some(1), "{manifest}");
+        assert!(text(&output.stderr).contains(found), "{}", text(&output.stderr));
+        assert!(!text(&output.stdout).contains("good"), "{}", text(&output.stdout));
+    }
+
+    let (site, tree) = (Site::new(), SysfsTree::new());
+    let file = write(&site, MANIFEST);
+    let output = site.output(&["run", "--config", &file], tree.root());
+    assert_eq!(output.status.code(), Some(1));
+    let log = text(&output.stderr);
+    assert!(
+        log.contains("config.json: it holds ConfigMap kube-system/sriovdp-config: expected the configuration"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_misspelt_selector_takes_no_device() {
+    let tree = SysfsTree::with_vfs(2);
+    for pool in [
+        json!({"resourceName": "typo", "selectors": {"pfName": ["eth0#0"]}}),
+        json!({"resourceName": "typo", "selectors": [{"pfNames": ["eth0#0"]}, {"Driver": ["igbvf"]}]}),
+        json!({"resourceName": "typo", "selectors": {}, "pfNames": ["eth0#0"]}),
+        json!({"resourceName": "typo", "selectors": {}, "devicetyp": "accelerator"}),
+    ] {
+        let site = Site::new();
+        let config = json!({"resourceList": [pool, {"resourceName": "x", "selectors": {"pfNames": ["eth0#1"]}}]});
+        let config = site.config(&config);
+        let arguments = ["devices", "--json", "--config", config.to_str().unwrap()];
+        let output = site.output(&arguments, tree.root());
+        assert_eq!(taken(&output), [SysfsTree::vf(1)], "{pool}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let placed = report["devices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["pool"].is_string());
+        assert_eq!(placed.count(), 1, "{report}");
+        let refused = report["configuration"]["refused"][0].as_str().unwrap();
+        assert!(refused.starts_with("resourceList[0] (typo): "), "{refused}");
     }
 }
 

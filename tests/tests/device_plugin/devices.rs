@@ -88,3 +88,80 @@ fn who_has_a_device_is_shown() {
     assert!(held["pod"].is_null());
     assert_eq!(held["network"], "blue");
 }
+
+#[test]
+fn the_pools_are_the_running_daemons_where_no_file_is_named() {
+    let config = json!({"resourceList": [
+        {"resourceName": "vfs", "selectors": {"drivers": ["igbvf"]}},
+        {"resourceName": "typo", "selectors": {"pfName": ["eth0"]}},
+    ]});
+    let (site, tree) = (Site::new(), SysfsTree::with_vfs(2));
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let mut daemon = site.start_with(&config, tree.root(), &["--resource-prefix", "acme.org"]);
+    kubelet
+        .wait_for_devices("acme.org/vfs", |devices| devices.len() == 2, SOON)
+        .unwrap();
+    kubelet.admit("red/a", "main", "acme.org/vfs", 1).unwrap();
+
+    // Nothing but the state directory is told: tree, kubelet and prefix are the daemon's too.
+    let show = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(hardwire_tests::binaries::hardwired());
+        command
+            .arg("devices")
+            .args(arguments)
+            .env("HARDWIRE_STATE_DIR", site.state_dir());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let table = show(&[]);
+    let file = site.directory().join("config.json");
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("0000:01:10.1") && line.ends_with("acme.org/vfs")),
+        "{table}"
+    );
+    assert!(table.contains(" red/a "), "{table}");
+    assert_eq!(
+        lines[lines.len() - 2],
+        format!(
+            "pools: those in force in the running hardwired, from {}",
+            file.display()
+        )
+    );
+    assert!(
+        lines[lines.len() - 1].starts_with("pool refused: resourceList[1] (typo): selectors.pfName is [\"eth0\"]"),
+        "{table}"
+    );
+    let report: Value = serde_json::from_str(&show(&["--json"])).unwrap();
+    assert_eq!(report["configuration"]["source"], "daemon");
+    assert_eq!(report["configuration"]["refused"].as_array().unwrap().len(), 1);
+
+    let other = site.directory().join("other.json");
+    std::fs::write(
+        &other,
+        r#"{"resourceList": [{"resourceName": "other", "selectors": {}}]}"#,
+    )
+    .unwrap();
+    let table = show(&["--config", other.to_str().unwrap()]);
+    assert!(
+        table.contains("acme.org/other") && !table.contains("acme.org/vfs"),
+        "{table}"
+    );
+    assert!(
+        table.ends_with(&format!("pools: those of {}, by --config\n", other.display())),
+        "{table}"
+    );
+
+    daemon.signal(rustix::process::Signal::TERM);
+    assert!(daemon.wait(SOON).success());
+    let table = show(&["--sysfs-root", tree.root().to_str().unwrap()]);
+    assert!(!table.contains("acme.org"), "{table}");
+    let last = table.lines().last().unwrap();
+    assert!(
+        last.starts_with("pools: none: ") && last.contains("is hardwired running"),
+        "{table}"
+    );
+}

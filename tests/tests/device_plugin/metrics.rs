@@ -102,6 +102,51 @@ fn a_node_without_pools_is_ready() {
 }
 
 #[test]
+fn a_refused_pool_is_told_and_the_daemon_is_ready() {
+    let good = json!({"resourceName": "vfs", "selectors": {"drivers": ["igbvf"]}});
+    let typo = json!({"resourceName": "typo", "selectors": {"pfName": ["eth0"]}});
+    let observed = Observed::start(&json!({"resourceList": [good, typo]}), true);
+    observed.running.wait_for(RESOURCE, 2);
+    let (_, body) = observed.wait_for("/readyz", |(status, _)| *status == 200);
+    assert!(
+        body.starts_with("ok\npool refused: resourceList[1] (typo): selectors.pfName is [\"eth0\"]: "),
+        "{body}"
+    );
+    observed.wait_for_metrics(&["hardwired_pools_refused 1", "hardwired_config_in_force 1"]);
+
+    std::fs::write(observed.running.site.directory().join("config.json"), "{").unwrap();
+    let (_, body) = observed.wait_for("/readyz", |(_, body)| body.contains("configuration refused: "));
+    assert!(
+        body.contains("pool refused: ") && body.ends_with("; the one before stays in force\n"),
+        "{body}"
+    );
+    observed.wait_for_metrics(&[
+        "hardwired_config_in_force 0",
+        r#"hardwired_config_reloads_total{result="failed"} 1"#,
+    ]);
+
+    observed.running.site.config(&json!({"resourceList": [good]}));
+    observed.wait_for("/readyz", |(status, body)| (*status, body.as_str()) == (200, "ok\n"));
+    observed.wait_for_metrics(&["hardwired_pools_refused 0", "hardwired_config_in_force 1"]);
+}
+
+#[test]
+fn labelled_counters_are_there_before_anything_happens() {
+    let observed = Observed::start(&one_pool(), false);
+    observed.wait_for_metrics(&[
+        r#"hardwired_allocations_total{resource="intel.com/vfs",result="ok"} 0"#,
+        r#"hardwired_allocations_total{resource="intel.com/vfs",result="refused"} 0"#,
+        r#"hardwired_registrations_total{resource="intel.com/vfs",result="ok"} 0"#,
+        r#"hardwired_lists_sent_total{resource="intel.com/vfs"} 0"#,
+        r#"hardwired_attachments_total{verb="add",code="0"} 0"#,
+        r#"hardwired_attachments_total{verb="del",code="999"} 0"#,
+        r#"hardwired_repairs_total{result="failed"} 0"#,
+        r#"hardwired_events_total{source="overrun"} 0"#,
+        r#"hardwired_config_reloads_total{result="failed"} 0"#,
+    ]);
+}
+
+#[test]
 fn a_stopped_daemon_does_not_wait_for_scrapers() {
     let mut observed = Observed::start(&one_pool(), true);
     let mut kept = TcpStream::connect(&observed.address).unwrap();

@@ -73,8 +73,21 @@ fn a_broken_file_leaves_the_one_before_in_force() {
             .wait_for_log("the configuration before stays in force", SOON);
         running.kubelet.allocate(RESOURCE, &[&["0000:01:10.1"]]).unwrap();
     }
+    let shown = running.site.output(&["devices"], running.tree.root());
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("0000:01:10.0  eth0  0   igbvf"), "{shown}");
+    assert!(shown.contains("  intel.com/vfs\n"), "{shown}");
+    let refused = shown.lines().last().unwrap();
+    assert!(
+        refused.starts_with("configuration refused: ")
+            && refused.contains("config.json: no good pool: resourceList[0] (a b)")
+            && refused.ends_with("; the one before stays in force"),
+        "{shown}"
+    );
     running.site.config(&json!({"resourceList": [of_vfs("vfs", "1")]}));
     running.wait_for(RESOURCE, 1);
+    let shown = running.site.output(&["devices"], running.tree.root());
+    assert!(!String::from_utf8(shown.stdout).unwrap().contains("refused"));
     running.assert_no_more_registrations_than(1);
 }
 
