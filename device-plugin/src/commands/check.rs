@@ -129,7 +129,7 @@ impl Tally {
     ) -> Result<(), CheckError> {
         let contents = manifest.contents(file)?;
         for ignored in &contents.ignored {
-            writeln!(out, "{ignored}: no resourceList in it, not checked")?;
+            writeln!(out, "{ignored}: not checked")?;
         }
         let all = contents.configurations.len();
         let mut bad = Vec::new();
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(result, Ok(()));
         assert_eq!(
             printed,
-            "f: ConfigMap m, notes: no resourceList in it, not checked\n\
+            "f: ConfigMap m, notes: no resourceList in it: not checked\n\
              intel.com/x: netDevice, 1 selector, PCIDEVICE_INTEL_COM_X\n\
              f: ConfigMap m, config.json: good: 1 pool\n"
         );

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::document::{self, BadDocument};
 use super::error::ConfigError;
-use super::{BadField, LIST};
+use super::field_names::LIST;
+use super::object::BadField;
 
 /// The key that is mounted as /etc/pcidp/config.json.
 const KEY: &str = "config.json";
@@ -21,14 +22,17 @@ const SHOWN: usize = 8;
 #[derive(Debug)]
 pub struct Manifest {
     objects: Vec<Map<String, Value>>,
-    /// Documents of the file that cannot be read, or are none of Kubernetes'.
-    bad: Vec<Bad>,
+    /// Documents of the file that are none of Kubernetes'.
+    foreign: Vec<Value>,
+    unreadable: Vec<Unreadable>,
 }
 
+/// A document that cannot be read.
 #[derive(Debug)]
-enum Bad {
-    Text(BadDocument),
-    Field(BadField),
+struct Unreadable {
+    error: BadDocument,
+    /// It may be one with a configuration. The rest need not be as strict as this reader: kubectl's takes more.
+    matters: bool,
 }
 
 /// What a manifest holds.
@@ -36,7 +40,7 @@ enum Bad {
 pub struct Contents {
     /// The configurations, by where they are.
     pub configurations: Vec<Part>,
-    /// Keys of their `ConfigMap`s that hold something else.
+    /// Keys of their `ConfigMap`s that hold something else, and documents that cannot be read.
     pub ignored: Vec<String>,
 }
 
@@ -59,19 +63,15 @@ impl Manifest {
         }
         let mut manifest = Self {
             objects: Vec::new(),
-            bad: Vec::new(),
+            foreign: Vec::new(),
+            unreadable: Vec::new(),
         };
         for document in documents(text) {
             match document {
                 Ok(Value::Null) => {}
                 Ok(Value::Object(object)) if is_object(&object) => manifest.add(object),
-                Ok(other) => {
-                    let expected = "expected an object with apiVersion and kind, as the others of the file";
-                    manifest
-                        .bad
-                        .push(Bad::Field(BadField::new("a document", &other, expected)));
-                }
-                Err(error) => manifest.bad.push(Bad::Text(error)),
+                Ok(other) => manifest.foreign.push(other),
+                Err(unreadable) => manifest.unreadable.push(unreadable),
             }
         }
         (!manifest.objects.is_empty()).then_some(manifest)
@@ -94,24 +94,28 @@ impl Manifest {
 
     /// The configurations in it.
     pub fn contents(self, file: &str) -> Result<Contents, ConfigError> {
-        let origin = || file.to_owned();
+        let origin = file.to_owned();
         let found = self.found();
-        let Self { objects, mut bad } = self;
-        match bad.pop() {
-            Some(Bad::Text(source)) => {
-                let origin = origin();
-                return Err(ConfigError::Text { origin, source });
-            }
-            Some(Bad::Field(field)) => {
-                let origin = origin();
-                return Err(ConfigError::Document { origin, field });
-            }
-            None => {}
+        let Self {
+            objects,
+            foreign,
+            unreadable,
+        } = self;
+        if let Some(other) = foreign.first() {
+            let expected = "expected an object with apiVersion and kind, as the others of the file";
+            let field = BadField::new("a document", other, expected);
+            return Err(ConfigError::Document { origin, field });
         }
         let mut contents = Contents {
             configurations: Vec::new(),
             ignored: Vec::new(),
         };
+        for Unreadable { error: source, matters } in unreadable {
+            if matters {
+                return Err(ConfigError::Text { origin, source });
+            }
+            contents.ignored.push(format!("{file}: a document is {source}"));
+        }
         for object in objects.iter().filter(|object| is_config_map(object)) {
             let place = format!("{file}: {}", name(object));
             for (key, value) in data(object) {
@@ -124,12 +128,11 @@ impl Manifest {
                     let text = text.clone();
                     contents.configurations.push(Part { origin, text });
                 } else {
-                    contents.ignored.push(origin);
+                    contents.ignored.push(format!("{origin}: no resourceList in it"));
                 }
             }
         }
         if contents.configurations.is_empty() {
-            let origin = origin();
             return Err(ConfigError::NoConfiguration { origin, found });
         }
         Ok(contents)
@@ -156,7 +159,7 @@ impl fmt::Display for Manifest {
 }
 
 /// The documents of a file.
-fn documents(text: &str) -> Vec<Result<Value, BadDocument>> {
+fn documents(text: &str) -> Vec<Result<Value, Unreadable>> {
     let mut documents = Vec::new();
     let (mut document, mut line_of) = (String::new(), 0);
     for (number, line) in text.lines().enumerate() {
@@ -177,17 +180,20 @@ fn documents(text: &str) -> Vec<Result<Value, BadDocument>> {
 }
 
 /// Reads a document that begins at a line, which messages shall tell.
-fn read(document: &str, line: usize, documents: &mut Vec<Result<Value, BadDocument>>) {
+fn read(document: &str, line: usize, documents: &mut Vec<Result<Value, Unreadable>>) {
     let is_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
     if document.lines().all(is_blank) {
         return;
     }
+    let matters = document.contains("ConfigMap") || names_list(document);
+    let unreadable = |error| Unreadable { error, matters };
     let placed = "\n".repeat(line) + document;
     if document.trim_start().starts_with('{') {
         let values = serde_json::Deserializer::from_str(&placed).into_iter::<Value>();
-        documents.extend(values.map(|value| value.map_err(BadDocument::Json)));
+        documents.extend(values.map(|value| value.map_err(|error| unreadable(error.into()))));
     } else {
-        documents.push(document::read(&placed).map(|document| document.value));
+        let read = document::read(&placed);
+        documents.push(read.map(|document| document.value).map_err(unreadable));
     }
 }
 
@@ -208,8 +214,12 @@ fn is_config_map(object: &Map<String, Value>) -> bool {
 fn is_configuration(key: &str, text: &str) -> bool {
     match document::read(text) {
         Ok(document) => key == KEY || document.value.as_object().is_some_and(has_list),
-        Err(_) => key == KEY || text.to_ascii_lowercase().contains(&LIST.to_ascii_lowercase()),
+        Err(_) => key == KEY || names_list(text),
     }
+}
+
+fn names_list(text: &str) -> bool {
+    text.to_ascii_lowercase().contains(&LIST.to_ascii_lowercase())
 }
 
 fn data(object: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {

@@ -91,7 +91,10 @@ data:
     };
     let found: Vec<String> = contents.configurations.into_iter().map(|part| part.origin).collect();
     assert_eq!(keys(&found), ["broken", "worker-0", "worker-1", "yaml"]);
-    assert_eq!(keys(&contents.ignored), ["nics.json", "readme"]);
+    assert_eq!(
+        keys(&contents.ignored),
+        ["nics.json: no resourceList in it", "readme: no resourceList in it"]
+    );
 }
 
 #[test]
@@ -114,11 +117,11 @@ fn what_holds_no_configuration_is_named() {
             "f.yaml: ConfigMap a: data.config.json is {\"resourceList\":[]}: expected a text",
         ),
         (
-            "apiVersion: v1\nkind: Pod\n---\na: [\n",
-            "f.yaml: not JSON, and not YAML either: line 4",
+            "apiVersion: v1\nkind: Pod\n---\nkind: ConfigMap\na: [\n",
+            "f.yaml: not JSON, and not YAML either: line 5",
         ),
         (
-            "apiVersion: v1\nkind: Pod\n---\n{\"a\": 1,}\n",
+            "apiVersion: v1\nkind: Pod\n---\n{\"resourcelist\": 1,}\n",
             "f.yaml: not JSON: trailing comma at line 4",
         ),
         (
@@ -134,6 +137,15 @@ fn what_holds_no_configuration_is_named() {
         .collect();
     let error = contents(&many.join("---\n")).map(|_contents| ()).unwrap_err();
     assert!(error.contains("Pod p7, 12 more"), "{error}");
+}
+
+#[test]
+fn a_document_of_something_else_may_be_unreadable() {
+    // kubectl takes such a text, which YAML 1.2 wants indented.
+    let network = "apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nspec:\n  config: '{\n  \"type\": \"x\"\n}'\n";
+    let contents = contents(&format!("{network}---\n{BLOCK}")).unwrap();
+    assert_eq!(contents.configurations.len(), 1);
+    assert!(contents.ignored[0].starts_with("f.yaml: a document is not JSON, and not YAML either: line"));
 }
 
 #[test]

@@ -7,10 +7,11 @@ mod additional_info;
 mod candidate;
 mod document;
 mod error;
+mod field_names;
 pub mod manifest;
 mod object;
-mod of_pf;
 mod pattern;
+mod pf_selector;
 mod policy;
 mod pool;
 mod ranges;
@@ -39,12 +40,11 @@ pub use resource_name::{BadResourceName, ResourceName};
 pub use selector::Selector;
 
 use document::Document;
+use field_names::LIST;
 use manifest::Manifest;
 use object::Object;
 use repeated_keys::RepeatedKey;
 
-/// The field with the pools.
-const LIST: &str = "resourceList";
 const TWICE: &str = "the field is there more than once, and only one of them can count";
 
 /// What a configuration does not say itself.

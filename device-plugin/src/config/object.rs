@@ -2,7 +2,11 @@
 //! for: keys in any case, and `null` is the same as absent. Unlike there, a key in two spellings is an error, and what
 //! becomes of unknown keys is said in [`super::unknown_keys`].
 
+use hardwire_cni::printable::excerpt;
 use serde_json::{Map, Value};
+
+/// How much of a value a message shows.
+const LONGEST_VALUE: usize = 256;
 
 /// A field that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +49,7 @@ impl BadField {
     pub(super) fn new(field: impl Into<String>, value: &Value, expected: impl Into<String>) -> Self {
         Self {
             field: field.into(),
-            value: value.to_string(),
+            value: excerpt(&value.to_string(), LONGEST_VALUE),
             expected: expected.into(),
         }
     }

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn excluded_entries_come_over_included_ones() {
+    fn excluded_entries_take_precedence() {
         let items = |texts: &[&str]| {
             let item = |text: &&str| Item {
                 field: "x".to_owned(),

@@ -6,8 +6,8 @@
 use hardwire_pci::{Device, Function, LinkType, VdpaDriver};
 
 use super::candidate::{Asked, Candidate, DdpProfile, Detail};
-use super::of_pf::OfPf;
 use super::pattern::{Choice, Pattern};
+use super::pf_selector::PfSelector;
 use super::policy::Needs;
 use super::ranges::Ranges;
 use super::speeds::Speeds;
@@ -20,10 +20,10 @@ pub struct Selector {
     pub(super) drivers: Choice<Pattern>,
     pub(super) addresses: Choice<Pattern>,
     pub(super) acpi_indexes: Choice<String>,
-    pub(super) pf_names: Choice<OfPf>,
-    pub(super) pf_altnames: Choice<OfPf>,
-    pub(super) pf_macs: Choice<OfPf>,
-    pub(super) root_devices: Choice<OfPf>,
+    pub(super) pf_names: Choice<PfSelector>,
+    pub(super) pf_altnames: Choice<PfSelector>,
+    pub(super) pf_macs: Choice<PfSelector>,
+    pub(super) root_devices: Choice<PfSelector>,
     pub(super) link_types: Choice<LinkType>,
     pub(super) ddp_profiles: Choice<Pattern>,
     pub(super) pkeys: Choice<u16>,
@@ -32,15 +32,15 @@ pub struct Selector {
     pub(super) vdpa: Option<VdpaDriver>,
     pub(super) vhost_net: bool,
     pub(super) vf_indexes: Choice<Ranges>,
-    pub(super) functions: Choice<Part>,
+    pub(super) functions: Choice<FunctionKind>,
     /// -1 where the firmware knows none.
     pub(super) numa_nodes: Choice<i64>,
     pub(super) link_speeds: Choice<Speeds>,
 }
 
-/// The part that a device plays: an entry of `functions`.
+/// The kind of function that a device is: an entry of `functions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum FunctionKind {
     Plain,
     Pf,
     Vf,
@@ -98,7 +98,7 @@ impl Selector {
             }),
             (
                 "functions",
-                self.functions.takes(|part| *part == Part::of(&device.function)),
+                self.functions.takes(|part| *part == FunctionKind::of(&device.function)),
             ),
             (
                 "linkSpeeds",
@@ -189,7 +189,7 @@ impl Selector {
 
 /// Whether the PF, by any of its names, and the function of it are chosen. Devices without a PF never are, nor are those
 /// whose PF's names are not known.
-fn of_pf(choice: &Choice<OfPf>, device: &Device, names: impl FnOnce() -> Option<Vec<String>>) -> bool {
+fn of_pf(choice: &Choice<PfSelector>, device: &Device, names: impl FnOnce() -> Option<Vec<String>>) -> bool {
     if choice.is_empty() {
         return true;
     }
@@ -197,9 +197,9 @@ fn of_pf(choice: &Choice<OfPf>, device: &Device, names: impl FnOnce() -> Option<
     names().is_some_and(|names| choice.takes(|entry| names.iter().any(|name| entry.matches(name, index))))
 }
 
-// === impl Part ===
+// === impl FunctionKind ===
 
-impl Part {
+impl FunctionKind {
     fn of(function: &Function) -> Self {
         match function {
             Function::Plain => Self::Plain,

@@ -3,51 +3,18 @@
 use hardwire_pci::{DeviceId, LinkType, VdpaDriver};
 use serde_json::Value;
 
+use super::field_names::SELECTOR;
 use super::object::{BadField, Item, Object};
-use super::of_pf::{OfPf, is_address};
 use super::pattern::{Choice, Pattern};
+use super::pf_selector::{PfSelector, is_address};
 use super::policy::DeviceType;
 use super::ranges::Ranges;
-use super::selector::{Part, Selector};
+use super::selector::{FunctionKind, Selector};
 use super::speeds::Speeds;
 use super::unknown_keys::{self, says_something};
 
 /// The only type of auxiliary device that is given out.
 const SUBFUNCTION: &str = "sf";
-
-/// Fields that choose devices.
-pub(super) const FILTERS: [&str; 20] = [
-    "vendors",
-    "devices",
-    "drivers",
-    "auxTypes",
-    "pciAddresses",
-    "acpiIndexes",
-    "pfNames",
-    "pfAltNames",
-    "pfMacs",
-    "rootDevices",
-    "vfIndexes",
-    "functions",
-    "numaNodes",
-    "linkTypes",
-    "linkSpeeds",
-    "ddpProfiles",
-    "pKeys",
-    "isRdma",
-    "notRdma",
-    "vdpaType",
-];
-/// All fields.
-pub(super) const ALL: [&str; 21] = {
-    let mut all = ["needVhostNet"; 21];
-    let mut index = 0;
-    while index < FILTERS.len() {
-        all[index] = FILTERS[index];
-        index += 1;
-    }
-    all
-};
 
 /// A field, and what is wrong with it or what to write instead.
 type FieldAndReason = (&'static str, &'static str);
@@ -89,7 +56,7 @@ impl Selector {
         warnings: &mut Vec<String>,
     ) -> Result<Self, BadField> {
         let mut object = Object::new(at, value)?;
-        let empty = object.empty_lists(&ALL).into_iter();
+        let empty = object.empty_lists(&SELECTOR).into_iter();
         warnings.extend(empty.map(|field| format!("{field} is empty and filters nothing")));
         take_foreign(&mut object, kind, warnings)?;
         if kind == DeviceType::AuxNetDevice {
@@ -103,10 +70,10 @@ impl Selector {
             drivers: Choice::parse(object.strings("drivers")?, driver)?,
             addresses: Choice::parse(object.strings("pciAddresses")?, address)?,
             acpi_indexes: Choice::parse(object.scalars("acpiIndexes")?, acpi_index)?,
-            pf_names: Choice::parse(object.strings("pfNames")?, OfPf::by_name)?,
-            pf_altnames: Choice::parse(object.strings("pfAltNames")?, OfPf::by_name)?,
-            pf_macs: Choice::parse(object.strings("pfMacs")?, OfPf::by_mac)?,
-            root_devices: Choice::parse(object.strings("rootDevices")?, OfPf::by_address)?,
+            pf_names: Choice::parse(object.strings("pfNames")?, PfSelector::by_name)?,
+            pf_altnames: Choice::parse(object.strings("pfAltNames")?, PfSelector::by_name)?,
+            pf_macs: Choice::parse(object.strings("pfMacs")?, PfSelector::by_mac)?,
+            root_devices: Choice::parse(object.strings("rootDevices")?, PfSelector::by_address)?,
             link_types: Choice::parse(object.strings("linkTypes")?, link_type)?,
             ddp_profiles: Choice::parse(object.strings("ddpProfiles")?, ddp_profile)?,
             pkeys: Choice::parse(object.strings("pKeys")?, pkey)?,
@@ -117,7 +84,7 @@ impl Selector {
             )?,
             vhost_net: object.boolean("needVhostNet")?,
             vf_indexes: Choice::parse(object.scalars("vfIndexes")?, Ranges::item)?,
-            functions: Choice::parse(object.strings("functions")?, part)?,
+            functions: Choice::parse(object.strings("functions")?, function_kind)?,
             numa_nodes: Choice::parse(object.scalars("numaNodes")?, numa_node)?,
             link_speeds: Choice::parse(object.scalars("linkSpeeds")?, Speeds::item)?,
         };
@@ -225,12 +192,12 @@ fn pkey(item: &Item) -> Result<u16, BadField> {
     key.ok_or_else(|| item.bad("expected a partition key, as in 0x7fff"))
 }
 
-fn part(item: &Item) -> Result<Part, BadField> {
+fn function_kind(item: &Item) -> Result<FunctionKind, BadField> {
     match item.text.as_str() {
-        "vf" => Ok(Part::Vf),
-        "pf" => Ok(Part::Pf),
-        "plain" => Ok(Part::Plain),
-        "sf" => Ok(Part::Sf),
+        "vf" => Ok(FunctionKind::Vf),
+        "pf" => Ok(FunctionKind::Pf),
+        "plain" => Ok(FunctionKind::Plain),
+        "sf" => Ok(FunctionKind::Sf),
         _ => Err(item.bad("expected vf, pf (one without VFs), plain (a NIC without SR-IOV) or sf")),
     }
 }

@@ -8,22 +8,9 @@
 use serde_json::Value;
 use strsim::osa_distance;
 
+use super::field_names::{FILTERS, POOL_DECISIVE, POOL_HARMLESS, SELECTOR};
 use super::object::{BadField, UnknownField};
-use super::selector_fields;
 
-/// Fields of a pool without which it takes other devices.
-const DECISIVE: [&str; 2] = ["selectors", "deviceType"];
-/// The other fields of a pool.
-const HARMLESS: [&str; 8] = [
-    "resourceName",
-    "resourcePrefix",
-    "excludeTopology",
-    "additionalInfo",
-    "allowNodeDevices",
-    "onChange",
-    "onCarrierLoss",
-    "preferredAllocation",
-];
 /// Keys by which people tell each other what is meant; so is every key that begins with `_`.
 const NOTES: [&str; 2] = ["comment", "description"];
 
@@ -51,17 +38,15 @@ pub(super) fn in_pool(unknown: Vec<UnknownField>, warnings: &mut Vec<String>) ->
             continue;
         }
         let says_something = says_something(&value);
-        let filter = selector_fields::FILTERS
-            .iter()
-            .find(|name| name.eq_ignore_ascii_case(&key));
+        let filter = FILTERS.iter().find(|name| name.eq_ignore_ascii_case(&key));
         if let Some(filter) = filter.filter(|_| says_something) {
             let expected = format!("{filter} filters nothing here: it belongs into selectors");
             return Err(BadField::new(field, &value, expected));
         }
-        let known = selector_fields::FILTERS.iter().chain(&DECISIVE).chain(&HARMLESS);
+        let known = FILTERS.iter().chain(&POOL_DECISIVE).chain(&POOL_HARMLESS);
         let meant = nearest(&key, known.copied());
         match meant {
-            Some(meant) if says_something && !HARMLESS.contains(&meant) => {
+            Some(meant) if says_something && !POOL_HARMLESS.contains(&meant) => {
                 let expected = format!(
                     "a pool has no such field and would take other devices without it; it is almost {meant}: is that \
                      what is meant?"
@@ -83,8 +68,8 @@ pub(super) fn in_selector(unknown: Vec<UnknownField>, warnings: &mut Vec<String>
         if is_note(&key) {
             warnings.push(note(&field));
         } else if says_something(&value) {
-            let beside = DECISIVE.iter().chain(&HARMLESS);
-            let hint = if let Some(meant) = nearest(&key, selector_fields::ALL.iter().copied()) {
+            let beside = POOL_DECISIVE.iter().chain(&POOL_HARMLESS);
+            let hint = if let Some(meant) = nearest(&key, SELECTOR.iter().copied()) {
                 format!("; it is almost {meant}: is that what is meant?")
             } else if let Some(beside) = beside.copied().find(|name| name.eq_ignore_ascii_case(&key)) {
                 format!("; {beside} belongs beside selectors")
@@ -157,12 +142,9 @@ mod tests {
             ("name", None),
             ("x", None),
         ] {
-            assert_eq!(nearest(key, selector_fields::ALL.iter().copied()), expected, "{key}");
+            assert_eq!(nearest(key, SELECTOR.iter().copied()), expected, "{key}");
         }
-        assert_eq!(
-            nearest(&"x".repeat(1 << 20), selector_fields::ALL.iter().copied()),
-            None
-        );
+        assert_eq!(nearest(&"x".repeat(1 << 20), SELECTOR.iter().copied()), None);
     }
 
     #[test]

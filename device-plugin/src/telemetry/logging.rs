@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
 
-/// Comes over `--log-level`, as it does in other programs.
+/// Takes precedence over `--log-level`, as it does in other programs.
 const VARIABLE: &str = "RUST_LOG";
 
 /// How a line of the log looks.

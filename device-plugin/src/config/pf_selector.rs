@@ -11,15 +11,15 @@ use super::ranges::Ranges;
 
 /// Functions of the PFs that a pattern stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OfPf {
+pub(super) struct PfSelector {
     pf: Pattern,
     /// Indices; `None` for all.
     functions: Option<Ranges>,
 }
 
-// === impl OfPf ===
+// === impl PfSelector ===
 
-impl OfPf {
+impl PfSelector {
     /// Whether it stands for the function `index` of the PF that is called `pf`.
     pub(super) fn matches(&self, pf: &str, index: Option<u32>) -> bool {
         let listed = |ranges: &Ranges| index.is_some_and(|index| ranges.contain(index));
@@ -82,8 +82,8 @@ mod tests {
         }
     }
 
-    fn name(text: &str) -> Result<OfPf, BadField> {
-        OfPf::by_name(&item(text))
+    fn name(text: &str) -> Result<PfSelector, BadField> {
+        PfSelector::by_name(&item(text))
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
             );
         }
         let roots = ["0000:86:00.0", "0000:86:00.1#1", "0000:86:00.2#0-2,5,7"];
-        let roots = roots.map(|root| OfPf::by_address(&item(root)).unwrap());
+        let roots = roots.map(|root| PfSelector::by_address(&item(root)).unwrap());
         let matching = |pf: &str| -> Vec<u32> {
             let chosen = |index: &u32| roots.iter().any(|root| root.matches(pf, Some(*index)));
             (0..9).filter(chosen).collect()
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn patterns_macs_and_addresses_tell_a_pf() {
         assert!(name("ens*#2").unwrap().matches("ens1f0", Some(2)));
-        let mac = OfPf::by_mac(&item("02:00:00:00:00:0A#2")).unwrap();
+        let mac = PfSelector::by_mac(&item("02:00:00:00:00:0A#2")).unwrap();
         assert!(mac.matches("02:00:00:00:00:0a", Some(2)) && !mac.matches("02:00:00:00:00:0a", Some(1)));
-        let root = OfPf::by_address(&item("0000:3B:*")).unwrap();
+        let root = PfSelector::by_address(&item("0000:3B:*")).unwrap();
         assert!(root.matches("0000:3b:00.1", Some(0)) && !root.matches("0000:3c:00.1", Some(0)));
     }
 
@@ -150,11 +150,11 @@ mod tests {
             assert!(error.contains("eth0#0-3,5"), "{text:?}: {error}");
         }
         for text in ["eth0", "3b:00.0", "0000:3b:00.0/x", "", "0000:3b:00.0#x", "ens*"] {
-            let error = OfPf::by_address(&item(text)).unwrap_err().to_string();
+            let error = PfSelector::by_address(&item(text)).unwrap_err().to_string();
             assert!(error.contains("0000:3b:00.0#0-3,5"), "{text:?}: {error}");
         }
         for text in ["eth0", "02:00:00", "02:*"] {
-            assert!(OfPf::by_mac(&item(text)).is_err(), "{text:?}");
+            assert!(PfSelector::by_mac(&item(text)).is_err(), "{text:?}");
         }
     }
 }
