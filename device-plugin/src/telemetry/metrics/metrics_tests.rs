@@ -215,6 +215,19 @@ fn a_refused_pool_is_told_and_keeps_nobody_from_being_ready() {
 }
 
 #[test]
+fn that_the_kubelet_does_not_tell_who_has_what_is_told_while_it_is_there() {
+    let (metrics, vfs) = (Metrics::default(), vfs());
+    metrics.podresources(Some("no mount"));
+    assert_eq!(metrics.notes().len(), 1, "a node without pools");
+    metrics.served(&vfs);
+    assert_eq!(metrics.notes(), [""; 0]);
+    metrics.registered(&vfs, true);
+    assert!(metrics.notes()[0].ends_with(": no mount"), "{:?}", metrics.notes());
+    metrics.podresources(None);
+    assert_eq!(metrics.notes(), [""; 0]);
+}
+
+#[test]
 fn a_main_loop_that_hangs_is_not_alive() {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().start_paused(true).build().unwrap();

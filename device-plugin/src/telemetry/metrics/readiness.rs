@@ -48,7 +48,9 @@ impl Readiness {
 
     /// What is not as it should be, and keeps no pool from being served.
     pub fn notes(&self) -> Vec<String> {
-        let unheard = self.unheard.iter().map(|because| {
+        // Of a kubelet that is not there, no more can be expected.
+        let kubelet_is_away = !self.pools.is_empty() && self.pools.values().all(|pool| !pool.registered);
+        let unheard = self.unheard.iter().filter(|_| !kubelet_is_away).map(|because| {
             format!("devices are offered, and none is compared with its idle state or put right: {because}")
         });
         let refused = self.refused.iter().map(|refused| format!("pool refused: {refused}"));
