@@ -178,17 +178,6 @@ impl Object {
         items.into_iter().enumerate().map(item).collect()
     }
 
-    /// Where there are lists without entries, among fields with these names.
-    pub(super) fn empty_lists(&self, known: &[&str]) -> Vec<String> {
-        let is_known = |key: &str| known.iter().any(|name| name.eq_ignore_ascii_case(key));
-        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-        let lists = self
-            .fields
-            .iter()
-            .filter(|(key, value)| is_known(key) && is_empty(value));
-        lists.map(|(key, _)| self.field(key)).collect()
-    }
-
     /// The fields that nobody asked for.
     pub(super) fn unknown(self) -> Vec<UnknownField> {
         let Self { at, fields } = self;

@@ -3,7 +3,6 @@
 use hardwire_pci::{DeviceId, LinkType, VdpaDriver};
 use serde_json::Value;
 
-use super::field_names::SELECTOR;
 use super::object::{BadField, Item, Object};
 use super::pattern::{Choice, Pattern};
 use super::pf_selector::{PfSelector, is_address};
@@ -56,8 +55,6 @@ impl Selector {
         warnings: &mut Vec<String>,
     ) -> Result<Self, BadField> {
         let mut object = Object::new(at, value)?;
-        let empty = object.empty_lists(&SELECTOR).into_iter();
-        warnings.extend(empty.map(|field| format!("{field} is empty and filters nothing")));
         take_foreign(&mut object, kind, warnings)?;
         if kind == DeviceType::AuxNetDevice {
             aux_types(&mut object)?;
