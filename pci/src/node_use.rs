@@ -78,7 +78,7 @@ impl fmt::Display for NodeUse {
                 write!(f, "the node's {family} default route (table {table}) leads through it")
             }
             Self::Address(address) => write!(f, "it carries the node's address {address}"),
-            Self::Upper(upper) => write!(f, "{upper} stands on it"),
+            Self::Upper(upper) => write!(f, "it has the upper device {upper}"),
         }
     }
 }

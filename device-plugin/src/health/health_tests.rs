@@ -91,7 +91,7 @@ fn each_reason_has_its_words() {
                 host_use: Some(&host_use),
                 ..well()
             },
-            "br0 stands on it",
+            "it has the upper device br0",
         ),
         (
             HealthInput {
@@ -183,7 +183,7 @@ fn rule_7_an_allocate_makes_nothing_healthy() {
                 host_use: Some(&host_use),
                 ..well()
             },
-            "br0 stands on it",
+            "it has the upper device br0",
         ),
     ] {
         let input = HealthInput {

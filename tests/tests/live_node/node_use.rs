@@ -48,7 +48,7 @@ fn an_upper_device_withdraws_a_nic() {
         };
         live.wait_for_health(&id, false);
         live.daemon
-            .wait_for_log(&format!("unhealthy: {upper} stands on it"), SOON);
+            .wait_for_log(&format!("unhealthy: it has the upper device {upper}"), SOON);
         run(&["ip", "link", "delete", &upper]);
         live.wait(|devices| devices.iter().any(is_healthy));
     }
