@@ -6,6 +6,7 @@
 mod cookie;
 mod gone;
 mod reachable;
+mod sysfs;
 
 use std::fs::{File, OpenOptions};
 use std::io;

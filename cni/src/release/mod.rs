@@ -15,6 +15,7 @@ mod link;
 mod pf;
 mod reclaim;
 mod which;
+mod without_bus;
 
 use std::io;
 
