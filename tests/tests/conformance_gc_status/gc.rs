@@ -277,3 +277,24 @@ fn gc_on_a_clean_node_does_nothing() {
     caller(&plugin, "GC").stdin(conf.to_string()).run().silence();
     assert!(plugin.state_files().is_empty());
 }
+
+#[test]
+fn c65_an_ipam_plugin_that_knows_no_gc_collects_nothing_and_one_that_is_unclear_is_named() {
+    let all = Attachments::new("gcold", &["net-a"]);
+    for (version, spoken) in [("1.1.0", json!(["1.1.0"])), ("1.0.0", json!(["1.0.0"]))] {
+        all.ipam
+            .says("VERSION", &json!({"cniVersion": version, "supportedVersions": spoken}));
+        for (code, msg) in [(3, "missing containerID"), (4, "unknown CNI_COMMAND: GC")] {
+            all.ipam.fails("GC", &json!({"code": code, "msg": msg}));
+            let outcome = all.gc(&json!({"cni.dev/valid-attachments": [all.entry(0)]})).run();
+            outcome.silence();
+            assert!(outcome.stderr.contains("IPAM plugin addresses"), "{}", outcome.stderr);
+        }
+    }
+    all.ipam.on("VERSION", "exit 1\n");
+    all.ipam.fails("GC", &json!({"code": 3, "msg": "missing containerID"}));
+    let outcome = all.gc(&json!({"cni.dev/valid-attachments": [all.entry(0)]})).run();
+    let error = outcome.error_naming(&["IPAM plugin addresses", "missing containerID"]);
+    assert_eq!(error["code"], 999, "{error}");
+    all.end();
+}
