@@ -13,7 +13,7 @@ use crate::Context;
 use crate::config::{Base, DeviceName, LookupBy};
 use crate::device::{id_of_link, is_link_of};
 use crate::journal::{Hardware, InterfaceSettings, OriginalLink, Owner, Record, Step, Target};
-use crate::netns::{Netns, NetnsError};
+use crate::netns::Netns;
 use crate::protocol::{CniError, Environment, code};
 use crate::release::fallback_name;
 
@@ -29,8 +29,8 @@ pub(super) fn find(
     let internal = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, error);
     let entered = match Netns::open(path).and_then(Netns::enter) {
         Ok(entered) => entered,
-        Err(NetnsError::Missing(_) | NetnsError::NotANamespace { .. }) => return Ok(None),
-        Err(error) => return Err(internal(&error)),
+        Err(error) if error.is_no_namespace() => return Ok(None),
+        Err(error) => return Err(CniError::new(code::ENVIRONMENT, format!("CNI_NETNS: {error}"))),
     };
     let (mut socket, ifname) = (entered.socket, environment.ifname()?);
     let link = socket.link_by_name(ifname.as_str()).map_err(|error| internal(&error))?;

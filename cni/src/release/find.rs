@@ -15,7 +15,7 @@ use super::without_bus::{self, is_elsewhere, known_instance};
 use super::{ReleaseError, refused};
 use crate::Context;
 use crate::journal::{OriginalLink, Parent, Record};
-use crate::netns::{Entered, Netns, NetnsError};
+use crate::netns::{Entered, Netns};
 
 /// Where a device is.
 #[derive(Debug)]
@@ -149,13 +149,11 @@ pub(super) fn pod(record: &Record) -> Result<Option<Entered>, ReleaseError> {
         device: record.device.clone(),
         source,
     };
-    let netns = match Netns::open(&record.owner.netns_path) {
-        Ok(netns) => netns,
-        Err(NetnsError::Missing(_) | NetnsError::NotANamespace { .. }) => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let entered = netns.enter().map_err(failed)?;
-    Ok(Some(entered).filter(|entered| record.owner.netns.is(&entered.identity)))
+    match Netns::open(&record.owner.netns_path).and_then(Netns::enter) {
+        Ok(entered) => Ok(Some(entered).filter(|entered| record.owner.netns.is(&entered.identity))),
+        Err(error) if error.is_no_namespace() => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
 }
 
 fn in_pod(
