@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hardwire_pci::{DeviceId, IfName};
 use serde::de::IgnoredAny;
@@ -63,11 +64,23 @@ impl Journal {
 
     /// Takes the lock of a device.
     pub fn lock(&self, device: &DeviceId) -> Result<DeviceLock, JournalError> {
+        self.lock_within(device, CHANGE_BOUND)
+    }
+
+    /// Takes the lock of a device, if nobody has it.
+    pub fn try_lock(&self, device: &DeviceId) -> Result<Option<DeviceLock>, JournalError> {
+        match self.lock_within(device, Duration::ZERO) {
+            Err(JournalError::Lock(LockError::Busy { .. })) => Ok(None),
+            taken => taken.map(Some),
+        }
+    }
+
+    fn lock_within(&self, device: &DeviceId, bound: Duration) -> Result<DeviceLock, JournalError> {
         let path = self.locks.join(format!("{}.lock", device.file_stem()));
-        match DeviceLock::take(&path, CHANGE_BOUND) {
+        match DeviceLock::take(&path, bound) {
             Err(LockError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 create(&self.locks)?;
-                Ok(DeviceLock::take(&path, CHANGE_BOUND)?)
+                Ok(DeviceLock::take(&path, bound)?)
             }
             taken => Ok(taken?),
         }

@@ -52,8 +52,7 @@ pub fn add(
         refuse_taken_name(environment, &mut pod)?;
         let id = identify(&conf.device, context, &mut host)?;
         phases.device(&id);
-        let lock = phases.time(Phase::Lock, || context.journal.lock(&id));
-        let lock = lock.map_err(|error| journal(&error))?;
+        let lock = phases.time(Phase::Lock, || holder_wait.lock(&id))?;
         tracing::Span::current().record("device", tracing::field::display(&id));
         let begun = release_stale_owner(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
