@@ -53,6 +53,26 @@ impl Record {
     /// The layout that this program writes.
     pub const VERSION: u32 = 1;
 
+    /// Who has a device since when, and nothing yet of what it was like or what is to be set.
+    pub fn new(device: DeviceId, attempt: String, owner: Owner, step: Step) -> Self {
+        Self {
+            version: Self::VERSION,
+            attempt,
+            device,
+            instance: None,
+            owner,
+            step,
+            target: Target::default(),
+            link: None,
+            vf: None,
+            trunk: None,
+            ipam: None,
+            host_network: None,
+            ending: None,
+            pod: None,
+        }
+    }
+
     /// Whether IPAM may hold an address: it is asked from step `moved` on.
     pub fn may_hold_addresses(&self) -> bool {
         self.ipam.is_some() && self.step > Step::Begun

@@ -146,6 +146,35 @@ impl Journal {
         read(&self.record_path(device), |_bytes| true)
     }
 
+    /// The records of a device and, of a PCI function, of its further ports, which are devices of their own.
+    pub fn of_all_ports(&self, device: &DeviceId) -> Result<Vec<Record>, JournalError> {
+        let Some(function) = device.pci() else {
+            return Ok(self.get(device)?.into_iter().collect());
+        };
+        let whole = DeviceId::Pci(function).file_stem();
+        let names = match fs::read_dir(&self.records) {
+            Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => {
+                let path = self.records.clone();
+                return Err(JournalError::Io {
+                    step: "list",
+                    path,
+                    source,
+                });
+            }
+        };
+        let is_its = |name: &String| {
+            let rest = name.strip_prefix(&whole).and_then(|rest| rest.strip_suffix(".json"));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("_p"))
+        };
+        let mut records = Vec::new();
+        for name in names.filter(is_its) {
+            records.extend(read(&self.records.join(name), |_bytes| true)?);
+        }
+        Ok(records)
+    }
+
     /// Writes a record in one step: a temporary name, then a rename.
     pub fn put(&self, record: &Record) -> Result<(), JournalError> {
         let path = self.record_path(&record.device);

@@ -56,18 +56,15 @@ pub(super) fn find(
     let Ok(device) = id_of_link(&host_view, &context.sysfs) else {
         return Ok(None);
     };
+    let owner = Owner {
+        network: base.name.clone(),
+        container_id: environment.container_id()?.clone(),
+        ifname: ifname.clone(),
+        netns_path: path.to_owned(),
+        netns: entered.identity,
+    };
+    let attempt = format!("host-device-{}-{ifname}", owner.container_id);
     let record = Record {
-        version: Record::VERSION,
-        instance: None,
-        attempt: format!("host-device-{}-{ifname}", environment.container_id()?),
-        owner: Owner {
-            network: base.name.clone(),
-            container_id: environment.container_id()?.clone(),
-            ifname: ifname.clone(),
-            netns_path: path.to_owned(),
-            netns: entered.identity,
-        },
-        step: Step::Attached,
         target: Target {
             index: Some(link.index),
             ..Target::default()
@@ -84,13 +81,7 @@ pub(super) fn find(
             settings: InterfaceSettings::default(),
             hardware: Hardware::of(&link, &Device::unknown(device.clone()), None),
         }),
-        vf: None,
-        trunk: None,
-        ipam: None,
-        host_network: None,
-        ending: None,
-        pod: None,
-        device,
+        ..Record::new(device, attempt, owner, Step::Attached)
     };
     Ok(Some(ForeignAttachment {
         record,
