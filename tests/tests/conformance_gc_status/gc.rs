@@ -1,4 +1,4 @@
-//! GC: what it releases, and what it leaves (C64, C65).
+//! GC: what it releases, and what it leaves.
 
 use std::fs;
 
@@ -207,7 +207,7 @@ fn c65_one_failure_is_listed_and_does_not_keep_the_others() {
     all.gc(&json!({"cni.dev/valid-attachments": []}))
         .run()
         .error_naming(&["sick", all.id(1)]);
-    // Our own part was done for all of them (C57), and IPAM was asked to collect.
+    // Our own part was done for all of them, and IPAM was asked to collect.
     assert_eq!(all.attached(), Vec::<usize>::new());
     let calls = all.ipam_calls();
     for index in 0..3 {

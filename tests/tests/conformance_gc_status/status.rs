@@ -1,4 +1,4 @@
-//! STATUS (C66).
+//! STATUS.
 
 use std::fs;
 

@@ -1,5 +1,4 @@
-//! What only a VF can show: its PCI address, its attributes on the PF, user space's drivers, device-info
-//! (C27, C36, C39, C42, C56, C62, C66, C68, C69).
+//! What only a VF can show: its PCI address, its attributes on the PF, user space's drivers, device-info.
 //!
 //! These tests need the emulated node's igb and netdevsim.
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
