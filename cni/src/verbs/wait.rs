@@ -67,13 +67,12 @@ impl<'a> HolderWait<'a> {
 
     /// Notes that this ADD waits, unless that is noted already.
     fn note(&mut self) -> Result<&Waiting, CniError> {
-        let waiting = match self.waiting.take() {
-            Some(waiting) => waiting,
-            None => {
-                let (container_id, ifname) = (self.environment.container_id()?, self.environment.ifname()?);
-                let noted = self.context.journal.note_waiting(container_id, ifname);
-                noted.map_err(|error| CniError::new(code::IO, error))?
-            }
+        let waiting = if let Some(waiting) = self.waiting.take() {
+            waiting
+        } else {
+            let (container_id, ifname) = (self.environment.container_id()?, self.environment.ifname()?);
+            let noted = self.context.journal.note_waiting(container_id, ifname);
+            noted.map_err(|error| CniError::new(code::IO, error))?
         };
         Ok(self.waiting.insert(waiting))
     }
