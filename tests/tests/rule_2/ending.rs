@@ -121,6 +121,36 @@ fn an_add_whose_own_del_came_attaches_nothing() {
     });
 }
 
+/// As after a runtime's time limit: the ADD goes on, and is given an address while its DEL releases what there was of them.
+#[test]
+fn a_del_that_found_no_record_releases_what_its_add_made_meanwhile() {
+    isolated(|| {
+        let mut scene = Scene::new("beside");
+        let ipam = scene.plugin.fake_ipam("addresses");
+        ipam.gives_an_address();
+        let gate = scene.plugin.directory().join("gate");
+        run(&["mkfifo", gate.to_str().expect("UTF-8")]);
+        ipam.on(
+            "DEL",
+            &format!("touch $here/at-the-gate\nread _line < {}\n", gate.display()),
+        );
+        let extra = json!({"ipam": ipam.conf()});
+        let del = scene.call("DEL", &extra).start();
+        wait_until("DEL asks IPAM", || ipam.kept("at-the-gate").is_some());
+        ipam.on("DEL", "");
+        scene.add(&extra);
+        fs::write(&gate, "go\n").expect("the gate");
+        Outcome::of(del).silence();
+        assert!(scene.pod.link("net1").is_none());
+        assert!(
+            scene.plugin.state_files().is_empty(),
+            "{:?}",
+            scene.plugin.state_files()
+        );
+        assert_eq!(ipam.commands(), ["DEL", "ADD", "DEL"]);
+    });
+}
+
 /// Another call has the lock, as one whose driver hangs in firmware does.
 #[test]
 fn an_add_whose_own_del_came_while_it_waited_for_the_lock_attaches_nothing() {
