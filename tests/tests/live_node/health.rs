@@ -178,7 +178,7 @@ fn rule_3_a_vf_takes_its_own_addresses_again_after_a_pod_that_asked_for_one() {
             "4",
             "mac",
             "02:00:00:00:0d:03",
-        ]))
+        ]));
     };
     change(&live, &address, give);
     for state in ["up", "down"] {
