@@ -1,7 +1,7 @@
 //! The idle records: what each free device is like while nobody has it, kept by `hardwired` and read by the plugin.
 //!
 //! With such a record at hand neither ADD nor DEL asks a PF for its VFs, which costs a firmware query per VF under RTNL
-//! (peers.md, P3). A record is taken of a free device only (rule 7). It counts for the boot, the PF interface and the
+//! (`rtnl_fill_vf`, net/core/rtnetlink.c). A record is taken of a free device only: it says what every pod is to get. It counts for the boot, the PF interface and the
 //! generation it was taken in: the daemon withdraws a PF's generation with the first event of that PF, which takes all its
 //! VFs' records out of use in one step, and gives it a new one after the next look. While no daemon listens, nobody would
 //! hear of an event, and no record counts.

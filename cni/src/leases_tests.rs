@@ -1,40 +1,19 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::journal::{Step, Target};
-use crate::netns::NetnsIdentity;
+use crate::journal::Step;
 
 fn record(attempt: &str, container: &str, ipam: bool) -> Record {
     Record {
-        version: Record::VERSION,
-        instance: None,
         attempt: attempt.into(),
-        device: "0000:01:10.0".parse().unwrap(),
-        owner: Owner {
-            network: "net-a".parse().unwrap(),
-            container_id: container.parse().unwrap(),
-            ifname: "net1".parse().unwrap(),
-            netns_path: "/run/netns/pod1".into(),
-            netns: NetnsIdentity {
-                cookie: Some(7),
-                device: 4,
-                inode: 4_026_532_000,
-            },
-        },
         step: Step::Moved,
-        target: Target::default(),
-        link: None,
-        vf: None,
-        trunk: None,
         ipam: ipam.then(|| Ipam {
             plugin: "host-local".into(),
             config: "{}".into(),
             args: String::new(),
             path: "/p".into(),
         }),
-        host_network: None,
-        ending: None,
-        pod: None,
+        ..Record::fixture("0000:01:10.0", container)
     }
 }
 

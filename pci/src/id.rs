@@ -1,7 +1,7 @@
 //! What a device is called: to the kubelet, to Multus, in the journal.
 //!
-//! The id is where the device sits on its bus, so driver binding, a move into a pod and restarts leave it unchanged
-//! (rule 6 of the architecture). Interfaces that sit on no bus (veth, dummy) have their host name instead.
+//! The id is where the device sits on its bus, so driver binding, a move into a pod and restarts leave it unchanged.
+//! Interfaces that sit on no bus (veth, dummy) have their host name instead.
 
 use std::fmt;
 use std::str::FromStr;

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use crate::device::Device;
 use crate::id::DeviceId;
@@ -32,6 +33,15 @@ pub fn instance(sysfs: &Sysfs, id: &DeviceId, netdev: Option<&str>) -> Option<u6
         }
     };
     fs::metadata(directory).ok().map(|metadata| metadata.ino())
+}
+
+/// Index of the interface that is this [`instance`], whatever it is called by now; `None` if it is not among those that this
+/// sysfs shows, which are those of one network namespace.
+pub fn index_of_instance(sysfs: &Sysfs, instance: u64) -> Option<u32> {
+    let entries = fs::read_dir(sysfs.path("class/net")).ok()?;
+    let mut directories = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_it = |directory: &PathBuf| fs::metadata(directory).is_ok_and(|metadata| metadata.ino() == instance);
+    sysfs.number(&directories.find(is_it)?.join("ifindex")).ok()
 }
 
 #[cfg(test)]
@@ -74,5 +84,22 @@ mod tests {
         let port: DeviceId = "netdevsim10/pf0vf1".parse().unwrap();
         assert_eq!(instance(&sysfs, &port, None), None);
         assert_eq!(instance(&sysfs, &port, Some("../..")), None);
+    }
+
+    #[test]
+    fn an_interface_is_found_by_its_instance_whatever_its_name() {
+        let root = tempfile::tempdir().unwrap();
+        let sysfs = Sysfs::at(root.path());
+        for (name, index) in [("eth1", "3\n"), ("eth2", "4\n")] {
+            fs::create_dir_all(sysfs.path("class/net").join(name)).unwrap();
+            fs::write(sysfs.path("class/net").join(name).join("ifindex"), index).unwrap();
+        }
+        let id: DeviceId = "net/eth2".parse().unwrap();
+        let second = instance(&sysfs, &id, Some("eth2")).unwrap();
+        fs::rename(sysfs.path("class/net/eth2"), sysfs.path("class/net/\u{e9}")).unwrap();
+        assert_eq!(index_of_instance(&sysfs, second), Some(4));
+        fs::remove_dir_all(sysfs.path("class/net/\u{e9}")).unwrap();
+        assert_eq!(index_of_instance(&sysfs, second), None);
+        assert_eq!(index_of_instance(&Sysfs::at(root.path().join("none")), second), None);
     }
 }

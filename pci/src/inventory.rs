@@ -205,5 +205,5 @@ impl Inventory {
 }
 
 #[cfg(test)]
-#[path = "inventory_tests.rs"]
+#[path = "inventory_tests/mod.rs"]
 mod tests;

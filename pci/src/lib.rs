@@ -37,7 +37,7 @@ pub use attachable::{number_of_port, pf_interface, read_attachable};
 pub use device::{BaseClass, Device, Function, LinkType, Netdev, Vdpa, VdpaDriver, Vf};
 pub use id::{AuxiliaryName, BadDeviceId, DeviceId, NetdevsimPort, PortName};
 pub use ifname::{BadIfName, IfName};
-pub use interface::{has_random_address, instance};
+pub use interface::{has_random_address, index_of_instance, instance};
 pub use inventory::{Inventory, Skipped};
 pub use mac::{BadMac, MacAddr};
 pub use node_use::{NodeUse, NodeUseError, NodeUses, node_use};

@@ -1,4 +1,4 @@
-//! Whether the node itself lives on a device: rule 5, "never the node's own NIC".
+//! Whether the node itself lives on a device, which is then given to nobody.
 //!
 //! Whatever cannot be found out is an error, and never "spare". What stands on an interface is looked for several times, with a
 //! question to the kernel in between: it takes the links of `upper_NAME` away and makes them anew when either interface is

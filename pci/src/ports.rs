@@ -1,7 +1,7 @@
 //! The ports of one PCI function: cards of Chelsio (cxgb4), Netronome (nfp) and Mellanox (mlx4) have one function for
 //! several ports, with an interface for each.
 //!
-//! Each port is a device of its own (rule 6 of the architecture): the first keeps the function's address, the others are
+//! Each port is a device of its own: the first keeps the function's address, the others are
 //! `ADDRESS/pN`. N is what the driver counts them by, so it is the same whatever the other ports do: `dev_port`, or
 //! `dev_id`, which older drivers have in its place, or the number in `phys_port_name`. Where nothing tells them apart they
 //! stay one device, which only the name or address of an interface can say more of.

@@ -68,6 +68,14 @@ impl Sysfs {
         self.root.join(below)
     }
 
+    /// Whether the tree is the kernel's and no synthetic one: then the sysfs of another namespace gives an interface the same
+    /// numbers.
+    pub fn is_the_kernels(&self) -> bool {
+        /// `SYSFS_MAGIC` (include/uapi/linux/magic.h).
+        const MAGIC: u64 = 0x6265_6572;
+        rustix::fs::statfs(&self.root).is_ok_and(|stat| u64::try_from(stat.f_type) == Ok(MAGIC))
+    }
+
     /// An attribute's text without its line end.
     pub fn text(&self, file: &Path) -> Result<String, SysfsError> {
         let text = read(file).map_err(|source| SysfsError::Io {

@@ -11,6 +11,7 @@ pub mod kubelet;
 pub mod matrix;
 pub mod node;
 pub mod plugin;
+pub mod records;
 pub mod sysfs_tree;
 #[cfg(target_arch = "x86_64")]
 pub mod trace;

@@ -1,4 +1,4 @@
-//! Rule 5 on hardware, the emulated igb: a PF whose VFs are in use is in use, and a PF of the node's own that is lent comes
+//! The node's own NIC on hardware, the emulated igb: a PF whose VFs are in use is in use, and a PF of the node's own that is lent comes
 //! back with what the node had on it, also where its namespace ended and the kernel brought it back bare.
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 

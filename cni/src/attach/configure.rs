@@ -1,6 +1,6 @@
 //! IPAM's answer, applied to the interface in the pod.
 //!
-//! Contract: `ConfigureIface` of the reference plugins (contract.md 2.3). Addresses are set while the link is down and the
+//! Contract: `ConfigureIface` of the reference plugins (pkg/ipam). Addresses are set while the link is down and the
 //! link goes up after them with `arp_notify` and `ndisc_notify`, so that the kernel announces each address without a
 //! packet socket, whose close would cost an RCU grace period.
 

@@ -20,7 +20,10 @@ pub(super) fn read(link: &Link, used: &NodeUse, host: &mut Socket) -> Result<Hos
     };
     let kept = host.kept(link.index, &link.name).map_err(|error| refused(&error))?;
     if kept.len() > MOST {
-        let why = format!("{} addresses, routes and rules are more than {MOST}", kept.len());
+        let why = format!(
+            "{} addresses, routes, rules and neighbours are more than {MOST}",
+            kept.len()
+        );
         return Err(refused(&why));
     }
     Ok(HostNetwork::now(kept))

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::bounds::Bounds;
 use super::document::{Document, DocumentError};
+use crate::printable::excerpt;
 use crate::protocol::{CniError, Folded, NetworkName, SpecVersion, code};
 
 /// The configuration's frame, and all of it as JSON.
@@ -72,7 +73,7 @@ impl Base {
         let name = match fields.get("name") {
             None => String::new(),
             Some(Value::String(name)) => name.clone(),
-            Some(other) => return Err(decode(&format!("name: {other} is no text"))),
+            Some(other) => return Err(decode(&format!("name: {} is no text", quoted(other)))),
         };
         if name.is_empty() {
             return Err(CniError::config("missing network name"));
@@ -84,6 +85,7 @@ impl Base {
             None => String::new(),
             Some(Value::String(version)) => version.clone(),
             Some(other) => {
+                let other = quoted(other);
                 let msg = format!("decoding version from network config: cniVersion: {other} is no text");
                 return Err(CniError::new(code::DECODE, msg));
             }
@@ -173,6 +175,11 @@ pub fn is_beyond_bounds(stdin: &[u8]) -> bool {
     }
 }
 
+/// As much of a value as an error quotes.
+fn quoted(value: &Value) -> String {
+    excerpt(&value.to_string(), 256)
+}
+
 fn spoken(version: &str) -> Result<SpecVersion, CniError> {
     version
         .parse()
@@ -185,11 +192,11 @@ fn ipam_type(fields: Folded<'_>) -> Result<Option<String>, CniError> {
         return Ok(None);
     };
     let Some(ipam) = ipam.as_object() else {
-        return Err(decode(format!("ipam: {ipam} is no object")));
+        return Err(decode(format!("ipam: {} is no object", quoted(ipam))));
     };
     match Folded::new(ipam).get("type") {
         None => Ok(None),
         Some(Value::String(name)) => Ok(Some(name.clone()).filter(|name| !name.is_empty())),
-        Some(other) => Err(decode(format!("ipam.type: {other} is no text"))),
+        Some(other) => Err(decode(format!("ipam.type: {} is no text", quoted(other)))),
     }
 }

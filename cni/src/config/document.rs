@@ -67,52 +67,56 @@ impl Document {
                 bound: bounds.bytes,
             });
         }
+        if is_too_deep(stdin) {
+            return Err(DocumentError::TooDeep);
+        }
+        let text = str::from_utf8(stdin).map_err(serde_json::Error::custom)?;
         let count = Count {
             left: Cell::new(bounds.values),
-            exceeded: Cell::new(None),
+            is_exceeded: Cell::new(false),
         };
-        let mut json = serde_json::Deserializer::from_slice(stdin);
+        let mut json = serde_json::Deserializer::from_str(text);
         let read = json
             .deserialize_any(Whole(&count))
             .and_then(|document| json.end().map(|()| document));
-        match count.exceeded.get() {
-            Some(Exceeded::Values) => Err(DocumentError::TooMany { bound: bounds.values }),
-            Some(Exceeded::Depth) => Err(DocumentError::TooDeep),
-            None => Ok(read?),
+        if count.is_exceeded.get() {
+            Err(DocumentError::TooMany { bound: bounds.values })
+        } else {
+            Ok(read?)
         }
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Exceeded {
-    Values,
-    Depth,
+/// Whether there are too many objects and lists in each other, anywhere: what is dropped has to be within this bound too.
+fn is_too_deep(text: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut is_escaped) = (0_u32, false, false);
+    text.iter().any(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEEPEST
+    })
 }
 
 /// What may still come.
 struct Count {
     left: Cell<usize>,
-    exceeded: Cell<Option<Exceeded>>,
+    is_exceeded: Cell<bool>,
 }
 
 impl Count {
     fn value<E: Error>(&self) -> Result<(), E> {
         let left = self.left.get().checked_sub(1);
         self.left.set(left.unwrap_or_default());
-        left.map(|_| ()).ok_or_else(|| self.exceed(Exceeded::Values))
-    }
-
-    fn depth<E: Error>(&self, depth: u32) -> Result<u32, E> {
-        if depth < DEEPEST {
-            Ok(depth + 1)
-        } else {
-            Err(self.exceed(Exceeded::Depth))
-        }
-    }
-
-    fn exceed<E: Error>(&self, what: Exceeded) -> E {
-        self.exceeded.set(Some(what));
-        E::custom("beyond a bound")
+        left.map(|_| ()).ok_or_else(|| {
+            self.is_exceeded.set(true);
+            E::custom("beyond a bound")
+        })
     }
 }
 
@@ -138,7 +142,6 @@ impl<'de> Visitor<'de> for Whole<'_> {
                 Key::Known(spelt, name) => {
                     let kept = Kept {
                         count: self.0,
-                        depth: 1,
                         only: (name == "ipam").then_some(OF_IPAM),
                     };
                     document.fields.insert(spelt, object.next_value_seed(kept)?);
@@ -147,10 +150,8 @@ impl<'de> Visitor<'de> for Whole<'_> {
                     document
                         .strangers
                         .extend(name.filter(|_| document.strangers.len() < STRANGERS));
-                    object.next_value_seed(Dropped {
-                        count: self.0,
-                        depth: 1,
-                    })?;
+                    // Whatever it is, if it is JSON: a number that no type of ours holds, too.
+                    object.next_value::<IgnoredAny>()?;
                 }
             }
         }
@@ -192,7 +193,6 @@ impl Visitor<'_> for TopKey {
 /// A value that is kept, and counted.
 struct Kept<'c> {
     count: &'c Count,
-    depth: u32,
     /// The keys to keep, if it is an object; all where it does not say.
     only: Option<&'static [&'static str]>,
 }
@@ -238,11 +238,9 @@ impl<'de> Visitor<'de> for Kept<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let (count, depth) = (self.count, self.count.depth(self.depth)?);
         let mut values = Vec::new();
         let seed = || Kept {
-            count,
-            depth,
+            count: self.count,
             only: None,
         };
         while let Some(value) = list.next_element_seed(seed())? {
@@ -252,83 +250,20 @@ impl<'de> Visitor<'de> for Kept<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
-        let (count, depth) = (self.count, self.count.depth(self.depth)?);
         let mut fields = Map::new();
         while let Some(key) = object.next_key::<String>()? {
             let wanted = |only: &[&str]| only.iter().any(|name| name.eq_ignore_ascii_case(&key));
             if self.only.is_none_or(wanted) {
                 let seed = Kept {
-                    count,
-                    depth,
+                    count: self.count,
                     only: None,
                 };
                 fields.insert(key, object.next_value_seed(seed)?);
             } else {
-                object.next_value_seed(Dropped { count, depth })?;
+                object.next_value::<IgnoredAny>()?;
             }
         }
         Ok(Value::Object(fields))
-    }
-}
-
-/// A value that only has to be JSON.
-#[derive(Clone, Copy)]
-struct Dropped<'c> {
-    count: &'c Count,
-    depth: u32,
-}
-
-impl<'de> DeserializeSeed<'de> for Dropped<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
-        value.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Dropped<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let depth = self.count.depth(self.depth)?;
-        while list.next_element_seed(Self { depth, ..self })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
-        let depth = self.count.depth(self.depth)?;
-        while object.next_key::<IgnoredAny>()?.is_some() {
-            object.next_value_seed(Self { depth, ..self })?;
-        }
-        Ok(())
     }
 }
 

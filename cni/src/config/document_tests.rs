@@ -34,6 +34,12 @@ fn what_is_no_object_of_json_is_no_configuration() {
         "{\"a\":[1,]}",
         "{\"a\":01}",
         "{\"a\":\"\n\"}",
+        "{\"a\":1e}",
+        "{\"a\":-}",
+        "{\"a\":1.}",
+        "{\"a\":nul}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":[}]}",
     ] {
         let error = CniError::from(read(text).unwrap_err());
         assert_eq!(error.code, code::DECODE, "{text}");
@@ -72,4 +78,34 @@ fn rule_9_size_depth_and_values_have_a_bound_and_foreign_keys_are_free() {
     assert_eq!((document.fields.len(), document.strangers.len()), (1, STRANGERS));
     let long = "k".repeat(LONGEST_STRANGER + 1);
     assert!(read(&format!("{{\"{long}\":0}}")).unwrap().strangers.is_empty());
+}
+
+#[test]
+fn a_number_that_no_type_holds_matters_where_it_means_something() {
+    for text in [
+        r#"{"name":"a","x":1e400}"#,
+        r#"{"name":"a","x":{"y":[-1e400, 1e-400]}}"#,
+        r#"{"name":"a","ipam":{"x":1e400}}"#,
+    ] {
+        assert_eq!(read(text).unwrap().fields["name"], "a", "{text}");
+    }
+    let error = CniError::from(read(r#"{"name":"a","mtu":1e400}"#).unwrap_err());
+    assert!(
+        error.code == code::DECODE && error.msg.contains("line 1 column 2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_no_utf_8_is_no_configuration_wherever_it_stands() {
+    for text in [&b"{\"x\":\"\xff\"}"[..], b"{\"\xff\":1}", b"{\"name\":\"\xff\"}"] {
+        let error = CniError::from(Document::read(text, Bounds::CALL).unwrap_err());
+        assert!(error.code == code::DECODE && error.msg.contains("utf-8"), "{error}");
+    }
+}
+
+#[test]
+fn brackets_in_a_text_have_no_depth() {
+    let brackets = "[{\\\"".repeat(1000);
+    assert!(read(&format!("{{\"x\":\"{brackets}\",\"dns\":\"{brackets}\"}}")).is_ok());
 }

@@ -5,6 +5,10 @@ use std::fmt;
 use hardwire_pci::DeviceId;
 
 use crate::beneath::is_plain_name;
+use crate::printable::excerpt;
+
+/// As much of a path as a message quotes, bytes.
+const QUOTED: usize = 256;
 
 const ROOT: &str = "/sys/";
 const DEVICES: &str = "devices/";
@@ -49,14 +53,24 @@ impl KernelPath {
 }
 
 impl fmt::Display for KernelPath {
+    /// For messages, so that a long one is cut.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{ROOT}{}", self.below_sys)
+        write!(f, "{ROOT}{}", excerpt(&self.below_sys, QUOTED))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rule_9_a_long_kernelpath_is_cut_in_messages() {
+        let text = format!("/sys/devices/{}x", "a/".repeat(50_000));
+        let path = KernelPath::parse(&text).unwrap();
+        assert_eq!(format!("/sys/{}", path.below_sys()), text);
+        let shown = path.to_string();
+        assert!(shown.len() < 2 * QUOTED && shown.contains("100009 bytes"), "{shown}");
+    }
 
     #[test]
     fn rule_9_every_part_of_a_kernelpath_is_a_name() {

@@ -1,6 +1,6 @@
 //! The network configuration on stdin, as sriov-cni's and host-device's users have it, checked field by field.
 //!
-//! Contract: contract.md 1.2, sriov-cni.md section 1. Keys in any case, `null` is absent, unknown keys are ignored. A
+//! Contract: CNI spec 1.1.0, section 1, and the fields of sriov-cni 2.10 and of the reference host-device. Keys in any case, `null` is absent, unknown keys are ignored. A
 //! tenant writes it: size, depth and values have a bound before anything else is done with it. Two depths: DEL, GC and STATUS need only [`Base`], which no wrong optional field can spoil; ADD and CHECK read [`NetConf`].
 
 mod bandwidth;

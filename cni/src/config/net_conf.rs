@@ -97,7 +97,8 @@ fn check_ipam_type(base: &Base) -> Result<(), CniError> {
     }
 }
 
-/// `runtimeConfig.mac`, then `args.cni.mac`, then `CNI_ARGS`, then `mac` (contract.md 3.1).
+/// `runtimeConfig.mac`, then `args.cni.mac`, then `CNI_ARGS`, then `mac`: Multus writes a pod's own wish into the
+/// first three, and `mac` is the network's.
 fn mac(fields: Folded<'_>, runtime: Option<Folded<'_>>, args: &CniArgs) -> Result<Option<MacAddr>, CniError> {
     let in_args = field::object(fields, "args")?
         .map(|args| field::object_of(args, "cni", "args.cni"))

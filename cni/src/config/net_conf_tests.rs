@@ -261,6 +261,12 @@ fn what_cannot_take_effect_is_refused_by_name() {
         error.msg.contains("CNI_ARGS GUID") && error.msg.contains("c2:11"),
         "{error}"
     );
+    refused(
+        &json!({"bandwidth": {"egressRate": 0, "ingressRate": 1}}),
+        &["bandwidth", "runtimeConfig.bandwidth"],
+    );
+    refused(&json!({"bandwidth": true}), &["bandwidth"]);
+    assert!(parse(&json!({"bandwidth": {"egressRate": 0, "ingressRate": null}})).is_ok());
     let nothing = json!({"pkey": "", "rdmaIsolation": false, "ibKubernetesEnabled": false, "guid": null, "bandwidth": {},
                          "args": {"cni": {"guid": ""}}, "runtimeConfig": {"infinibandGUID": "", "ips": ["10.0.0.1/8"]}});
     assert!(parse(&nothing).is_ok());

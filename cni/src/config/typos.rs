@@ -1,7 +1,8 @@
 //! Keys that are almost one of ours: `max-tx-rate`, `spoofcheck`, `vlanId`.
 //!
 //! Go ignores unknown keys, so a slip of the pen meant "no limit" or "no check" and nobody was told. Keys that resemble
-//! nothing are other plugins' and stay ignored, and so do those that resemble a key which does nothing to a device.
+//! nothing are other plugins' and stay ignored. Those that resemble a key which does nothing to a device are ignored too, with
+//! a line in the log.
 
 use strsim::osa_distance;
 
@@ -51,6 +52,10 @@ fn meant(key: &str) -> Option<(&'static str, Role)> {
     }
     let near = KNOWN.iter().filter_map(|(name, role)| {
         let word = self::plain(name);
+        if word.len() <= 3 && plain.strip_suffix('s') == Some(&word) {
+            // The plural of a short word may be another plugin's list as well.
+            return Some((1, *name, Role::Frame));
+        }
         // One slip in a short word makes another word; longer ones stay what they are with two.
         let allowed = match word.len() {
             0..=3 => 0,
@@ -106,6 +111,9 @@ mod tests {
             "prev_result",
             "cni_version",
             "arg",
+            "mtus",
+            "MACs",
+            "dnss",
         ] {
             assert!(matches!(meant(key), Some((_, Role::Frame))), "{key}");
         }

@@ -36,17 +36,29 @@ pub(super) fn refuse(fields: Folded<'_>, runtime: Option<Folded<'_>>, args: &Cni
             return Err(CniError::config(format!("{name}: {value} cannot be set: {INFINIBAND}")));
         }
     }
-    if let Some(value) = inner(Some(fields), "bandwidth").filter(asks_for_something) {
+    if let Some(value) = inner(Some(fields), "bandwidth") {
+        let asks = asks_for_a_rate(&value);
         let value = excerpt(&value.to_string(), QUOTED);
         let right = "it takes effect as runtimeConfig.bandwidth, where the runtime puts it, or as max_tx_rate";
-        return Err(CniError::config(format!(
-            "bandwidth: {value} cannot be set here: {right}"
-        )));
+        if asks {
+            let msg = format!("bandwidth: {value} cannot be set here: {right}");
+            return Err(CniError::config(msg));
+        }
+        tracing::warn!("bandwidth: {value} is ignored here: {right}");
     }
     if inner(runtime, "ips").is_some_and(|ips| asks_for_something(&ips)) && fields.get("ipam").is_none() {
         tracing::warn!("runtimeConfig.ips is ignored: without ipam there are no addresses");
     }
     Ok(())
+}
+
+/// The same of a section of rates, of which 0 is none.
+fn asks_for_a_rate(bandwidth: &Value) -> bool {
+    let is_rate = |value: &Value| value.as_f64() != Some(0.0) && asks_for_something(value);
+    match bandwidth {
+        Value::Object(rates) => rates.values().any(is_rate),
+        other => asks_for_something(other),
+    }
 }
 
 /// Whether a value is more than a way of writing nothing.

@@ -1,7 +1,6 @@
 //! Which device an ADD is about, and whether it may be given away.
 //!
-//! Rule 5 (never the node's own NIC) and rule 6 (no representors) of the architecture are enforced here, before anything
-//! is written or changed.
+//! Never the node's own NIC, and never a representor: both are seen to here, before anything is written or changed.
 
 mod attached;
 mod identity;

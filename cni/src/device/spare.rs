@@ -1,4 +1,4 @@
-//! Rule 5, never the node's own NIC, as ADD enforces it: what cannot be found out is refused as well.
+//! Never the node's own NIC, as ADD enforces it: what cannot be found out is refused as well.
 
 use hardwire_pci::netlink::{Link, Socket};
 use hardwire_pci::{Device, Netdev, NodeUse, node_use};

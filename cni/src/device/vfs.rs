@@ -1,4 +1,4 @@
-//! The VFs of a PF: while one of them is in use, so is the PF (rule 5). Its pod would lose settings and link with it.
+//! The VFs of a PF: while one of them is in use, so is the PF. Its pod would lose settings and link with it.
 //!
 //! PF and VF have locks and records of their own. So that of an ADD of either, at the same time, one at least sees the other,
 //! each looks for the other's record once more when its own is written.
@@ -103,20 +103,63 @@ pub(crate) fn refuse_with_vfs_in_use(
 /// Refuses a PF one of whose VFs, or a VF whose PF, is being attached at this moment. The own record is written.
 pub(crate) fn refuse_beside_its_kin(context: &Context, device: &Device) -> Result<(), CniError> {
     if let Some(pf) = device.pf() {
-        let is_begun = match context.journal.get(pf) {
-            Ok(record) => record.is_some_and(|record| record.step == Step::Begun),
-            Err(error) => return Err(CniError::new(code::IO, error)),
-        };
-        let msg = format!("{}: its PF {pf} is being attached to a pod", device.id);
-        return if is_begun {
-            Err(CniError::new(code::TRY_AGAIN, msg))
-        } else {
-            Ok(())
-        };
+        // Each port of the PF goes by an id of its own, and takes the VFs with it.
+        let records = context.journal.of_all_ports(pf);
+        let records = records.map_err(|error| CniError::new(code::IO, error))?;
+        let begun = records.iter().find(|record| record.step == Step::Begun);
+        let msg = |pf: &DeviceId| format!("{}: its PF {pf} is being attached to a pod", device.id);
+        return begun.map_or(Ok(()), |record| {
+            Err(CniError::new(code::TRY_AGAIN, msg(&record.device)))
+        });
     }
     let vfs = vfs_of(context, &device.id)?;
     refuse_with_vfs_in_use(&device.id, &vfs, |vf| match context.journal.get(vf) {
         Ok(record) => record.map(|record| format!("container {} has it", record.owner.container_id)),
         Err(error) => Some(error.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use hardwire_pci::Function;
+
+    use super::*;
+    use crate::journal::Record;
+
+    #[test]
+    fn rule_5_a_vf_is_refused_while_any_port_of_its_pf_is_being_attached() {
+        let root = tempfile::tempdir().unwrap();
+        let context = Context::read(|name| match name {
+            "HARDWIRE_STATE_DIR" | "HARDWIRE_SYSFS_ROOT" => Some(root.path().into()),
+            _ => None,
+        });
+        let vf = Device {
+            function: Function::Vf {
+                pf: Some("0000:3b:00.0".parse().unwrap()),
+                index: Some(1),
+            },
+            ..Device::unknown("0000:3b:02.1".parse().unwrap())
+        };
+        for (port, is_its) in [
+            ("0000:3b:00.0", true),
+            ("0000:3b:00.0/p1", true),
+            ("0000:3b:00.1/p1", false),
+        ] {
+            for (step, is_begun) in [(Step::Begun, true), (Step::Attached, false)] {
+                let record = Record {
+                    step,
+                    ..Record::fixture(port, "c1")
+                };
+                context.journal.put(&record).unwrap();
+                match refuse_beside_its_kin(&context, &vf) {
+                    Err(error) => assert!(
+                        is_its && is_begun && error.code == code::TRY_AGAIN && error.msg.contains(port),
+                        "{error}"
+                    ),
+                    Ok(()) => assert!(!(is_its && is_begun), "{port} {step:?}"),
+                }
+            }
+            context.journal.remove(&port.parse().unwrap()).unwrap();
+        }
+    }
 }

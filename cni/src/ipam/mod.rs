@@ -1,10 +1,11 @@
 //! Delegation to an IPAM plugin.
 //!
-//! Contract: CNI spec 1.1.0 section 4 and libcni's pkg/invoke (contract.md 2.1): found along `CNI_PATH`, run in the host's
+//! Contract: CNI spec 1.1.0 section 4 and libcni's pkg/invoke: found along `CNI_PATH`, run in the host's
 //! namespace with our environment and our stdin byte for byte, its errors handed on unchanged.
 
 mod exchange;
 mod find;
+mod newer_verbs;
 mod run;
 
 use std::path::PathBuf;

@@ -111,6 +111,7 @@ impl DeviceLock {
 pub(crate) fn lock_within(file: File, bound: Duration) -> io::Result<File> {
     match file.try_lock() {
         Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) if bound.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(error)) => return Err(error),
     }

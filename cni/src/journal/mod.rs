@@ -4,6 +4,8 @@
 //! outlives the process and not the boot, and costs no fsync. Renames make it whole or absent at any instant; a lock per
 //! device, which the kernel releases when its holder dies, is held around changes only.
 
+#[cfg(test)]
+mod fixture;
 mod hardware;
 mod lock;
 mod record;

@@ -1,6 +1,6 @@
 //! What a record holds: enough to put everything back without any other source.
 
-use hardwire_pci::netlink::Kept;
+use hardwire_pci::netlink::{Kept, KeptKind};
 use hardwire_pci::{DeviceId, IfName, MacAddr};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,26 @@ pub struct Record {
 impl Record {
     /// The layout that this program writes.
     pub const VERSION: u32 = 1;
+
+    /// Who has a device since when, and nothing yet of what it was like or what is to be set.
+    pub fn new(device: DeviceId, attempt: String, owner: Owner, step: Step) -> Self {
+        Self {
+            version: Self::VERSION,
+            attempt,
+            device,
+            instance: None,
+            owner,
+            step,
+            target: Target::default(),
+            link: None,
+            vf: None,
+            trunk: None,
+            ipam: None,
+            host_network: None,
+            ending: None,
+            pod: None,
+        }
+    }
 
     /// Whether IPAM may hold an address: it is asked from step `moved` on.
     pub fn may_hold_addresses(&self) -> bool {
@@ -174,15 +194,25 @@ pub struct HostNetwork {
     pub since: u64,
     /// Addresses, nexthops, routes and rules, in the order in which they are made again.
     pub kept: Vec<Kept>,
+    /// Neighbours, which are made after these. Apart, so that a version that knows of none reads the record.
+    #[serde(default)]
+    pub neighbours: Vec<Kept>,
 }
 
 impl HostNetwork {
     /// What was read at this moment.
     pub fn now(kept: Vec<Kept>) -> Self {
+        let (neighbours, kept) = kept.into_iter().partition(|kept| kept.kind == KeptKind::Neighbour);
         Self {
             since: since_boot(),
             kept,
+            neighbours,
         }
+    }
+
+    /// All of it, in the order in which it is made again.
+    pub fn all(&self) -> impl Iterator<Item = &Kept> {
+        self.kept.iter().chain(&self.neighbours)
     }
 
     /// Seconds since then.

@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hardwire_pci::{DeviceId, IfName};
 use serde::de::IgnoredAny;
@@ -63,11 +64,23 @@ impl Journal {
 
     /// Takes the lock of a device.
     pub fn lock(&self, device: &DeviceId) -> Result<DeviceLock, JournalError> {
+        self.lock_within(device, CHANGE_BOUND)
+    }
+
+    /// Takes the lock of a device, if nobody has it.
+    pub fn try_lock(&self, device: &DeviceId) -> Result<Option<DeviceLock>, JournalError> {
+        match self.lock_within(device, Duration::ZERO) {
+            Err(JournalError::Lock(LockError::Busy { .. })) => Ok(None),
+            taken => taken.map(Some),
+        }
+    }
+
+    fn lock_within(&self, device: &DeviceId, bound: Duration) -> Result<DeviceLock, JournalError> {
         let path = self.locks.join(format!("{}.lock", device.file_stem()));
-        match DeviceLock::take(&path, CHANGE_BOUND) {
+        match DeviceLock::take(&path, bound) {
             Err(LockError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 create(&self.locks)?;
-                Ok(DeviceLock::take(&path, CHANGE_BOUND)?)
+                Ok(DeviceLock::take(&path, bound)?)
             }
             taken => Ok(taken?),
         }
@@ -131,6 +144,35 @@ impl Journal {
     /// The record of a device.
     pub fn get(&self, device: &DeviceId) -> Result<Option<Record>, JournalError> {
         read(&self.record_path(device), |_bytes| true)
+    }
+
+    /// The records of a device and, of a PCI function, of its further ports, which are devices of their own.
+    pub fn of_all_ports(&self, device: &DeviceId) -> Result<Vec<Record>, JournalError> {
+        let Some(function) = device.pci() else {
+            return Ok(self.get(device)?.into_iter().collect());
+        };
+        let whole = DeviceId::Pci(function).file_stem();
+        let names = match fs::read_dir(&self.records) {
+            Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => {
+                let path = self.records.clone();
+                return Err(JournalError::Io {
+                    step: "list",
+                    path,
+                    source,
+                });
+            }
+        };
+        let is_its = |name: &String| {
+            let rest = name.strip_prefix(&whole).and_then(|rest| rest.strip_suffix(".json"));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("_p"))
+        };
+        let mut records = Vec::new();
+        for name in names.filter(is_its) {
+            records.extend(read(&self.records.join(name), |_bytes| true)?);
+        }
+        Ok(records)
     }
 
     /// Writes a record in one step: a temporary name, then a rename.

@@ -4,29 +4,13 @@ use hardwire_pci::netlink::VfState;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::journal::{Hardware, Ipam, OriginalLink, OriginalVf, Owner, Step, Target};
-use crate::netns::NetnsIdentity;
+use crate::journal::{Hardware, Ipam, OriginalLink, OriginalVf, Step};
 use crate::pf::AdminMac;
 
 fn record(device: &str, container: &str) -> Record {
     Record {
-        version: Record::VERSION,
-        attempt: "1-1".into(),
-        device: device.parse().unwrap(),
-        owner: Owner {
-            network: "net-a".parse().unwrap(),
-            container_id: container.parse().unwrap(),
-            ifname: "net1".parse().unwrap(),
-            netns_path: "/run/netns/pod1".into(),
-            netns: NetnsIdentity {
-                cookie: Some(7),
-                device: 4,
-                inode: 4_026_532_000,
-            },
-        },
         instance: Some(7),
         step: Step::Begun,
-        target: Target::default(),
         link: Some(OriginalLink {
             name: "eth1".parse().unwrap(),
             index: 5,
@@ -49,16 +33,13 @@ fn record(device: &str, container: &str) -> Record {
             admin_mac: AdminMac::Unset,
             in_force: None,
         }),
-        trunk: None,
         ipam: Some(Ipam {
             plugin: "host-local".into(),
             config: "{}".into(),
             args: String::new(),
             path: "/p".into(),
         }),
-        host_network: None,
-        ending: None,
-        pod: None,
+        ..Record::fixture(device, container)
     }
 }
 
@@ -140,4 +121,28 @@ fn a_device_is_changing_while_its_lock_is_held() {
     assert!(journal.is_changing(&device));
     drop(lock);
     assert!(!journal.is_changing(&device));
+}
+
+#[test]
+fn rule_5_the_records_of_a_function_are_those_of_all_its_ports() {
+    let state = tempfile::tempdir().unwrap();
+    let journal = Journal::at(state.path());
+    let function: DeviceId = "0000:3b:00.0".parse().unwrap();
+    assert!(journal.of_all_ports(&function).unwrap().is_empty());
+    for device in [
+        "0000:3b:00.0",
+        "0000:3b:00.0/p1",
+        "0000:3b:00.0/p12",
+        "0000:3b:00.1",
+        "0000:3b:00.1/p1",
+    ] {
+        journal.put(&record(device, "a")).unwrap();
+    }
+    let found = journal.of_all_ports(&function).unwrap().into_iter();
+    let mut found: Vec<String> = found.map(|record| record.device.to_string()).collect();
+    found.sort();
+    assert_eq!(found, ["0000:3b:00.0", "0000:3b:00.0/p1", "0000:3b:00.0/p12"]);
+    // What cannot be read may be such a record.
+    fs::write(state.path().join("attachments/0000:3b:00.0_p1.json"), "").unwrap();
+    assert!(journal.of_all_ports(&function).is_err());
 }

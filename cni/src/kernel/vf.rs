@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// The bytes that iproute2 6.1 sends for `ip link set lo vf 3 ...` (rust.md, part D), after the `ifinfomsg`.
+    /// The bytes that iproute2 6.1 sends for `ip link set lo vf 3 ...`, after the `ifinfomsg`.
     #[test]
     fn messages_are_byte_for_byte_iproute2s() {
         let vlan = |protocol| VfAttribute::Vlan {

@@ -28,8 +28,15 @@ const PATH_EXCERPT: usize = 256;
 /// How often another call may come between looking at a file and opening it.
 const ATTEMPTS: u32 = 8;
 
-/// Starts logging for this call. `variable` returns what the process environment, which is the runtime's, has for a name.
+/// Starts logging for this call, and says what of its settings is ignored. `variable` returns what the process environment, which is the runtime's, has for a name.
 pub(crate) fn start(settings: &LogSettings, variable: impl Fn(&str) -> Option<OsString>) {
+    open_log(settings, variable);
+    for ignored in &settings.ignored {
+        tracing::warn!("{ignored}");
+    }
+}
+
+fn open_log(settings: &LogSettings, variable: impl Fn(&str) -> Option<OsString>) {
     let level = match settings.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warning => LevelFilter::WARN,

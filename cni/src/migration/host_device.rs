@@ -13,7 +13,7 @@ use crate::Context;
 use crate::config::{Base, DeviceName, LookupBy};
 use crate::device::{id_of_link, is_link_of};
 use crate::journal::{Hardware, InterfaceSettings, OriginalLink, Owner, Record, Step, Target};
-use crate::netns::{Netns, NetnsError};
+use crate::netns::Netns;
 use crate::protocol::{CniError, Environment, code};
 use crate::release::fallback_name;
 
@@ -29,8 +29,8 @@ pub(super) fn find(
     let internal = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, error);
     let entered = match Netns::open(path).and_then(Netns::enter) {
         Ok(entered) => entered,
-        Err(NetnsError::Missing(_) | NetnsError::NotANamespace { .. }) => return Ok(None),
-        Err(error) => return Err(internal(&error)),
+        Err(error) if error.is_no_namespace() => return Ok(None),
+        Err(error) => return Err(CniError::new(code::ENVIRONMENT, format!("CNI_NETNS: {error}"))),
     };
     let (mut socket, ifname) = (entered.socket, environment.ifname()?);
     let link = socket.link_by_name(ifname.as_str()).map_err(|error| internal(&error))?;
@@ -56,18 +56,15 @@ pub(super) fn find(
     let Ok(device) = id_of_link(&host_view, &context.sysfs) else {
         return Ok(None);
     };
+    let owner = Owner {
+        network: base.name.clone(),
+        container_id: environment.container_id()?.clone(),
+        ifname: ifname.clone(),
+        netns_path: path.to_owned(),
+        netns: entered.identity,
+    };
+    let attempt = format!("host-device-{}-{ifname}", owner.container_id);
     let record = Record {
-        version: Record::VERSION,
-        instance: None,
-        attempt: format!("host-device-{}-{ifname}", environment.container_id()?),
-        owner: Owner {
-            network: base.name.clone(),
-            container_id: environment.container_id()?.clone(),
-            ifname: ifname.clone(),
-            netns_path: path.to_owned(),
-            netns: entered.identity,
-        },
-        step: Step::Attached,
         target: Target {
             index: Some(link.index),
             ..Target::default()
@@ -84,13 +81,7 @@ pub(super) fn find(
             settings: InterfaceSettings::default(),
             hardware: Hardware::of(&link, &Device::unknown(device.clone()), None),
         }),
-        vf: None,
-        trunk: None,
-        ipam: None,
-        host_network: None,
-        ending: None,
-        pod: None,
-        device,
+        ..Record::new(device, attempt, owner, Step::Attached)
     };
     Ok(Some(ForeignAttachment {
         record,

@@ -1,7 +1,8 @@
 //! Pods that sriov-cni or host-device attached, met by a DEL or an ADD of ours.
 //!
 //! Users switch by exchanging the binary while pods run. What those plugins left is turned into a record, and released with
-//! the very code that releases ours. Contract: sriov-cni.md 2.5 and 3.3 (formats of v2.10 and v1.9).
+//! the very code that releases ours. Contract: what sriov-cni v2.10 and host-device
+//! v1.9 of the reference plugins write.
 
 mod allocation;
 mod host_device;

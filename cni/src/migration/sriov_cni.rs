@@ -14,7 +14,7 @@ use super::allocation::{Allocation, Claim, remove};
 use super::{ForeignAttachment, unset_flags};
 use crate::Context;
 use crate::device::is_link_of;
-use crate::journal::{Hardware, InterfaceSettings, OriginalLink, OriginalVf, Owner, Record, Step, Target};
+use crate::journal::{Hardware, InterfaceSettings, OriginalLink, OriginalVf, Owner, Record, Step};
 use crate::netns::{Netns, NetnsIdentity};
 use crate::pf::AdminMac;
 use crate::protocol::{CniError, Environment, NetworkName, code};
@@ -111,27 +111,18 @@ pub(super) fn find(
         }
     }
     let netns_path = environment.netns.clone().unwrap_or_default();
+    let owner = Owner {
+        network,
+        container_id: container_id.clone(),
+        ifname: ifname.clone(),
+        netns: identity(&netns_path),
+        netns_path: netns_path.clone(),
+    };
+    let attempt = format!("sriov-cni-{container_id}-{ifname}");
     let record = Record {
-        version: Record::VERSION,
-        instance: None,
-        attempt: format!("sriov-cni-{container_id}-{ifname}"),
-        owner: Owner {
-            network,
-            container_id: container_id.clone(),
-            ifname: ifname.clone(),
-            netns: identity(&netns_path),
-            netns_path: netns_path.clone(),
-        },
-        step: Step::Attached,
-        target: Target::default(),
         link: cache.link(link_now(context, &device, &netns_path, ifname, host)),
         vf: cache.vf(context, &device),
-        trunk: None,
-        ipam: None,
-        host_network: None,
-        ending: None,
-        pod: None,
-        device,
+        ..Record::new(device, attempt, owner, Step::Attached)
     };
     Ok(Some(ForeignAttachment { record, files }))
 }

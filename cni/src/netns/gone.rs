@@ -11,7 +11,7 @@ pub fn is_gone(path: &str) -> bool {
     match Netns::open(path) {
         Ok(_) | Err(NetnsError::Io { .. } | NetnsError::Socket { .. }) => false,
         Err(NetnsError::Missing(_)) => is_in_sight(Path::new(path), sees_all_processes()),
-        Err(NetnsError::NotANamespace { .. }) => true,
+        Err(NetnsError::NotANamespace { .. } | NetnsError::OtherKind(_)) => true,
     }
 }
 

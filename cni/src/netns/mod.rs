@@ -6,6 +6,7 @@
 mod cookie;
 mod gone;
 mod reachable;
+mod sysfs;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -14,6 +15,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic;
 
 use hardwire_pci::netlink::{NetlinkError, Socket};
+use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,9 @@ pub enum NetnsError {
         /// Type of the file system there.
         magic: u64,
     },
+    /// The path names a namespace of another kind, or another file of the proc file system.
+    #[error("{0:?} is no network namespace")]
+    OtherKind(String),
     /// The system refuses.
     #[error("network namespace {path:?}: {step}: {source}")]
     Io {
@@ -57,6 +62,16 @@ pub enum NetnsError {
         /// Why.
         source: NetlinkError,
     },
+}
+
+impl NetnsError {
+    /// Whether the path surely names no network namespace: there is nothing to be looked for.
+    pub fn is_no_namespace(&self) -> bool {
+        match self {
+            Self::Missing(_) | Self::NotANamespace { .. } | Self::OtherKind(_) => true,
+            Self::Io { .. } | Self::Socket { .. } => false,
+        }
+    }
 }
 
 /// What a namespace is recognised by.
@@ -107,7 +122,7 @@ impl Netns {
             .custom_flags(nonblocking)
             .open(path)
             .map_err(|source| {
-                if source.kind() == io::ErrorKind::NotFound {
+                if names_nothing(&source) {
                     NetnsError::Missing(path.to_owned())
                 } else {
                     at("open")(source)
@@ -161,8 +176,14 @@ impl Netns {
         };
         // Of this thread: in the daemon, another one may be inside a pod at this moment.
         let home = Home(File::open(OWN_THREAD).map_err(|source| failed("remember the way back", source))?);
-        move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))
-            .map_err(|errno| failed("enter", errno.into()))?;
+        move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network)).map_err(|errno| {
+            // setns(2): the descriptor is none of a namespace of the kind that is asked for.
+            if errno == Errno::INVAL {
+                NetnsError::OtherKind(self.path.clone())
+            } else {
+                failed("enter", errno.into())
+            }
+        })?;
         let result = inside();
         drop(home);
         Ok(result)
@@ -186,6 +207,15 @@ impl Netns {
             identity,
         })
     }
+}
+
+/// Whether an error of open(2) says that nothing is there, or can be, whoever asks.
+fn names_nothing(error: &io::Error) -> bool {
+    // The last is a NUL in the path.
+    use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename | InvalidInput)
+        || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 /// The way back of a thread; taken when dropped, after a panic inside too.

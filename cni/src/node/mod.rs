@@ -1,6 +1,6 @@
 //! What is known of the node beside the kernel's answers: what its operator allows, and what the daemon found out.
 //!
-//! For rule 5, never the node's own NIC: a NAD is its author's word only, and what stands on a device in another namespace
+//! So that the node's own NIC is never given away: a NAD is its author's word only, and what stands on a device in another namespace
 //! cannot be seen from the device.
 
 mod config;

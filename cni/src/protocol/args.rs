@@ -1,7 +1,7 @@
 //! `CNI_ARGS`.
 //!
 //! Read leniently: thin Multus repeats the runtime's own pairs, and the reference's refusal of unknown keys without
-//! `IgnoreUnknown` helps nobody here (contract.md 3.1 [D]).
+//! `IgnoreUnknown` helps nobody here: Multus sets it for all.
 
 /// The pairs of `CNI_ARGS`, `K=V;K2=V2`, of which few are ever looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The environment of a call, validated in the reference's order.
 //!
-//! Contract: contract.md 1.1. An invalid value is reported at once; missing ones are collected, in the table's order.
+//! Contract: CNI spec 1.1.0, "Parameters", and `getCmdArgsFromEnv` of libcni's pkg/skel. An invalid value is reported at once; missing ones are collected, in the table's order.
 
 use std::ffi::OsString;
 

@@ -1,6 +1,6 @@
 //! The CNI protocol: what comes in through the environment and stdin, what goes out through stdout.
 //!
-//! Contract: CNI spec 1.1.0 and what libcni and the reference plugins make of it (contract.md sections 1 and 3). Texts that
+//! Contract: CNI spec 1.1.0 and what libcni and the reference plugins make of it. Texts that
 //! runtimes or people depend on are the reference's.
 
 mod args;

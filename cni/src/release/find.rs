@@ -1,21 +1,21 @@
 //! Where a device is now.
 //!
 //! In the pod under its name, in the pod under another one, back on the host because the namespace ended (under the pod's
-//! name, or `devN` where that is taken), in a namespace that nobody can reach, or nowhere. Not seen is not gone: gone is
-//! what its bus does not have any more, and a software interface, which ends with its namespace.
+//! name, or `devN` where that is taken), in another namespace, or nowhere. Not seen is not gone: gone is what its bus does
+//! not have any more, and a software interface that is in no namespace, for it ends with that.
 
 use std::path::PathBuf;
 
 use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::netlink::{Link, NetlinkError, Socket};
-use hardwire_pci::{DeviceId, MacAddr, PortName, ReadError, Sysfs, read_attachable};
+use hardwire_pci::{DeviceId, PortName, ReadError, Sysfs, read_attachable};
 
-use super::fallback_name::is_fallback_name;
 use super::which::{Likeness, likeness, which};
+use super::without_bus::{self, is_elsewhere, known_instance};
 use super::{ReleaseError, refused};
 use crate::Context;
 use crate::journal::{OriginalLink, Parent, Record};
-use crate::netns::{Entered, Netns, NetnsError};
+use crate::netns::{Entered, Netns};
 
 /// Where a device is.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Loc
         return Ok(Location::Bare);
     };
     if let Some(mut entered) = pod(record)?
-        && let Some(link) = in_pod(record, original, &mut entered)?
+        && let Some(link) = in_pod(context, record, original, &mut entered)?
     {
         return Ok(Location::Pod {
             entered,
@@ -52,7 +52,7 @@ pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Loc
     }
     let found = match (&record.device, &original.hardware.parent) {
         (DeviceId::Interface(_), Some(parent)) => on_foreign_bus(context, record, original, parent, host),
-        (DeviceId::Interface(_), None) => without_bus(record, original, host),
+        (DeviceId::Interface(_), None) => without_bus(context, record, original, host),
         _ => on_bus(context, record, original, host),
     };
     found.map_err(|source| refused(record, "looking for it on the host", source))
@@ -110,7 +110,7 @@ fn on_foreign_bus(
     host: &mut Socket,
 ) -> Result<Location, NetlinkError> {
     let Some(directory) = parent_directory(&context.sysfs, parent) else {
-        return without_bus(record, original, host);
+        return without_bus(context, record, original, host);
     };
     if matches!(directory.try_exists(), Ok(false)) {
         return Ok(Location::Gone);
@@ -130,28 +130,17 @@ fn parent_directory(sysfs: &Sysfs, parent: &Parent) -> Option<PathBuf> {
 }
 
 /// An interface on no bus. Software ends with its namespace; hardware is somewhere.
-fn without_bus(record: &Record, original: &OriginalLink, host: &mut Socket) -> Result<Location, NetlinkError> {
-    let found = returned(record, original, host)?;
-    let lost = if original.hardware.returns {
-        Location::Unreachable
-    } else {
-        Location::Gone
-    };
-    Ok(found.map_or(lost, |link| Location::Host(Box::new(link))))
-}
-
-/// An interface on no bus that is on the host: as it was, under a fallback name that a release gave it, or, for hardware, under
-/// the pod's name after its namespace ended. The old name may meanwhile be another's.
-fn returned(record: &Record, original: &OriginalLink, host: &mut Socket) -> Result<Option<Link>, NetlinkError> {
-    let addressed = |link: &Link| link.mac() == original.mac || link.mac() == record.target.mac;
-    let is_it = |link: &Link| {
-        let unmoved = link.name == original.name.as_str() && link.index == original.index;
-        let returned = link.kind.is_none() && link.name == record.owner.ifname.as_str();
-        let permanent = MacAddr::from_bytes(&link.permanent_address).filter(|_| link.kind.is_none());
-        permanent.is_some() && permanent == original.hardware.permanent
-            || addressed(link) && (unmoved || returned || is_fallback_name(&record.device, &link.name))
-    };
-    Ok(host.links()?.into_iter().find(is_it))
+fn without_bus(
+    context: &Context,
+    record: &Record,
+    original: &OriginalLink,
+    host: &mut Socket,
+) -> Result<Location, NetlinkError> {
+    Ok(match without_bus::on_host(context, record, original, host)? {
+        Some(link) => Location::Host(Box::new(link)),
+        None if original.hardware.returns || is_elsewhere(context, record, original) => Location::Unreachable,
+        None => Location::Gone,
+    })
 }
 
 /// The namespace of the record, if the path still names it.
@@ -160,17 +149,29 @@ pub(super) fn pod(record: &Record) -> Result<Option<Entered>, ReleaseError> {
         device: record.device.clone(),
         source,
     };
-    let netns = match Netns::open(&record.owner.netns_path) {
-        Ok(netns) => netns,
-        Err(NetnsError::Missing(_) | NetnsError::NotANamespace { .. }) => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let entered = netns.enter().map_err(failed)?;
-    Ok(Some(entered).filter(|entered| record.owner.netns.is(&entered.identity)))
+    match Netns::open(&record.owner.netns_path).and_then(Netns::enter) {
+        Ok(entered) => Ok(Some(entered).filter(|entered| record.owner.netns.is(&entered.identity))),
+        Err(error) if error.is_no_namespace() => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
 }
 
-fn in_pod(record: &Record, original: &OriginalLink, entered: &mut Entered) -> Result<Option<Link>, ReleaseError> {
+fn in_pod(
+    context: &Context,
+    record: &Record,
+    original: &OriginalLink,
+    entered: &mut Entered,
+) -> Result<Option<Link>, ReleaseError> {
     let failed = |source| refused(record, "looking for it in the pod", source);
+    if let Some(instance) = known_instance(context, record, original) {
+        match entered.netns.index_of_instance(instance) {
+            Ok(index) => {
+                let link = index.map_or(Ok(None), |index| entered.socket.link_by_index(index));
+                return link.map_err(failed);
+            }
+            Err(error) => tracing::debug!(device = %record.device, "taken for what its index says: {error}"),
+        }
+    }
     let socket = &mut entered.socket;
     let index = record.target.index;
     if let Some(index) = index

@@ -1,4 +1,4 @@
-//! Addresses, routes and rules of an interface of the node's own that was lent to a pod: put back when it is on the host.
+//! Addresses, routes, rules and neighbours of an interface of the node's own that was lent to a pod: put back when it is on the host.
 //!
 //! What is there already is right, so it may be done any number of times. What the kernel refuses for good (a gateway that
 //! nothing leads to any more) is told in the log and no reason to keep the device from everybody.
@@ -40,7 +40,8 @@ pub(super) fn restore(context: &Context, record: &Record, host: &mut Socket) -> 
     let count = restore_each(record, network, (original.index, link.index), host).map_err(failed)?;
     tracing::info!(
         device = %record.device, netdev = %link.name,
-        "the node's own is back: {count} of {} addresses, routes and rules were to be put back", network.kept.len()
+        "the node's own is back: {count} of {} addresses, routes, rules and neighbours were to be put back",
+        network.all().count()
     );
     Ok(())
 }
@@ -53,7 +54,7 @@ fn restore_each(
 ) -> Result<usize, NetlinkError> {
     let elapsed = network.elapsed();
     let mut restored = 0;
-    let mut pending: Vec<&Kept> = network.kept.iter().collect();
+    let mut pending: Vec<&Kept> = network.all().collect();
     // A route may lead to the gateway of one that comes before it.
     loop {
         let mut left = Vec::new();

@@ -10,7 +10,7 @@ use super::pf::{Told, restore_vf};
 use super::{ReleaseError, link, refused, renamed};
 use crate::Context;
 use crate::idle::IdleRecord;
-use crate::journal::{OriginalVf, Owner, Record, Step, Target};
+use crate::journal::{OriginalVf, Owner, Record, Step};
 use crate::netns::{Netns, NetnsIdentity, reachable};
 
 /// Brings a device back to its idle state, under its lock, unless it has got a record meanwhile: then it is another
@@ -119,30 +119,20 @@ fn restore(
 /// What a release goes by. Nobody owned it, and nothing that a release does on the host asks who did.
 fn as_if_attached(idle: &IdleRecord, vf: Option<OriginalVf>) -> Option<Record> {
     let name = "idle";
-    Some(Record {
-        version: Record::VERSION,
-        attempt: String::new(),
-        device: idle.device.clone(),
-        instance: None,
-        owner: Owner {
-            network: name.parse().ok()?,
-            container_id: name.parse().ok()?,
-            ifname: name.parse().ok()?,
-            netns_path: String::new(),
-            netns: NetnsIdentity {
-                cookie: None,
-                device: 0,
-                inode: 0,
-            },
+    let nobody = Owner {
+        network: name.parse().ok()?,
+        container_id: name.parse().ok()?,
+        ifname: name.parse().ok()?,
+        netns_path: String::new(),
+        netns: NetnsIdentity {
+            cookie: None,
+            device: 0,
+            inode: 0,
         },
-        step: Step::Released,
-        target: Target::default(),
+    };
+    Some(Record {
         link: idle.link.clone(),
         vf,
-        trunk: None,
-        ipam: None,
-        host_network: None,
-        ending: None,
-        pod: None,
+        ..Record::new(idle.device.clone(), String::new(), nobody, Step::Released)
     })
 }

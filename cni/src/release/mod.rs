@@ -1,7 +1,7 @@
 //! The way back: one record, and everything it names is as it was.
 //!
 //! The same code for a DEL, for an ADD that failed, and for the daemon's repair. It needs the record only: the PF may be
-//! renamed, the interface renamed, the namespace or the device gone (rule 2 of the architecture). The caller holds the
+//! renamed, the interface renamed, the namespace or the device gone. The caller holds the
 //! device's lock.
 
 mod addresses;
@@ -15,6 +15,7 @@ mod link;
 mod pf;
 mod reclaim;
 mod which;
+mod without_bus;
 
 use std::io;
 

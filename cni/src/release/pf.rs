@@ -111,8 +111,8 @@ pub(super) fn locate(context: &Context, id: &DeviceId) -> PfLocation {
     if !holds_vfs(context, id) {
         return PfLocation::Gone;
     }
-    let attached = attached(context, id).and_then(|entered| within(id, entered));
-    let found = attached.or_else(|| {
+    let found = attached(context, id).find_map(|entered| within(id, entered));
+    let found = found.or_else(|| {
         let mut all = reachable().filter_map(|netns| netns.enter().ok());
         all.find_map(|entered| within(id, entered))
     });
@@ -130,11 +130,14 @@ fn holds_vfs(context: &Context, id: &DeviceId) -> bool {
     }
 }
 
-/// The namespace of the PF's own attachment.
-fn attached(context: &Context, id: &DeviceId) -> Option<Entered> {
-    let owner = context.journal.get(id).ok()??.owner;
-    let entered = Netns::open(&owner.netns_path).and_then(Netns::enter).ok()?;
-    owner.netns.is(&entered.identity).then_some(entered)
+/// The namespaces of the PF's own attachments: each of its ports can have one.
+fn attached(context: &Context, id: &DeviceId) -> impl Iterator<Item = Entered> {
+    let records = context.journal.of_all_ports(id).unwrap_or_default();
+    records.into_iter().filter_map(|record| {
+        let owner = record.owner;
+        let entered = Netns::open(&owner.netns_path).and_then(Netns::enter).ok()?;
+        owner.netns.is(&entered.identity).then_some(entered)
+    })
 }
 
 fn within(id: &DeviceId, entered: Entered) -> Option<(Pf, Socket)> {

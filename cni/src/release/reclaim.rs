@@ -74,11 +74,9 @@ mod tests {
     fn owner(path: &str) -> Owner {
         let own = Netns::own().and_then(Netns::enter).unwrap();
         Owner {
-            network: "net-a".parse().unwrap(),
-            container_id: "c1".parse().unwrap(),
-            ifname: "net1".parse().unwrap(),
             netns_path: path.to_owned(),
             netns: own.identity,
+            ..Owner::fixture("c1")
         }
     }
 

@@ -1,29 +1,12 @@
 //! Which port is taken, for each kind of evidence that a card gives.
 
 use super::*;
-use crate::journal::{Hardware, Owner, Step, Target};
-use crate::netns::NetnsIdentity;
+use crate::journal::Hardware;
 
 const FUNCTION: &str = "0000:05:00.4";
 
 fn record(device: &str, hardware: Hardware) -> Record {
     Record {
-        version: Record::VERSION,
-        attempt: "1".to_owned(),
-        device: device.parse().unwrap(),
-        owner: Owner {
-            network: "net-a".parse().unwrap(),
-            container_id: "c1".parse().unwrap(),
-            ifname: "net1".parse().unwrap(),
-            netns_path: String::new(),
-            netns: NetnsIdentity {
-                cookie: None,
-                device: 0,
-                inode: 0,
-            },
-        },
-        step: Step::Attached,
-        target: Target::default(),
         link: Some(OriginalLink {
             name: "ens1".parse().unwrap(),
             index: 7,
@@ -35,13 +18,7 @@ fn record(device: &str, hardware: Hardware) -> Record {
             settings: crate::journal::InterfaceSettings::default(),
             hardware,
         }),
-        vf: None,
-        trunk: None,
-        host_network: None,
-        ipam: None,
-        ending: None,
-        instance: None,
-        pod: None,
+        ..Record::fixture(device, "c1")
     }
 }
 

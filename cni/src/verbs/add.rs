@@ -52,8 +52,7 @@ pub fn add(
         refuse_taken_name(environment, &mut pod)?;
         let id = identify(&conf.device, context, &mut host)?;
         phases.device(&id);
-        let lock = phases.time(Phase::Lock, || context.journal.lock(&id));
-        let lock = lock.map_err(|error| journal(&error))?;
+        let lock = phases.time(Phase::Lock, || holder_wait.lock(&id))?;
         tracing::Span::current().record("device", tracing::field::display(&id));
         let begun = release_stale_owner(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
@@ -78,29 +77,19 @@ pub fn add(
         netns: pod.identity,
     };
     let record = Record {
-        version: Record::VERSION,
-        attempt: attempt(),
-        device: candidate.device.id.clone(),
-        instance: None,
-        owner,
-        step: Step::Begun,
         target: Target {
             mac: conf.vf.mac,
             mtu: conf.mtu,
             index: None,
         },
-        link: None,
-        vf: None,
-        trunk: None,
         ipam: conf.base.ipam.clone().map(|plugin| Ipam {
             plugin,
             config: String::from_utf8_lossy(stdin).into_owned(),
             args: environment.raw_args.clone(),
             path: environment.path.clone(),
         }),
-        host_network: None,
-        ending: None,
         pod: PodName::of(&environment.args),
+        ..Record::new(candidate.device.id.clone(), attempt(), owner, Step::Begun)
     };
     if let Err(error) = holder_wait.claim(&record) {
         return Err(unlocked(context, &id, lock, error));

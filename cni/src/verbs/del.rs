@@ -32,14 +32,17 @@ pub fn del(context: &Context, environment: &Environment, stdin: &[u8], phases: &
     let found = phases.time(Phase::Journal, || {
         context.journal.of(container_id, ifname, hint.as_ref())
     });
-    let (records, unreadable) = found.map_err(io)?;
+    let (mut records, unreadable) = found.map_err(io)?;
+    let mut ended = Ok(());
     if records.is_empty() {
         refuse_unknown(context, environment, &unreadable)?;
-        return without_record(context, environment, stdin, phases);
+        ended = without_record(context, environment, stdin, phases);
+        // An ADD that the runtime gave up may have gone on beside this, with addresses that were just released.
+        records = context.journal.of(container_id, ifname, hint.as_ref()).map_err(io)?.0;
+    } else {
+        // No version that is not spoken is answered, whatever else stands there.
+        Base::refuse_unspoken_version(stdin)?;
     }
-    // No version that is not spoken is answered, whatever else stands there.
-    Base::refuse_unspoken_version(stdin)?;
-    let mut ended = Ok(());
     for record in records {
         let detached = detach(context, environment, &record, phases);
         ended = ended.and(detached);

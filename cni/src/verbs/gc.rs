@@ -13,7 +13,7 @@ use crate::config::{Base, Bounds};
 use crate::ipam::{Delegate, ReleasedBy};
 use crate::journal::{Owner, Record};
 use crate::node::NodeConfig;
-use crate::protocol::{CniError, Command, ContainerId, Environment, Folded, SpecVersion, code};
+use crate::protocol::{CniError, ContainerId, Environment, Folded, SpecVersion, code};
 use crate::release::{reclaim, release_stale_leases};
 
 const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
@@ -21,7 +21,7 @@ const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 /// Releases the stale attachments of the network, goes on past errors, and reports them together.
 pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
     let base = Base::parse_within(stdin, Bounds::GC)?;
-    base.version_since(SpecVersion::V1_1_0, "GC")?;
+    let version = base.version_since(SpecVersion::V1_1_0, "GC")?;
     let Some(valid) = valid_attachments(base.json())? else {
         tracing::info!(network = %base.name, "GC without a list of valid attachments: nothing is released");
         return Ok(());
@@ -52,7 +52,7 @@ pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<
         by,
     ));
     if let Some(plugin) = &base.ipam {
-        errors.extend(Delegate::of_call(plugin, environment, stdin).run(Command::Gc).err());
+        errors.extend(Delegate::of_call(plugin, environment, stdin).collect(version).err());
     }
     joined(errors)
 }

@@ -14,9 +14,9 @@ use rustix::thread::{CapabilitySet, capabilities};
 use crate::Context;
 use crate::config::{Base, NetConf};
 use crate::device::{identify, is_present};
-use crate::ipam::{Delegate, find};
+use crate::ipam::Delegate;
 use crate::node::NodeConfig;
-use crate::protocol::{CniError, Command, Environment, SpecVersion, code};
+use crate::protocol::{CniError, Environment, SpecVersion, code};
 
 /// Checks the state directory, the rights, the device that the configuration itself names, and IPAM.
 pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
@@ -51,8 +51,7 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
         return Ok(());
     };
     context.leases.probe().map_err(|error| unavailable(&error))?;
-    find(plugin, &environment.path).map_err(|error| unavailable(&error))?;
-    Delegate::of_call(plugin, environment, stdin).run(Command::Status)
+    Delegate::of_call(plugin, environment, stdin).status(version)
 }
 
 /// Why no device that the configuration can use reaches anything, by the daemon's records; `None` if one may, or if there

@@ -3,6 +3,9 @@
 //! The kubelet gives a device to the next pod as soon as the one before is deleted with grace 0, and the DEL of that one
 //! comes a moment later. Refused, the next pod would wait for the kubelet's back-off. The waiting is done without the
 //! device's lock, without a place in the queue and without the pod's namespace open, which would keep that alive.
+//!
+//! While an ADD waits, for a holder or for the lock, it has no record that its own DEL could find, so it leaves a note which
+//! that one takes away.
 
 use std::time::Instant;
 
@@ -46,18 +49,40 @@ impl<'a> HolderWait<'a> {
         Err(CniError::new(code::ENVIRONMENT, msg))
     }
 
+    /// Takes the device's lock, which another call may have for as long as firmware takes.
+    pub(super) fn lock(&mut self, id: &DeviceId) -> Result<DeviceLock, CniError> {
+        let journal = &self.context.journal;
+        let io = |error: JournalError| CniError::new(code::IO, error);
+        if let Some(lock) = journal.try_lock(id).map_err(io)? {
+            return Ok(lock);
+        }
+        self.note()?;
+        let lock = journal.lock(id).map_err(io)?;
+        if let Err(error) = self.still_wanted() {
+            journal.unlock(id, lock).map_err(io)?;
+            return Err(error);
+        }
+        Ok(lock)
+    }
+
+    /// Notes that this ADD waits, unless that is noted already.
+    fn note(&mut self) -> Result<&Waiting, CniError> {
+        let waiting = if let Some(waiting) = self.waiting.take() {
+            waiting
+        } else {
+            let (container_id, ifname) = (self.environment.container_id()?, self.environment.ifname()?);
+            let noted = self.context.journal.note_waiting(container_id, ifname);
+            noted.map_err(|error| CniError::new(code::IO, error))?
+        };
+        Ok(self.waiting.insert(waiting))
+    }
+
     /// Gives up the lock of the holder's device and waits until its record changes. Afterwards everything is to be looked at
     /// anew.
     pub(super) fn wait_for(&mut self, holder: &Record, id: &DeviceId, lock: DeviceLock) -> Result<(), CniError> {
         let journal = &self.context.journal;
         let io = |error: JournalError| CniError::new(code::IO, error);
-        let waiting = match self.waiting.take() {
-            Some(waiting) => waiting,
-            None => journal
-                .note_waiting(self.environment.container_id()?, self.environment.ifname()?)
-                .map_err(io)?,
-        };
-        let waiting = self.waiting.insert(waiting);
+        let waiting = self.note()?;
         let watch = journal.watch(id, waiting);
         journal.unlock(id, lock).map_err(io)?;
         tracing::info!(device = %id, container = %holder.owner.container_id, "waiting for a holder that is on its way out");

@@ -64,6 +64,8 @@ pub struct Baselines {
     distrusted: HashSet<DeviceId>,
     /// VFs whose state is to be adopted, and who wants to know.
     adopting: HashMap<DeviceId, Vec<Reply>>,
+    /// The same of those that are being looked at for it.
+    adopted: HashMap<DeviceId, Vec<Reply>>,
 }
 
 /// A PF whose events are counted.
@@ -96,6 +98,7 @@ impl Baselines {
             rebound: HashSet::new(),
             distrusted: HashSet::new(),
             adopting: HashMap::new(),
+            adopted: HashMap::new(),
         };
         let now = Instant::now();
         for pf in pfs {
@@ -288,7 +291,7 @@ impl Baselines {
             Verdict::Differs(difference) => Err(format!("not adopted: {difference}")),
             Verdict::Unknown | Verdict::Distrusted => Err("it cannot be looked at, or is in use".to_owned()),
         };
-        for reply in self.adopting.remove(&id).into_iter().flatten() {
+        for reply in self.adopted.remove(&id).into_iter().flatten() {
             // Who asked may have gone.
             let _ = reply.send(answer.clone());
         }
@@ -311,14 +314,58 @@ impl Baselines {
         self.ended.remove(&id);
     }
 
-    /// Answers those whose device is not among these, which are about to be looked at.
-    pub fn refuse_adoptions_but(&mut self, looked_at: &HashSet<DeviceId>) {
-        for (_, replies) in self.adopting.extract_if(|id, _| !looked_at.contains(id)) {
+    /// These VFs are about to be looked at, for those who want one of them adopted too; the others are answered.
+    pub fn begin_adoptions(&mut self, looked_at: &HashSet<DeviceId>) {
+        for (id, replies) in std::mem::take(&mut self.adopting) {
+            if looked_at.contains(&id) {
+                self.adopted.entry(id).or_default().extend(replies);
+                continue;
+            }
             for reply in replies {
                 let text = "it is in use, or whether it is free is not known";
                 // Who asked may have gone.
                 let _ = reply.send(Err(text.to_owned()));
             }
         }
+    }
+
+    /// The look came to nothing: what was to be adopted still is.
+    pub fn lost(&mut self) {
+        for (id, replies) in std::mem::take(&mut self.adopted) {
+            self.adopting.entry(id).or_default().extend(replies);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// Its verdict is of before the request, so it says nothing of what was to be adopted.
+    #[test]
+    fn who_asks_during_a_look_is_answered_by_the_next() {
+        let (pf, vf): (DeviceId, DeviceId) = ("0000:01:00.0".parse().unwrap(), "0000:01:10.0".parse().unwrap());
+        let mut baselines = Baselines::new([pf.clone()]);
+        let inspected = |verdict| Inspected {
+            pf: pf.clone(),
+            verdicts: vec![(vf.clone(), verdict)],
+            is_told: true,
+        };
+        let looked_at = HashSet::from([vf.clone()]);
+        baselines.begin_adoptions(&looked_at);
+        let (reply, mut answer) = oneshot::channel();
+        baselines.adopt(vf.clone(), &pf, reply);
+        baselines.found(inspected(Verdict::Differs("vlan was 0, is 7".to_owned())), 1);
+        assert!(answer.try_recv().is_err(), "not yet");
+        assert!(baselines.is_adopting(&vf));
+        baselines.begin_adoptions(&looked_at);
+        baselines.lost();
+        baselines.begin_adoptions(&looked_at);
+        baselines.found(inspected(Verdict::Adopted("vlan was 0, is 7".to_owned())), 1);
+        assert_eq!(answer.try_recv().unwrap(), Ok("adopted: vlan was 0, is 7".to_owned()));
     }
 }

@@ -178,7 +178,7 @@ impl Core {
         );
         let looked_at = tasks.iter().flat_map(|(task, _)| task.vfs.iter());
         self.baselines
-            .refuse_adoptions_but(&looked_at.map(|vf| vf.id.clone()).collect());
+            .begin_adoptions(&looked_at.map(|vf| vf.id.clone()).collect());
         self.inspections.begin(&tasks);
         Effect::Inspect(tasks)
     }
@@ -398,6 +398,7 @@ impl Core {
             Job::Search => self.search.found(Err(why.to_owned()), Duration::ZERO, now),
             Job::Ask => self.ledger.lost(now),
             Job::Inspect => {
+                self.baselines.lost();
                 for pf in self.inspections.end() {
                     self.baselines.happened(&pf, now);
                 }

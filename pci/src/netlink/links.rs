@@ -1,6 +1,7 @@
 //! Links: what `RTM_GETLINK` tells of one.
 //!
-//! Never asked with `RTEXT_FILTER_VF`: the kernel then queries every VF of a PF, in firmware, under RTNL (peers.md, P3).
+//! Never asked with `RTEXT_FILTER_VF`: the kernel then queries every VF of a PF, in firmware, under RTNL (`rtnl_fill_vf`,
+//! net/core/rtnetlink.c).
 //! VFs have their own question in [`super::vfs`].
 
 use netlink_packet_core::DefaultNla;

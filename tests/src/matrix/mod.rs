@@ -1,5 +1,5 @@
 //! The kill matrix: a call is disturbed at one system call, what a runtime or the daemon would do next is done, and then
-//! everything must be as it was (rules 1 to 3 of the architecture).
+//! everything must be as it was.
 //!
 //! One test of this kind is a [`Subject`] (a device with its configuration) and a list of runs; each run is one
 //! [`crate::trace`] of an ADD or a DEL. The subject is made anew after a run that failed, so that the others say what they

@@ -54,6 +54,11 @@ impl FakeIpam {
         self.on("ADD", &print(result));
     }
 
+    /// Prints `document` on a command.
+    pub fn says(&self, command: &str, document: &Value) {
+        self.on(command, &print(document));
+    }
+
     /// Fails on a command with this error object.
     pub fn fails(&self, command: &str, error: &Value) {
         self.on(command, &format!("{}exit 1\n", print(error)));

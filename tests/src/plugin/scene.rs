@@ -90,4 +90,14 @@ impl Scene {
         assert_eq!(self.seen(), before);
         returned
     }
+
+    /// The same of host and pod alone.
+    #[track_caller]
+    pub fn links_unchanged_by<T>(&self, calls: impl FnOnce() -> T) -> T {
+        let links = |seen: Seen| (seen.host, seen.pod);
+        let before = links(self.seen());
+        let returned = calls();
+        assert_eq!(links(self.seen()), before);
+        returned
+    }
 }

@@ -61,10 +61,17 @@ fn what_cannot_take_effect_is_refused_by_name_and_a_foreign_key_is_only_logged()
     ] {
         refused(&plugin, &pod, &nic.conf(&extra), 7, &[name]);
     }
-    let foreign = nic.conf(&json!({"log_level": "debug", "masters": ["eth0"], "resourceNames": "x", "sysctl": {}}));
+    let foreign = nic.conf(&json!({
+        "log_level": "debug", "masters": ["eth0"], "resourceNames": "x", "sysctl": {}, "mtus": [1400], "macs": [],
+        "logFile": ["/var/log/x.log"], "bandwidth": {"egressRate": 0},
+    }));
     let outcome = plugin.call("ADD", &pod, &foreign);
     outcome.success();
-    for key in ["log_level", "masters", "resourceNames"] {
+    for (key, word) in [("logFile", "must be a text"), ("bandwidth", "is ignored here")] {
+        let line = outcome.stderr.lines().find(|line| line.contains(&format!(" {key}: ")));
+        assert!(line.is_some_and(|line| line.contains(word)), "{}", outcome.stderr);
+    }
+    for key in ["log_level", "masters", "resourceNames", "mtus", "macs"] {
         assert!(
             outcome.stderr.contains(&format!("{key}: unknown field")),
             "{}",

@@ -52,7 +52,7 @@ fn what_sriov_cni_attached_is_restored_from_its_cache() {
     let mac = before.1["address"].as_str().expect("a MAC").to_owned();
     let admin = before.0["address"].as_str().expect("a MAC").to_owned();
 
-    // What sriov-cni 2.10 does for vlan 1000, a MAC and trust, and what it leaves (sriov-cni.md 2.1 to 2.5).
+    // What sriov-cni 2.10 does for vlan 1000, a MAC and trust, and what it leaves.
     let (pf, vf) = (igb.name.as_str(), "3");
     run(&["ip", "link", "set", pf, "vf", vf, "vlan", "1000"]);
     run(&["ip", "link", "set", pf, "vf", vf, "mac", "60:00:00:00:00:e1"]);

@@ -1,4 +1,4 @@
-//! Addresses and routes as the kernel has them (C28 to C31).
+//! Addresses and routes as the kernel has them.
 
 use hardwire_tests::node::run;
 use hardwire_tests::plugin::Scene;

@@ -1,4 +1,4 @@
-//! Several ADDs at once, and one that is killed (C58, C59).
+//! Several ADDs at once, and one that is killed.
 
 use hardwire_tests::node::Pod;
 use hardwire_tests::plugin::{Outcome, Scene};

@@ -1,4 +1,4 @@
-//! Which device is taken, and under which name (C33 to C36).
+//! Which device is taken, and under which name.
 
 use hardwire_tests::node::{Veth, run};
 use hardwire_tests::plugin::Scene;

@@ -1,4 +1,4 @@
-//! The fields of the configuration: MACs in every notation, wrong values, near misses (C37 to C39).
+//! The fields of the configuration: MACs in every notation, wrong values, near misses.
 
 use hardwire_tests::plugin::Scene;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! How IPAM is found, called and understood (C42 to C44, C46, C48).
+//! How IPAM is found, called and understood.
 
 use std::fs;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! ADD: what it makes, what it prints, and that whatever goes wrong leaves nothing behind (C23 to C35, C37 to C50, C58).
+//! ADD: what it makes, what it prints, and that whatever goes wrong leaves nothing behind.
 //!
 //! veth stands in for the NIC; what only a VF can show is in `conformance_vf`.
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]

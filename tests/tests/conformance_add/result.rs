@@ -1,4 +1,4 @@
-//! What ADD prints: with IPAM and without, in each version, and after a previous plugin (C23 to C27, C32).
+//! What ADD prints: with IPAM and without, in each version, and after a previous plugin.
 
 use hardwire_tests::plugin::Scene;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Whatever goes wrong with IPAM or after it is undone (C45, C47, C49, C50).
+//! Whatever goes wrong with IPAM or after it is undone.
 
 use hardwire_tests::plugin::Scene;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! CHECK names what is not as ADD left it (C60 to C63).
+//! CHECK names what is not as ADD left it.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! DEL after an ADD, again, without one, and with less than ADD had (C51 to C55).
+//! DEL after an ADD, again, without one, and with less than ADD had.
 
 use hardwire_tests::node::run;
 use hardwire_tests::plugin::Scene;

@@ -1,4 +1,4 @@
-//! DEL without the device, without a readable record, and with an IPAM that fails (C56, C57).
+//! DEL without the device, without a readable record, and with an IPAM that fails.
 
 use std::fs;
 

@@ -24,18 +24,69 @@ fn del_succeeds_when_the_namespaces_path_is_gone_or_names_none() {
     let file = scene.plugin.directory().join("file");
     fs::write(&file, "").expect("a file");
     let extra = json!({"ipam": scene.plugin.host_local("10.54.0.0/24")});
+    let below_a_file = file.join("below");
+    let long = "x".repeat(300);
     for path in [
         "/run/netns/hw-nosuch",
+        "relative",
         file.to_str().expect("UTF-8"),
+        below_a_file.to_str().expect("UTF-8"),
+        long.as_str(),
         "/run",
         "/dev/null",
+        "/proc/self/ns/mnt",
+        "/proc/self/status",
     ] {
         scene.unchanged_by(|| {
             scene.add(&extra);
-            scene.call("DEL", &extra).set("CNI_NETNS", path).run().silence();
+            let del = scene.call("DEL", &extra).set("CNI_NETNS", path);
+            del.run().silence();
+            // Without a record there is nothing to be looked for in what is no namespace.
+            del.run().silence();
         });
         assert!(scene.plugin.reservations("net-a").is_empty(), "{path}");
     }
+}
+
+/// A runtime repeats a DEL until it succeeds, and the ADD before it was refused for the same field.
+#[test]
+fn del_of_what_was_never_attached_succeeds_whatever_an_optional_field_holds() {
+    let scene = Scene::new("optional");
+    scene.unchanged_by(|| {
+        for extra in [
+            json!({"vlan": "x"}),
+            json!({"mtu": -1}),
+            json!({"mac": "x"}),
+            json!({"vlna": 5}),
+            json!({"pkey": "0x8001"}),
+            json!({"bandwidth": {"egressRate": 1}}),
+            json!({"runtimeConfig": 5}),
+            json!({"runtimeConfig": {"mac": 5, "deviceID": 5, "bandwidth": 5, "CNIDeviceInfoFile": "/etc/x"}}),
+            json!({"args": 5}),
+            json!({"args": {"cni": 5}}),
+            json!({"dns": 5}),
+            json!({"ipam": 5}),
+            json!({"device": 5}),
+            json!({"device": "a/b"}),
+            json!({"device": null}),
+            json!({"deviceID": "0000:zz:00.0"}),
+            json!({"pciBusID": []}),
+            json!({"hwaddr": "x"}),
+            json!({"kernelpath": "/etc"}),
+            json!({"prevResult": 5}),
+            json!({"prevResult": {"cniVersion": "9.9.9"}}),
+            json!({"allowNodeDevice": "yes"}),
+            json!({"vlanTrunk": 5}),
+        ] {
+            let refused = scene.call("ADD", &extra).run().error();
+            assert!(
+                [6, 7].contains(&refused["code"].as_u64().expect("a code")),
+                "{extra}: {refused}"
+            );
+            scene.del(&extra);
+            scene.del(&extra);
+        }
+    });
 }
 
 #[test]

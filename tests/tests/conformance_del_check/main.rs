@@ -1,4 +1,4 @@
-//! DEL, which works whatever is missing, and CHECK, which really checks (C51 to C57, C60 to C63).
+//! DEL, which works whatever is missing, and CHECK, which really checks.
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 mod check;

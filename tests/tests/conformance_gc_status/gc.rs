@@ -1,4 +1,4 @@
-//! GC: what it releases, and what it leaves (C64, C65).
+//! GC: what it releases, and what it leaves.
 
 use std::fs;
 
@@ -207,7 +207,7 @@ fn c65_one_failure_is_listed_and_does_not_keep_the_others() {
     all.gc(&json!({"cni.dev/valid-attachments": []}))
         .run()
         .error_naming(&["sick", all.id(1)]);
-    // Our own part was done for all of them (C57), and IPAM was asked to collect.
+    // Our own part was done for all of them, and IPAM was asked to collect.
     assert_eq!(all.attached(), Vec::<usize>::new());
     let calls = all.ipam_calls();
     for index in 0..3 {
@@ -276,4 +276,25 @@ fn gc_on_a_clean_node_does_nothing() {
     let conf = json!({"cniVersion": "1.1.0", "name": "net-a", "type": "hardwire", "cni.dev/valid-attachments": []});
     caller(&plugin, "GC").stdin(conf.to_string()).run().silence();
     assert!(plugin.state_files().is_empty());
+}
+
+#[test]
+fn c65_an_ipam_plugin_that_knows_no_gc_collects_nothing_and_one_that_is_unclear_is_named() {
+    let all = Attachments::new("gcold", &["net-a"]);
+    for (version, spoken) in [("1.1.0", json!(["1.1.0"])), ("1.0.0", json!(["1.0.0"]))] {
+        all.ipam
+            .says("VERSION", &json!({"cniVersion": version, "supportedVersions": spoken}));
+        for (code, msg) in [(3, "missing containerID"), (4, "unknown CNI_COMMAND: GC")] {
+            all.ipam.fails("GC", &json!({"code": code, "msg": msg}));
+            let outcome = all.gc(&json!({"cni.dev/valid-attachments": [all.entry(0)]})).run();
+            outcome.silence();
+            assert!(outcome.stderr.contains("IPAM plugin addresses"), "{}", outcome.stderr);
+        }
+    }
+    all.ipam.on("VERSION", "exit 1\n");
+    all.ipam.fails("GC", &json!({"code": 3, "msg": "missing containerID"}));
+    let outcome = all.gc(&json!({"cni.dev/valid-attachments": [all.entry(0)]})).run();
+    let error = outcome.error_naming(&["IPAM plugin addresses", "missing containerID"]);
+    assert_eq!(error["code"], 999, "{error}");
+    all.end();
 }

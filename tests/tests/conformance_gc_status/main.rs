@@ -1,5 +1,5 @@
 //! GC, which releases exactly what is ours, of one network, and not listed; and STATUS, which says whether an ADD could
-//! work now (C64 to C66).
+//! work now.
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 mod gc;

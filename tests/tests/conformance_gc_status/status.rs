@@ -1,4 +1,4 @@
-//! STATUS (C66).
+//! STATUS.
 
 use std::fs;
 
@@ -83,6 +83,57 @@ fn c66_an_error_of_ipam_status_is_ours() {
         );
     }
     assert!(ipam.stdin("STATUS").is_some_and(|stdin| stdin.starts_with(b"{")));
+}
+
+/// What a Go plugin of before CNI 1.1 says to a verb without a container, and what others say.
+const UNKNOWN_VERBS: [(u32, &str); 2] = [(3, "missing containerID"), (4, "unknown CNI_COMMAND: STATUS")];
+
+#[test]
+fn c66_an_ipam_plugin_that_does_not_speak_the_version_is_code_50_and_named() {
+    let mut plugin = Plugin::new();
+    let ipam = plugin.fake_ipam("older");
+    ipam.says(
+        "VERSION",
+        &json!({"cniVersion": "1.0.0", "supportedVersions": ["0.4.0", "1.0.0"]}),
+    );
+    for (code, msg) in UNKNOWN_VERBS.into_iter().chain([(1, "incompatible CNI versions")]) {
+        ipam.fails("STATUS", &json!({"code": code, "msg": msg}));
+        let call = status(&plugin, &json!({"ipam": ipam.conf()}));
+        let error = call.run().error_naming(&["IPAM plugin older", "1.1.0", "0.4.0, 1.0.0"]);
+        assert_eq!(error["code"], 50, "{error}");
+    }
+}
+
+#[test]
+fn c66_an_ipam_plugin_that_only_knows_no_status_is_well() {
+    let mut plugin = Plugin::new();
+    let ipam = plugin.fake_ipam("simple");
+    ipam.says(
+        "VERSION",
+        &json!({"cniVersion": "1.1.0", "supportedVersions": ["1.0.0", "1.1.0"]}),
+    );
+    for (code, msg) in UNKNOWN_VERBS {
+        ipam.fails("STATUS", &json!({"code": code, "msg": msg}));
+        status(&plugin, &json!({"ipam": ipam.conf()})).run().silence();
+    }
+    // It knows it, and says something.
+    ipam.fails("STATUS", &json!({"code": 4, "msg": "no CNI_ARGS"}));
+    assert_eq!(status(&plugin, &json!({"ipam": ipam.conf()})).run().error()["code"], 4);
+}
+
+#[test]
+fn c66_an_ipam_plugin_of_which_nothing_is_known_is_named_and_no_container_is() {
+    let mut plugin = Plugin::new();
+    let ipam = plugin.fake_ipam("odd");
+    ipam.fails("STATUS", &json!({"code": 3, "msg": "missing containerID"}));
+    for version in ["exit 1\n", "echo x\n", "echo '{}'\n"] {
+        ipam.on("VERSION", version);
+        let error = status(&plugin, &json!({"ipam": ipam.conf()})).run();
+        assert_eq!(
+            error.error_naming(&["IPAM plugin odd", "missing containerID"])["code"],
+            50
+        );
+    }
 }
 
 #[test]

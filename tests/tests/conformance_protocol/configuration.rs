@@ -1,4 +1,4 @@
-//! What stands on stdin and in `CNI_ARGS` (C13 to C16, C19, C20, C40, C41).
+//! What stands on stdin and in `CNI_ARGS`.
 
 use std::fs::File;
 use std::process::Stdio;

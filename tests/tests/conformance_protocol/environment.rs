@@ -1,4 +1,4 @@
-//! The variables: missing, invalid, unknown (C4 to C12).
+//! The variables: missing, invalid, unknown.
 
 use hardwire_cni::printable::printable;
 use hardwire_tests::plugin::Scene;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::fails;
 
-/// C4 to C7, and the same of the verbs that need less.
+/// The same of the verbs that need less, too.
 #[test]
 fn c04_to_c07_missing_variables_are_listed_together_in_the_tables_order() {
     let scene = Scene::new("c04");

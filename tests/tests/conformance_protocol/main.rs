@@ -1,4 +1,4 @@
-//! The protocol: environment, stdin, versions, and what comes back, before any device is looked at (C1 to C22, C40, C41).
+//! The protocol: environment, stdin, versions, and what comes back, before any device is looked at.
 //!
 //! What fails here must leave host, pod and journal alone; texts are those that runtimes and people know from the
 //! reference.

@@ -1,4 +1,4 @@
-//! Which network namespace is taken, and which is refused (C21, C22).
+//! Which network namespace is taken, and which is refused.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What VERSION answers, and which version allows which verb (C1 to C3, C17, C18).
+//! What VERSION answers, and which version allows which verb.
 
 use std::process::Stdio;
 

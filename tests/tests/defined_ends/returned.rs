@@ -124,7 +124,7 @@ fn an_alternative_name_that_the_pod_gave_and_the_host_has() {
     stage.ended();
 }
 
-/// It is no part of a free device (rule 7 of the architecture), so the device goes without, and a log line says so.
+/// It is no part of what makes a device free, so the device goes without, and a log line says so.
 #[test]
 fn an_alternative_name_that_another_interface_took() {
     const ALTNAME: &str = "vf-of-the-first-port";

@@ -7,4 +7,5 @@
 mod located;
 mod names;
 mod ports;
+mod software;
 mod usb;

@@ -1,4 +1,4 @@
-//! D17 to D20, D24, D27: what containers get.
+//! What containers get.
 
 use tonic::Code;
 

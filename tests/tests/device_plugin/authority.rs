@@ -1,4 +1,4 @@
-//! D29: which `:authority` a caller may send. The kubelet's device manager sends `localhost`, as the stand-in does in every
+//! Which `:authority` a caller may send. The kubelet's device manager sends `localhost`, as the stand-in does in every
 //! other test; its plugin watcher would send an escaped path, which Rust's HTTP stack refuses before any service sees the
 //! call. That is why hardwired registers the classic way; the day this test fails, it may do otherwise.
 

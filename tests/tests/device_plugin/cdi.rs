@@ -1,4 +1,4 @@
-//! D22: devices by name, which the container runtime looks up.
+//! Devices by name, which the container runtime looks up.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! D21: the character devices of each kind of device, from the first Allocate on.
+//! The character devices of each kind of device, from the first Allocate on.
 
 use std::fs;
 

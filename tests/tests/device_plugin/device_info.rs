@@ -1,4 +1,4 @@
-//! D28: device-info files, by which Multus learns of a device.
+//! Device-info files, by which Multus learns of a device.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,39 +1,9 @@
 //! `hardwired devices`: who has what.
 
-use hardwire_cni::journal::{Journal, Owner, Record, Step, Target};
-use hardwire_cni::netns::NetnsIdentity;
+use hardwire_cni::journal::Journal;
+use hardwire_tests::records;
 
 use super::*;
-
-/// What an ADD leaves, of a namespace that nobody looks for before the daemon's grace is over.
-fn record(device: &str) -> Record {
-    Record {
-        version: Record::VERSION,
-        attempt: "1-1".into(),
-        device: device.parse().unwrap(),
-        instance: None,
-        owner: Owner {
-            network: "blue".parse().unwrap(),
-            container_id: "c1".parse().unwrap(),
-            ifname: "net1".parse().unwrap(),
-            netns_path: "/run/netns/pod1".into(),
-            netns: NetnsIdentity {
-                cookie: Some(7),
-                device: 4,
-                inode: 4_026_532_000,
-            },
-        },
-        step: Step::Attached,
-        target: Target::default(),
-        link: None,
-        vf: None,
-        trunk: None,
-        ipam: None,
-        host_network: None,
-        ending: None,
-        pod: None,
-    }
-}
 
 fn printed(site: &Site, tree: &SysfsTree, arguments: &[&str]) -> String {
     let output = site.output(&[&["devices"], arguments].concat(), tree.root());
@@ -47,8 +17,8 @@ fn who_has_a_device_is_shown() {
     let pod = running.kubelet.admit("red/a", "main", RESOURCE, 1).unwrap();
     let attached = pod.devices[0].as_str();
     let journal = Journal::at(&running.site.state_dir());
-    journal.put(&record(attached)).unwrap();
-    journal.put(&record("0000:09:00.7")).unwrap();
+    journal.put(&records::attached(attached)).unwrap();
+    journal.put(&records::attached("0000:09:00.7")).unwrap();
 
     let show = |running: &Running, arguments: &[&str]| printed(&running.site, &running.tree, arguments);
     let report: Value = serde_json::from_str(&show(&running, &["--json"])).unwrap();

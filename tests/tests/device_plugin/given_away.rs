@@ -1,6 +1,6 @@
 //! A device that the kubelet gives to another pod while the journal has it: its owner has ended, and the record says so.
 
-use hardwire_cni::journal::{Ending, Journal, Owner, PodName, Record, Step, Target};
+use hardwire_cni::journal::{Ending, Journal, Owner, PodName, Record};
 use hardwire_cni::netns::Netns;
 
 use super::*;
@@ -8,30 +8,18 @@ use super::*;
 /// The attachment of a pod that lives: its namespace is ours.
 pub(super) fn attached(device: &str, pod: Option<(&str, &str)>) -> Record {
     let own = Netns::own().and_then(Netns::enter).unwrap();
+    let record = hardwire_tests::records::attached(device);
     Record {
-        version: Record::VERSION,
-        instance: None,
-        attempt: "1-1".into(),
-        device: device.parse().unwrap(),
         owner: Owner {
-            network: "blue".parse().unwrap(),
-            container_id: "c1".parse().unwrap(),
-            ifname: "net1".parse().unwrap(),
             netns_path: "/proc/self/ns/net".into(),
             netns: own.identity,
+            ..record.owner
         },
-        step: Step::Attached,
-        target: Target::default(),
-        link: None,
-        vf: None,
-        trunk: None,
-        ipam: None,
-        host_network: None,
-        ending: None,
         pod: pod.map(|(namespace, name)| PodName {
             namespace: namespace.into(),
             name: name.into(),
         }),
+        ..record
     }
 }
 

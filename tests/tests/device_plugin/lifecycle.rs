@@ -1,4 +1,4 @@
-//! D14 to D16, D26: a kubelet that comes and goes, sockets that vanish, and our own end.
+//! A kubelet that comes and goes, sockets that vanish, and our own end.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! D6 to D9, D13: what `ListAndWatch` tells.
+//! What `ListAndWatch` tells.
 
 use super::*;
 

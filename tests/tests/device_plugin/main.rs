@@ -1,4 +1,4 @@
-//! `hardwired` and the kubelet: the cases D1 to D31 of the contract, as far as they are built.
+//! `hardwired` and the kubelet: the device-plugin API v1beta1, as the kubelet's device manager uses it.
 //!
 //! Natively, without root: a sysfs tree of files, the kubelet's stand-in, and the built program between them.
 #![allow(clippy::unwrap_used, reason = "a test fails where it fails")]

@@ -1,4 +1,4 @@
-//! Rule 5, never the node's own NIC: a tree whose device has an interface that exists, in a namespace where that interface
+//! Never the node's own NIC: a tree whose device has an interface that exists, in a namespace where that interface
 //! carries what the node lives on. `lo` stands for the NIC, since every namespace has it and needs no root for it.
 
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! D23: which devices the kubelet is advised to take.
+//! Which devices the kubelet is advised to take.
 
 use hardwire_tests::sysfs_tree::Pci;
 

@@ -1,4 +1,4 @@
-//! D1 to D5, D25: how a pool becomes known.
+//! How a pool becomes known.
 
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};

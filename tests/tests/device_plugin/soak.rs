@@ -1,4 +1,4 @@
-//! D31, as minutes allow: a kubelet that restarts again and again costs nothing that stays; and a node with 1,024 VFs.
+//! As long as minutes allow: a kubelet that restarts again and again costs nothing that stays; and a node with 1,024 VFs.
 
 use std::fs;
 

@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 
 use super::nic::{NAME, Nic};
 
-const ON_IT: [&str; 7] = [
+const ON_IT: [&str; 9] = [
     "address add 192.0.2.9/24 dev hwkill label hwkill:a",
     "address add 2001:db8::9/64 dev hwkill nodad",
     "route add default via 192.0.2.1 dev hwkill table 99",
     "nexthop add id 7 via 192.0.2.2 dev hwkill",
     "route add 198.18.0.0/15 nhid 7",
     "-6 route add 2001:db8:1::/48 via 2001:db8::1 dev hwkill",
+    "neighbour add 192.0.2.3 lladdr 02:00:00:00:00:03 dev hwkill nud permanent",
+    "neighbour add proxy 192.0.2.4 dev hwkill",
     "rule add iif hwkill table 99 priority 500",
 ];
 
@@ -56,6 +58,10 @@ impl Subject for Lent {
     fn look(&self, view: &mut View) {
         for words in [["rule", "show"], ["nexthop", "show"]] {
             view.add(words[0], run(&["ip", words[0], words[1]]).into());
+        }
+        for which in [&["nud", "permanent"][..], &["proxy"]] {
+            let words = [&["ip", "neighbour", "show", "dev", NAME], which].concat();
+            view.add(which[0], run(&words).into());
         }
     }
 

@@ -169,16 +169,7 @@ fn rule_3_a_vf_takes_its_own_addresses_again_after_a_pod_that_asked_for_one() {
 
     // What an operator gave, though the VF has taken it over meanwhile, it has to have again.
     let give = || {
-        let _ = run(&[
-            "ip",
-            "link",
-            "set",
-            &igb.name,
-            "vf",
-            "4",
-            "mac",
-            "02:00:00:00:0d:03",
-        ]);
+        let _ = run(&["ip", "link", "set", &igb.name, "vf", "4", "mac", "02:00:00:00:0d:03"]);
     };
     change(&live, &address, give);
     for state in ["up", "down"] {

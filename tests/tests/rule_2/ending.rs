@@ -121,6 +121,72 @@ fn an_add_whose_own_del_came_attaches_nothing() {
     });
 }
 
+/// As after a runtime's time limit: the ADD goes on, and is given an address while its DEL releases what there was of them.
+#[test]
+fn a_del_that_found_no_record_releases_what_its_add_made_meanwhile() {
+    isolated(|| {
+        let mut scene = Scene::new("beside");
+        let ipam = scene.plugin.fake_ipam("addresses");
+        ipam.gives_an_address();
+        let gate = scene.plugin.directory().join("gate");
+        run(&["mkfifo", gate.to_str().expect("UTF-8")]);
+        ipam.on(
+            "DEL",
+            &format!("touch $here/at-the-gate\nread _line < {}\n", gate.display()),
+        );
+        let extra = json!({"ipam": ipam.conf()});
+        let del = scene.call("DEL", &extra).start();
+        wait_until("DEL asks IPAM", || ipam.kept("at-the-gate").is_some());
+        ipam.on("DEL", "");
+        scene.add(&extra);
+        fs::write(&gate, "go\n").expect("the gate");
+        Outcome::of(del).silence();
+        assert!(scene.pod.link("net1").is_none());
+        assert!(
+            scene.plugin.state_files().is_empty(),
+            "{:?}",
+            scene.plugin.state_files()
+        );
+        assert_eq!(ipam.commands(), ["DEL", "ADD", "DEL"]);
+    });
+}
+
+/// Another call has the lock, as one whose driver hangs in firmware does.
+#[test]
+fn an_add_whose_own_del_came_while_it_waited_for_the_lock_attaches_nothing() {
+    isolated(|| {
+        let (scene, pod) = (Scene::new("locked"), Pod::new("locked-next"));
+        let call = |command| scene.plugin.request(command, &pod, &scene.conf(&json!({})));
+        let locks = scene.plugin.state().join("locks");
+        fs::create_dir_all(&locks).expect("a folder");
+        let waiting = scene.plugin.state().join("waiting");
+        let waits = || fs::read_dir(&waiting).is_ok_and(|entries| entries.count() > 0);
+        for is_wanted in [false, true] {
+            let lock = fs::File::create(locks.join("net_hwlocked.lock")).expect("a lock");
+            lock.lock().expect("the lock");
+            let add = call("ADD").start();
+            wait_until("the ADD waits", waits);
+            if !is_wanted {
+                call("DEL").run().silence();
+            }
+            drop(lock);
+            let outcome = Outcome::of(add);
+            if is_wanted {
+                outcome.success();
+                call("DEL").run().silence();
+            } else {
+                outcome.failure_naming(11, &["a DEL of this attachment came"]);
+            }
+            assert!(pod.link("net1").is_none() && !waits());
+            assert!(
+                scene.plugin.state_files().is_empty(),
+                "{:?}",
+                scene.plugin.state_files()
+            );
+        }
+    });
+}
+
 #[test]
 fn an_add_whose_namespace_is_gone_meanwhile_attaches_nothing() {
     isolated(|| {

@@ -1,4 +1,4 @@
-//! Rules 1 and 2 of the architecture: the record decides what a DEL releases, nothing that is owed is forgotten, and whoever
+//! The record decides what a DEL releases, nothing that is owed is forgotten, and whoever
 //! comes next waits for a holder on its way out instead of failing.
 //!
 //! Runs anywhere as root, in namespaces of its own, on veth.

@@ -37,6 +37,10 @@ const LINES: &[&str] = &[
     "rule add oif nic0 from 192.0.2.10 lookup 1234 priority 501",
     "rule add not iif nic0 lookup 1234 priority 502 suppress_prefixlength 0",
     "-6 rule add iif nic0 lookup 99 priority 503",
+    "neighbour add 192.0.2.20 lladdr 02:00:00:00:00:20 dev nic0 nud permanent protocol static",
+    "neighbour add 2001:db8::20 lladdr 02:00:00:00:00:21 dev nic0 nud permanent router",
+    "neighbour add proxy 192.0.2.21 dev nic0",
+    "-6 neighbour add proxy 2001:db8::21 dev nic0",
 ];
 
 /// Everything but lifetimes, which go on, and what says whether there is a carrier.
@@ -58,6 +62,11 @@ fn network() -> BTreeMap<&'static str, Value> {
         ("routes 6", read(&["-6", "route", "show", "table", "all"])),
         ("nexthops", read(&["nexthop", "show"])),
         ("rules", read(&["-4", "rule", "show"])),
+        (
+            "neighbours",
+            read(&["neighbour", "show", "dev", "nic0", "nud", "permanent"]),
+        ),
+        ("proxies", read(&["neighbour", "show", "proxy", "dev", "nic0"])),
         ("rules 6", read(&["-6", "rule", "show"])),
     ])
 }
@@ -119,6 +128,10 @@ fn rule_5_addresses_routes_and_rules_come_back_with_del() {
     on_a_node(|node| {
         furnished(&node);
         let before = network();
+        for kind in ["neighbours", "proxies"] {
+            let kept = before[kind].as_array().map(Vec::len);
+            assert_eq!(kept, Some(2), "{kind}: {}", before[kind]);
+        }
         node.plugin.add(&node.pod, &node.conf(&wanted()));
         assert!(node.pod.link("net1").is_some());
         node.plugin.del(&node.pod, &node.conf(&json!({})));

@@ -1,4 +1,4 @@
-//! Rule 5, never the node's own NIC: whatever the node may use it for is found, what cannot be read is a use, and a NAD alone
+//! Never the node's own NIC: whatever the node may use it for is found, what cannot be read is a use, and a NAD alone
 //! gets nothing of the node's; what is lent comes back with everything that the node had on it.
 //!
 //! Runs anywhere as root: in namespaces of its own, on veth.

@@ -1,6 +1,6 @@
 //! The success result: one model inside, the shape of each specification version outside.
 //!
-//! Contract: CNI spec 1.1.0 "ADD Success" and the conversions of libcni's pkg/types (contract.md 1.4).
+//! Contract: CNI spec 1.1.0 "ADD Success" and the conversions of libcni's pkg/types.
 
 mod read;
 mod write;
