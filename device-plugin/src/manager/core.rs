@@ -21,8 +21,8 @@ use crate::ask::control::Adopt;
 use crate::config::{Config, Pool, ResourceName};
 use crate::events::{Change, DevicePath, Event};
 use crate::health::baselines::Baselines;
-use crate::ledger::{Attachments, Ledger};
-use crate::pools::{Assignment, Hardware, assign, upper_uses};
+use crate::ledger::{Attachments, Ledger, Ownership};
+use crate::pools::{Assignment, Hardware, Profiles, assign, upper_uses};
 
 /// Between looks for what sends no event, while something is outstanding.
 const SLOW: Duration = Duration::from_secs(60);
@@ -46,7 +46,11 @@ pub(super) struct Core {
     pub(super) lists: Lists,
     /// Which pool selects what.
     pub(super) assignment: Assignment,
+    /// Which DDP profiles adapters are loaded with.
+    profiles: Profiles,
     configuration: Configuration,
+    /// Devices that left their pools and had documents that somebody may need.
+    kept: BTreeSet<String>,
     slow: Option<Instant>,
 }
 
@@ -63,7 +67,9 @@ impl Core {
             inspections: Inspections::default(),
             lists: Lists::new(pools, grace),
             assignment: Assignment::default(),
+            profiles: Profiles::default(),
             configuration: Configuration::default(),
+            kept: BTreeSet::new(),
             slow: None,
         }
     }
@@ -81,6 +87,10 @@ impl Core {
             Input::Attachments(attachments) => self.on_attachments(attachments, now),
             Input::Allocated => self.on_allocate(now),
             Input::KubeletSocket => self.on_kubelet_socket(now),
+            Input::Kept(devices) => {
+                self.kept = devices;
+                vec![Effect::show()]
+            }
             Input::Adopt(request) => self.on_adopt(request),
             Input::Reload => self.on_reload(now),
             Input::ConfigFile => {
@@ -97,6 +107,10 @@ impl Core {
             Input::Searched(found, took) => {
                 debug!(?found, ?took, "looked into all namespaces");
                 self.search.found(found, took, now);
+                self.refresh(now)
+            }
+            Input::Profile(function, answer) => {
+                self.profiles.answered(function, answer);
                 self.refresh(now)
             }
             Input::PodResources(answer) => {
@@ -200,6 +214,7 @@ impl Core {
     /// Everything is read again.
     fn on_reload(&mut self, now: Instant) -> Vec<Effect> {
         info!("reading configuration and hardware again");
+        self.profiles.ask_again();
         self.everything_happened(now);
         vec![Effect::ReadConfig { anyway: true }]
     }
@@ -219,6 +234,11 @@ impl Core {
                 warn!("events were lost: reading everything again");
                 self.everything_happened(now);
             }
+            Event::CharacterDevices => self.scanner.on_character_devices(None, now),
+            Event::Device {
+                path,
+                change: Change::CharacterDevices,
+            } => self.scanner.on_character_devices(Some(path), now),
             Event::Device { path, change } => self.on_device(path, change, is_ours, now),
             Event::Link(index) => {
                 let device = self.scanner.hardware().owner_of(index).cloned();
@@ -327,7 +347,7 @@ impl Core {
         let Adopt { device: id, reply } = request;
         let is_listed = self.lists.has(&id);
         let pf = self.scanner.seen().inventory.get(&id).and_then(Device::pf).cloned();
-        let ownership = self.ledger.owner(&id, self.is_away(&id));
+        let ownership = self.owner(&id);
         let refused = match &pf {
             _ if !is_listed => Some(format!("{id} is in no pool")),
             _ if !ownership.is_free() => Some(format!("{id} is {ownership}")),
@@ -355,10 +375,10 @@ impl Core {
     }
 
     fn on_scanned(&mut self, hardware: Arc<Hardware>, now: Instant) -> Vec<Effect> {
-        let before = self.scanner.scanned(hardware);
+        let (before, stale) = self.scanner.scanned(hardware);
         let hardware = Arc::clone(self.scanner.hardware());
         self.lists.on_scanned(&before, &hardware);
-        let changed = differing(&before, &hardware);
+        let mut changed = differing(&before, &hardware);
         let mut effects = Vec::new();
         for id in &changed {
             let (was, is) = (before.inventory.get(id), hardware.inventory.get(id));
@@ -374,6 +394,9 @@ impl Core {
                 effects.push(Effect::WakeRepair);
             }
         }
+        // Offers are made anew of what may come with other character devices.
+        let ids = hardware.inventory.devices.iter().map(|device| &device.id);
+        changed.extend(ids.filter(|id| stale.has_stale_character_devices(id)).cloned());
         let configured = self.configuration.take_over(self.scanner.scans());
         let is_another = configured.is_some();
         if let Some(pools) = configured {
@@ -396,6 +419,10 @@ impl Core {
             Job::ReadConfig => self.configuration.on_file(now + RETRY),
             Job::Scan => self.scanner.lost(now),
             Job::Search => self.search.found(Err(why.to_owned()), Duration::ZERO, now),
+            Job::AskProfile => {
+                self.profiles.give_up();
+                return self.refresh(now);
+            }
             Job::Ask => self.ledger.lost(now),
             Job::Inspect => {
                 self.baselines.lost();
@@ -413,11 +440,14 @@ impl Core {
         let uses = upper_uses(uppers, &self.scanner.seen().inventory);
         self.scanner.show_uppers(uses);
         let pools: Vec<Pool> = self.lists.pools.iter().map(|list| list.pool.clone()).collect();
+        let functions = self.profiles.to_ask(self.scanner.seen(), &pools);
+        self.scanner.show_profiles(&self.profiles);
         let assignment = assign(self.scanner.seen(), &pools);
         assignment_log::log(&pools, &self.assignment, &assignment);
         self.assignment = assignment;
         self.reconcile(now);
-        vec![Effect::show()]
+        let ask = (!functions.is_empty()).then_some(Effect::AskProfiles(functions));
+        [Effect::show()].into_iter().chain(ask).collect()
     }
 
     /// Brings lists and health up to date.
@@ -451,9 +481,12 @@ impl Core {
     fn owners(&self) -> Owners {
         let selected = (0..self.lists.pools.len()).flat_map(|pool| self.assignment.devices(pool));
         let ids: BTreeSet<&DeviceId> = self.lists.ids().chain(selected).collect();
-        ids.into_iter()
-            .map(|id| (id.clone(), self.ledger.owner(id, self.is_away(id))))
-            .collect()
+        ids.into_iter().map(|id| (id.clone(), self.owner(id))).collect()
+    }
+
+    /// Who has a device.
+    pub(super) fn owner(&self, id: &DeviceId) -> Ownership {
+        self.ledger.owner(id, self.is_away(id))
     }
 
     /// Whether an interface that a device has is not in the host's namespace.
@@ -467,9 +500,9 @@ impl Core {
 
     /// The slow timer runs while an attachment or an allocation is outstanding.
     fn update_slow(&mut self, now: Instant) {
-        let is_listed = |id: &str| id.parse::<DeviceId>().is_ok_and(|id| self.lists.has(&id));
+        let is_ours = |id: &str| self.kept.contains(id) || id.parse::<DeviceId>().is_ok_and(|id| self.lists.has(&id));
         self.slow = match self.slow {
-            _ if !self.ledger.is_anything_outstanding(is_listed) => None,
+            _ if !self.ledger.is_anything_outstanding(is_ours) => None,
             None => Some(now + SLOW),
             slow => slow,
         };

@@ -105,7 +105,7 @@ impl Manager {
         loop {
             let due = self.core.due();
             let allocations = Arc::clone(self.core.ledger.allocations());
-            let inputs = &mut self.inputs;
+            let (inputs, publisher) = (&mut self.inputs, &self.served_with.host_paths.publisher);
             let next = tokio::select! {
                 () = stop.cancelled() => break,
                 () = inputs.pulse.beat() => continue,
@@ -117,6 +117,7 @@ impl Manager {
                 Ok(()) = inputs.config.changed() => Input::ConfigFile.into(),
                 Some(()) = changed(&mut inputs.kubelet_socket) => Input::KubeletSocket.into(),
                 Some(input) = self.jobs.next() => input.into(),
+                () = publisher.kept() => Input::Kept(publisher.kept_devices()).into(),
                 () = until(due) => Input::Timer.into(),
             };
             let input = match next {
@@ -150,6 +151,7 @@ impl Manager {
             Effect::ReadConfig { anyway } => self.jobs.read_config(anyway),
             Effect::Scan(stale) => self.jobs.scan(stale, self.core.scanner.hardware(), self.core.pools()),
             Effect::Search => self.jobs.search(),
+            Effect::AskProfiles(functions) => self.jobs.ask_profiles(functions),
             Effect::AskKubelet => self.jobs.ask_kubelet(),
             Effect::Inspect(tasks) => return self.jobs.inspect(tasks, self.core.scanner.hardware(), &self.boot),
             Effect::LookForHidden => {
@@ -179,7 +181,7 @@ impl Manager {
     fn count(&self, input: &Input) {
         let source = match input {
             Input::Kernel { event, .. } => match event {
-                Event::Device { .. } => Source::Udev,
+                Event::Device { .. } | Event::CharacterDevices => Source::Udev,
                 Event::Link(_) | Event::Address(_) | Event::DefaultRoute(_) => Source::Netlink,
                 Event::Overrun => Source::Overrun,
             },
@@ -285,6 +287,13 @@ impl Manager {
             self.metrics.devices(resource, healthy, list.entries.len() - healthy);
         }
         self.view.write(state, lists);
+        self.release_documents();
+    }
+
+    /// Documents of devices that left their pools go when nobody has the devices. Not knowing is no reason.
+    fn release_documents(&self) {
+        let held = |id: &str| id.parse().is_ok_and(|id| !self.core.owner(&id).is_free());
+        self.served_with.host_paths.publisher.release(held);
     }
 }
 

@@ -1,4 +1,4 @@
-//! One look at the node: its devices, and what the node itself uses them for (rule 5, "never the node's own NIC").
+//! One look at the node: its devices, and what the node itself uses them for. The node's own NIC is never given away.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -40,6 +40,10 @@ pub struct Stale {
     pub used: BTreeSet<DeviceId>,
     /// Whether the node uses any.
     pub all_used: bool,
+    /// Which character devices these have.
+    pub character_devices: BTreeSet<DevicePath>,
+    /// Which there are that belong to no device.
+    pub all_character_devices: bool,
 }
 
 impl Stale {
@@ -47,8 +51,15 @@ impl Stale {
     pub fn everything() -> Self {
         Self {
             all: true,
+            all_character_devices: true,
             ..Self::default()
         }
+    }
+
+    /// Whether what containers get with this device is to be read again, though the device be the same.
+    pub fn has_stale_character_devices(&self, id: &DeviceId) -> bool {
+        let is_its = |path: DevicePath| self.character_devices.contains(&path);
+        self.all_character_devices || DevicePath::of_device(id).is_some_and(is_its)
     }
 }
 
@@ -155,7 +166,7 @@ impl Hardware {
     }
 
     /// Reads what the selectors of these pools ask for. Without it, selectors by such details match nothing. Of what was read
-    /// before, an answer that took a process is kept, and so is one that cannot be given while a link is down.
+    /// before, a speed is kept that cannot be read while a link is down. DDP profiles are for [`super::Profiles`] to know.
     pub fn read_details(&mut self, sysfs: &Sysfs, pools: &[Pool]) {
         let asked: Asked = pools.iter().flat_map(Pool::asks).collect();
         self.details = details::read(sysfs, &self.inventory, &asked, &self.details);
