@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use hardwire_pci::{Device, DeviceId};
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
 use super::assignment_log;
 use super::configuration::Configuration;
 use super::inspections::{self, Inspections};
+use super::kernel_events::Hearers;
 use super::lists::Lists;
 use super::messages::{Effect, Input, Job};
-use super::scanner::{Scanner, differing, pf_for, pfs, pfs_of_netdevsim};
+use super::scanner::{Scanner, differing, pf_for, pfs};
 use super::upper_search::UpperSearch;
 use super::verdicts::{Known, Owners, has_kernel_driver, reconcile};
 use crate::ask::control::Adopt;
 use crate::config::{Config, Pool, ResourceName};
-use crate::events::{Change, DevicePath, Event};
 use crate::health::baselines::Baselines;
 use crate::ledger::{Attachments, Ledger, Ownership};
 use crate::pools::{Assignment, Hardware, Profiles, assign, upper_uses};
@@ -83,7 +83,10 @@ impl Core {
     /// Something happened.
     pub(super) fn on(&mut self, input: Input, now: Instant) -> Vec<Effect> {
         let mut effects = match input {
-            Input::Kernel { event, is_ours } => self.on_event(event, is_ours, now),
+            Input::Kernel { event, is_ours } => {
+                self.hearers().on_event(event, is_ours, now);
+                Vec::new()
+            }
             Input::Attachments(attachments) => self.on_attachments(attachments, now),
             Input::Allocated => self.on_allocate(now),
             Input::KubeletSocket => self.on_kubelet_socket(now),
@@ -215,106 +218,16 @@ impl Core {
     fn on_reload(&mut self, now: Instant) -> Vec<Effect> {
         info!("reading configuration and hardware again");
         self.profiles.ask_again();
-        self.everything_happened(now);
+        self.hearers().on_everything(now);
         vec![Effect::ReadConfig { anyway: true }]
     }
 
-    fn everything_happened(&mut self, now: Instant) {
-        for pf in pfs(self.scanner.hardware()) {
-            self.baselines.happened(&pf, now);
-        }
-        self.scanner.on_everything(now);
-        self.search.want(now);
-    }
-
-    fn on_event(&mut self, event: Event, is_ours: bool, now: Instant) -> Vec<Effect> {
-        debug!(?event, "event");
-        match event {
-            Event::Overrun => {
-                warn!("events were lost: reading everything again");
-                self.everything_happened(now);
-            }
-            Event::CharacterDevices => self.scanner.on_character_devices(None, now),
-            Event::Device {
-                path,
-                change: Change::CharacterDevices,
-            } => self.scanner.on_character_devices(Some(path), now),
-            Event::Device { path, change } => self.on_device(path, change, is_ours, now),
-            Event::Link(index) => {
-                let device = self.scanner.hardware().owner_of(index).cloned();
-                let path = device.as_ref().and_then(|device| DevicePath::of_device(&device.id));
-                if let (Some(device), Some(path)) = (device, path) {
-                    self.scanner.on_path(path, now);
-                    self.search.want(now);
-                    self.pf_happened(&device, true, is_ours, now);
-                }
-            }
-            Event::Address(index) | Event::DefaultRoute(Some(index)) => {
-                let owner = self.scanner.hardware().owner_of(index).map(|device| device.id.clone());
-                if let Some(id) = owner {
-                    self.scanner.on_use(Some(id), now);
-                }
-            }
-            Event::DefaultRoute(None) => self.scanner.on_use(None, now),
-        }
-        Vec::new()
-    }
-
-    fn on_device(&mut self, path: DevicePath, change: Change, is_ours: bool, now: Instant) {
-        let id = match &path {
-            DevicePath::Pci(address) => Some(DeviceId::Pci(*address)),
-            _ => None,
-        };
-        match (&id, change) {
-            // Under an id that another device may have had.
-            (Some(id), Change::Added | Change::Removed) => self.baselines.forget(id),
-            (Some(id), Change::Driver) => drop(self.baselines.rebound.insert(id.clone())),
-            _ => {}
-        }
-        if let DevicePath::Netdevsim(number) = path {
-            for pf in pfs_of_netdevsim(self.scanner.hardware(), number) {
-                self.baselines.happened(&pf, now);
-            }
-        }
-        let device = id.and_then(|id| self.scanner.hardware().inventory.get(&id)).cloned();
-        self.scanner.on_path(path, now);
-        self.search.want(now);
-        if let Some(device) = device {
-            self.pf_happened(&device, false, is_ours, now);
-        }
-    }
-
-    /// The VFs of whose PF the event is, if it matters whether an attachment of ours makes it.
-    pub(super) fn vfs_concerned(&self, event: &Event) -> Vec<DeviceId> {
-        let hardware = self.scanner.hardware();
-        let device = match event {
-            Event::Device {
-                path: DevicePath::Pci(address),
-                ..
-            } => hardware.inventory.get(&DeviceId::Pci(*address)),
-            Event::Link(index) => hardware.owner_of(*index),
-            _ => None,
-        };
-        let Some(pf) = device.and_then(pf_for).filter(|pf| self.baselines.is_in_force(pf)) else {
-            return Vec::new();
-        };
-        let vfs = hardware.inventory.devices.iter();
-        vfs.filter(|device| device.pf() == Some(pf))
-            .map(|device| device.id.clone())
-            .collect()
-    }
-
-    /// Something happened to a PF or to one of its VFs. Each ADD and DEL is such an event too: if each put all records of the PF
-    /// out of use, many at once would go back to asking the PF.
-    fn pf_happened(&mut self, device: &Device, of_link: bool, is_ours: bool, now: Instant) {
-        let Some(pf) = pf_for(device) else { return };
-        let in_force = self.baselines.is_in_force(pf);
-        if in_force && (is_ours || self.baselines.was_ours(pf, now)) {
-            self.baselines.happened_by_us(pf, now, is_ours);
-        } else if of_link && device.pf().is_some() {
-            self.baselines.happened_to_vf(pf, now);
-        } else {
-            self.baselines.happened(pf, now);
+    /// Who hears of what the kernel tells.
+    fn hearers(&mut self) -> Hearers<'_> {
+        Hearers {
+            scanner: &mut self.scanner,
+            baselines: &mut self.baselines,
+            search: &mut self.search,
         }
     }
 

@@ -9,6 +9,7 @@
 //! - its parts, each with a state of its own: `scanner` (what hardware is here), `lists` (which device is in which list),
 //!   `inspections` (when VFs are compared with their records), `upper_search` (when other namespaces are searched),
 //!   `configuration`, and the ledger and the baselines of the directories of those names;
+//! - `kernel_events`: which part hears of what the kernel tells;
 //! - `verdicts`: what is known of a listed device, and what that means;
 //! - `jobs`: what is done beside the loop; `served_pool`, `findings`, `view`, `assignment_log`: what others are shown;
 //! - `setup`: the beginning.
@@ -20,6 +21,7 @@ mod findings;
 mod hidden;
 mod inspections;
 mod jobs;
+mod kernel_events;
 mod lists;
 mod messages;
 mod scanner;
@@ -173,7 +175,7 @@ impl Manager {
 
     /// Whether an attachment of ours makes a change at this moment, only its device's lock tells.
     fn kernel(&self, event: Event) -> Input {
-        let vfs = self.core.vfs_concerned(&event);
+        let vfs = kernel_events::vfs_concerned(&self.core.scanner, &self.core.baselines, &event);
         let is_ours = vfs.iter().any(|vf| self.context.journal.is_changing(vf));
         Input::Kernel { event, is_ours }
     }
