@@ -22,6 +22,14 @@ pub struct PciAddress {
 #[error("{0:?} is no PCI address (expected domain:bus:device.function as in 0000:3b:02.1)")]
 pub struct BadPciAddress(String);
 
+impl PciAddress {
+    /// Function 0 at the same place of the bus: the functions of one adapter have it in common, its VFs do not.
+    #[must_use]
+    pub fn first_function(self) -> Self {
+        Self { function: 0, ..self }
+    }
+}
+
 impl FromStr for PciAddress {
     type Err = BadPciAddress;
 

@@ -1,5 +1,6 @@
 //! Running the built `hardwired`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -107,6 +108,12 @@ impl Site {
         Daemon::spawn(command.args(arguments))
     }
 
+    /// Starts `hardwired run` with a directory of programs before those of the system.
+    pub fn start_with_programs(&self, programs: &Path, config: &Value, sysfs: &Path) -> Daemon {
+        let mut command = self.run(&self.config(config), sysfs);
+        Daemon::spawn(command.env("PATH", with_system(programs)))
+    }
+
     /// Starts `hardwired run` with a configuration that is there.
     pub fn start_from(&self, config: &Path, sysfs: &Path) -> Daemon {
         Daemon::spawn(&mut self.run(config, sysfs))
@@ -181,10 +188,9 @@ impl Site {
 
     /// Runs a command of `hardwired` to its end, with a directory of programs before those of the system.
     pub fn output_with_programs(&self, programs: &Path, arguments: &[&str], sysfs: &Path) -> Output {
-        let mut path = programs.as_os_str().to_owned();
-        path.push(":/usr/bin:/bin");
         let mut command = self.command(arguments, sysfs);
-        command.env("PATH", path).output().expect("hardwired runs")
+        let command = command.env("PATH", with_system(programs));
+        command.output().expect("hardwired runs")
     }
 
     fn command(&self, arguments: &[&str], sysfs: &Path) -> Command {
@@ -208,6 +214,12 @@ impl Site {
             .env("RUST_LOG", "debug,h2=info,hyper=info,tower=info");
         command
     }
+}
+
+fn with_system(programs: &Path) -> OsString {
+    let mut path = programs.as_os_str().to_owned();
+    path.push(":/usr/bin:/bin");
+    path
 }
 
 // === impl Daemon ===

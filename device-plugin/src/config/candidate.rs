@@ -37,9 +37,9 @@ pub struct Details {
 /// What is known of a DDP profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum DdpProfile {
-    /// Nobody asked.
+    /// The answer is not there yet.
     #[default]
-    Unasked,
+    Unknown,
     /// There is none, or nobody can tell.
     None,
     /// Its name.

@@ -12,6 +12,8 @@ use super::policy::Needs;
 use super::ranges::Ranges;
 use super::speeds::Speeds;
 
+const DDP_PROFILES: &str = "ddpProfiles";
+
 /// A conjunction of conditions; without any, every device matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selector {
@@ -57,6 +59,21 @@ impl Selector {
 
     /// The field that a device does not match, the first one if there are several.
     pub fn mismatch(&self, candidate: &Candidate<'_>) -> Option<&'static str> {
+        self.mismatches(candidate).next()
+    }
+
+    /// Whether it asks for a DDP profile of a device that matches in everything else.
+    pub fn wants_profile(&self, candidate: &Candidate<'_>) -> bool {
+        !self.ddp_profiles.is_empty() && self.mismatches(candidate).all(|field| field == DDP_PROFILES)
+    }
+
+    /// Whether nothing but the answer to that is missing.
+    pub fn awaits_profile(&self, candidate: &Candidate<'_>) -> bool {
+        let profile = candidate.details.map(|details| &details.ddp_profile);
+        profile == Some(&DdpProfile::Unknown) && self.wants_profile(candidate)
+    }
+
+    fn mismatches(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &'static str> + use<> {
         let device = candidate.device;
         let conditions: [(&str, bool); 17] = [
             ("vendors", self.vendors.takes(|id| *id == device.vendor)),
@@ -85,7 +102,7 @@ impl Selector {
                 "linkTypes",
                 self.link_types.takes_known(candidate.link_type(), PartialEq::eq),
             ),
-            ("ddpProfiles", self.has_profile(candidate)),
+            (DDP_PROFILES, self.has_profile(candidate)),
             ("pKeys", self.has_pkey(candidate)),
             (
                 self.rdma_field(),
@@ -108,8 +125,8 @@ impl Selector {
         ];
         let node = device.numa_node.map_or(-1, i64::from);
         let numa = ("numaNodes", self.numa_nodes.takes(|entry| *entry == node));
-        let mut failed = conditions.into_iter().chain([numa]).filter(|(_, holds)| !holds);
-        failed.next().map(|(field, _)| field)
+        let failed = conditions.into_iter().chain([numa]).filter(|(_, holds)| !holds);
+        failed.map(|(field, _)| field)
     }
 
     /// Whether nothing but a driver is missing.
@@ -162,7 +179,7 @@ impl Selector {
     fn has_profile(&self, candidate: &Candidate<'_>) -> bool {
         let profile = match candidate.details.map(|details| &details.ddp_profile) {
             Some(DdpProfile::Named(profile)) => Some(profile),
-            Some(DdpProfile::Unasked | DdpProfile::None) | None => None,
+            Some(DdpProfile::Unknown | DdpProfile::None) | None => None,
         };
         self.ddp_profiles
             .takes_known(profile, |entry, profile| entry.matches(profile))

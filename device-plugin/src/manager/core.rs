@@ -22,7 +22,7 @@ use crate::config::{Config, Pool, ResourceName};
 use crate::events::{Change, DevicePath, Event};
 use crate::health::baselines::Baselines;
 use crate::ledger::{Attachments, Ledger};
-use crate::pools::{Assignment, Hardware, assign, upper_uses};
+use crate::pools::{Assignment, Hardware, Profiles, assign, upper_uses};
 
 /// Between looks for what sends no event, while something is outstanding.
 const SLOW: Duration = Duration::from_secs(60);
@@ -46,6 +46,8 @@ pub(super) struct Core {
     pub(super) lists: Lists,
     /// Which pool selects what.
     pub(super) assignment: Assignment,
+    /// Which DDP profiles adapters are loaded with.
+    profiles: Profiles,
     configuration: Configuration,
     slow: Option<Instant>,
 }
@@ -63,6 +65,7 @@ impl Core {
             inspections: Inspections::default(),
             lists: Lists::new(pools, grace),
             assignment: Assignment::default(),
+            profiles: Profiles::default(),
             configuration: Configuration::default(),
             slow: None,
         }
@@ -97,6 +100,10 @@ impl Core {
             Input::Searched(found, took) => {
                 debug!(?found, ?took, "looked into all namespaces");
                 self.search.found(found, took, now);
+                self.refresh(now)
+            }
+            Input::Profile(function, answer) => {
+                self.profiles.answered(function, answer);
                 self.refresh(now)
             }
             Input::PodResources(answer) => {
@@ -200,6 +207,7 @@ impl Core {
     /// Everything is read again.
     fn on_reload(&mut self, now: Instant) -> Vec<Effect> {
         info!("reading configuration and hardware again");
+        self.profiles.ask_again();
         self.everything_happened(now);
         vec![Effect::ReadConfig { anyway: true }]
     }
@@ -396,6 +404,10 @@ impl Core {
             Job::ReadConfig => self.configuration.on_file(now + RETRY),
             Job::Scan => self.scanner.lost(now),
             Job::Search => self.search.found(Err(why.to_owned()), Duration::ZERO, now),
+            Job::AskProfile => {
+                self.profiles.give_up();
+                return self.refresh(now);
+            }
             Job::Ask => self.ledger.lost(now),
             Job::Inspect => {
                 self.baselines.lost();
@@ -413,11 +425,14 @@ impl Core {
         let uses = upper_uses(uppers, &self.scanner.seen().inventory);
         self.scanner.show_uppers(uses);
         let pools: Vec<Pool> = self.lists.pools.iter().map(|list| list.pool.clone()).collect();
+        let functions = self.profiles.to_ask(self.scanner.seen(), &pools);
+        self.scanner.show_profiles(&self.profiles);
         let assignment = assign(self.scanner.seen(), &pools);
         assignment_log::log(&pools, &self.assignment, &assignment);
         self.assignment = assignment;
         self.reconcile(now);
-        vec![Effect::show()]
+        let ask = (!functions.is_empty()).then_some(Effect::AskProfiles(functions));
+        [Effect::show()].into_iter().chain(ask).collect()
     }
 
     /// Brings lists and health up to date.

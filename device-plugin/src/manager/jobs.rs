@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hardwire_cni::Context;
+use hardwire_pci::PciAddress;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -15,7 +16,7 @@ use crate::ask::in_force::InForceSender;
 use crate::config::{Config, Defaults, Pool};
 use crate::health::inspection::{Task, inspect};
 use crate::ledger::podresources::PodResources;
-use crate::pools::{Hardware, Stale, find_uppers};
+use crate::pools::{Hardware, Stale, ddp, find_uppers};
 use crate::telemetry::metrics::Metrics;
 
 /// The jobs, and what they need.
@@ -111,6 +112,15 @@ impl Jobs {
             let found = find_uppers(&sysfs).map_err(|error| error.to_string());
             Input::Searched(found, begin.elapsed())
         });
+    }
+
+    /// Asks adapters for their DDP profiles, each by one of its functions.
+    pub(super) fn ask_profiles(&mut self, functions: Vec<PciAddress>) {
+        for function in functions {
+            self.start(Job::AskProfile, async move {
+                Input::Profile(function, ddp::ask(function).await)
+            });
+        }
     }
 
     /// Asks the kubelet who holds what.

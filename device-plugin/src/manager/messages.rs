@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hardwire_cni::node::Upper;
-use hardwire_pci::DeviceId;
+use hardwire_pci::{DeviceId, PciAddress};
 
 use crate::ask::control::Adopt;
 use crate::config::Config;
@@ -14,6 +14,7 @@ use crate::health::baselines::RecordChange;
 use crate::health::inspection::{Inspected, Task};
 use crate::ledger::Attachments;
 use crate::ledger::podresources::{Held, PodResourcesError};
+use crate::pools::ddp::DdpError;
 use crate::pools::{Hardware, Stale};
 
 /// Something happened.
@@ -43,6 +44,8 @@ pub(super) enum Input {
     Hidden(Arc<Hardware>),
     /// Other namespaces were looked into, which took so long.
     Searched(Result<Vec<Upper>, String>, Duration),
+    /// The adapter with this function was asked for its DDP profile.
+    Profile(PciAddress, Result<String, DdpError>),
     /// The kubelet has answered, or could not be heard.
     PodResources(Result<Held, PodResourcesError>),
     /// VFs were looked at, each PF's after so many events.
@@ -62,6 +65,8 @@ pub(super) enum Job {
     Scan,
     /// Looking into other namespaces.
     Search,
+    /// Asking adapters for their DDP profiles.
+    AskProfile,
     /// Asking the kubelet.
     Ask,
     /// Looking at VFs.
@@ -79,6 +84,8 @@ pub(super) enum Effect {
     LookForHidden,
     /// Look into other namespaces.
     Search,
+    /// Ask adapters for their DDP profiles, each by one of its functions.
+    AskProfiles(Vec<PciAddress>),
     /// Ask the kubelet.
     AskKubelet,
     /// Look at VFs.

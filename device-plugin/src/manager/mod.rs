@@ -150,6 +150,7 @@ impl Manager {
             Effect::ReadConfig { anyway } => self.jobs.read_config(anyway),
             Effect::Scan(stale) => self.jobs.scan(stale, self.core.scanner.hardware(), self.core.pools()),
             Effect::Search => self.jobs.search(),
+            Effect::AskProfiles(functions) => self.jobs.ask_profiles(functions),
             Effect::AskKubelet => self.jobs.ask_kubelet(),
             Effect::Inspect(tasks) => return self.jobs.inspect(tasks, self.core.scanner.hardware(), &self.boot),
             Effect::LookForHidden => {

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::events::DevicePath;
 use crate::events::debounce::Debounce;
-use crate::pools::{Hardware, HostUse, Stale};
+use crate::pools::{Hardware, HostUse, Profiles, Stale};
 
 /// Before what a lost scan should have read is read again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -146,6 +146,11 @@ impl Scanner {
     /// Takes over the hardware with what is hidden.
     pub(super) fn show(&mut self, seen: Arc<Hardware>) {
         self.seen = seen;
+    }
+
+    /// Takes over what is known of DDP profiles.
+    pub(super) fn show_profiles(&mut self, profiles: &Profiles) {
+        profiles.apply(&mut self.seen);
     }
 
     /// Takes over which devices something is on from other namespaces.

@@ -72,7 +72,14 @@ fn pool_of(hardware: &Hardware, pools: &[Pool], device: &Device, assignment: &mu
         let selector = taker(pool, &candidate)?;
         (host_use.is_none() || pool.allows(device)).then_some((index, pool, selector))
     });
-    let Some((index, winner, selector)) = takers.next() else {
+    let first = takers.next();
+    // A pool that may take it comes before those that would: a device is not given out in one pool and then found in another.
+    let before = first.map_or(pools.len(), |(index, ..)| index);
+    let awaiting = pools.iter().take(before).find(|pool| awaits_profile(pool, &candidate));
+    if let Some(pool) = awaiting.filter(|pool| host_use.is_none() || pool.allows(device)) {
+        return PoolMatch::Unmatched(Reason::AwaitsProfile(pool.resource.clone()));
+    }
+    let Some((index, winner, selector)) = first else {
         return PoolMatch::Unmatched(match host_use {
             Some(host_use) => Reason::UsedByNode(host_use.clone()),
             None if pools.is_empty() => Reason::NoPools,
@@ -124,6 +131,11 @@ fn unselected(pools: &[Pool], candidate: &Candidate<'_>) -> Reason {
 fn awaits_driver(pool: &Pool, candidate: &Candidate<'_>) -> bool {
     let mut selectors = pool.selectors.iter();
     pool.device_type == DeviceType::of(candidate.device) && selectors.any(|selector| selector.awaits_driver(candidate))
+}
+
+fn awaits_profile(pool: &Pool, candidate: &Candidate<'_>) -> bool {
+    let mut selectors = pool.selectors.iter();
+    pool.device_type == DeviceType::of(candidate.device) && selectors.any(|selector| selector.awaits_profile(candidate))
 }
 
 /// What no configuration can make right.

@@ -3,24 +3,32 @@
 //! Contract: `ddptool -l -a -j -s ADDRESS` prints JSON with `.DDPInventory.DDPpackage.name`. The kernel's own answer (devlink
 //! info, `fw.app.name`) is not asked for: sriov-network-device-plugin means to, but its question always fails, so profiles
 //! in existing configurations are those of the tool.
+//!
+//! The tool belongs to somebody else: it has a bound on time and output, and it ends with whoever waits for it, together
+//! with all that it started.
 
-use std::io::{self, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use hardwire_pci::PciAddress;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::time::timeout;
 
 const PROGRAM: &str = "ddptool";
 /// It reads a few registers through the driver.
 const BOUND: Duration = Duration::from_secs(5);
 /// Its answer has some hundred bytes.
-const ANSWER_MAX: usize = 1 << 20;
+const ANSWER_MAX: u64 = 1 << 20;
 
-/// Why there is no answer.
+/// Why there is no answer. Says nothing of the adapter, so that one cause is one text.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DdpError {
+pub enum DdpError {
     /// It cannot be run, or read from.
     #[error("{PROGRAM}: {0}")]
     Run(#[from] io::Error),
@@ -32,40 +40,29 @@ pub(super) enum DdpError {
     Silent,
 }
 
-/// The name of the profile that the adapter at an address is loaded with.
-pub(super) fn profile(address: PciAddress) -> Result<String, DdpError> {
+/// The name of the profile that the adapter with this function is loaded with. The tool ends when the answer is there, and
+/// when nobody waits for it any more.
+pub async fn ask(function: PciAddress) -> Result<String, DdpError> {
     let mut command = Command::new(PROGRAM);
-    command.args(["-l", "-a", "-j", "-s", &address.to_string()]);
+    command.args(["-l", "-a", "-j", "-s", &function.to_string()]);
+    answer(command, BOUND).await
+}
+
+async fn answer(mut command: Command, bound: Duration) -> Result<String, DdpError> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let mut tool = ServedPool(command.spawn()?);
-    let answer = match tool.0.stdout.take() {
-        Some(stdout) => read(stdout, Instant::now() + BOUND)?,
-        None => Vec::new(),
+    // A group of its own, so that what it starts in turn can be ended too.
+    let mut tool = Tool(command.process_group(0).spawn()?);
+    let Some(stdout) = tool.0.stdout.take() else {
+        return Err(DdpError::Silent);
     };
-    name(&answer).ok_or(DdpError::Silent)
-}
-
-fn read(mut from: ChildStdout, deadline: Instant) -> Result<Vec<u8>, DdpError> {
+    let mut stdout = pipe::Receiver::from_owned_fd(OwnedFd::from(stdout))?.take(ANSWER_MAX);
     let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    while answer.len() < ANSWER_MAX {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).map_err(io::Error::other)?;
-        match poll(&mut [PollFd::new(&from, PollFlags::IN)], Some(&left)) {
-            Ok(0) => return Err(DdpError::Late),
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(io::Error::from(error).into()),
-        }
-        match from.read(&mut buffer)? {
-            0 => break,
-            count => answer.extend_from_slice(&buffer[..count]),
-        }
-    }
-    Ok(answer)
+    let read = timeout(bound, stdout.read_to_end(&mut answer)).await;
+    read.map_err(|_elapsed| DdpError::Late)??;
+    name(&answer).ok_or(DdpError::Silent)
 }
 
 fn name(answer: &[u8]) -> Option<String> {
@@ -75,12 +72,12 @@ fn name(answer: &[u8]) -> Option<String> {
 }
 
 /// Ends with its caller.
-struct ServedPool(Child);
+struct Tool(Child);
 
-impl Drop for ServedPool {
+impl Drop for Tool {
     fn drop(&mut self) {
-        // It mostly has ended by itself.
-        let _ = self.0.kill();
+        // It mostly has ended by itself; until it is waited for its number is nobody else's.
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
         let _ = self.0.wait();
     }
 }
@@ -88,6 +85,13 @@ impl Drop for ServedPool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shell(script: &str, bound: Duration) -> Result<String, DdpError> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(answer(command, bound))
+    }
 
     #[test]
     fn the_name_is_found_in_what_the_tool_prints() {
@@ -102,5 +106,29 @@ mod tests {
         ] {
             assert_eq!(name(other), None);
         }
+    }
+
+    #[test]
+    fn a_tool_that_hangs_ends_with_all_that_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("child");
+        // The child keeps the pipe open, and would for as long as it lives.
+        let script = format!("sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());
+        let late = shell(&script, Duration::from_millis(500));
+        assert!(matches!(late, Err(DdpError::Late)), "{late:?}");
+        let child = std::fs::read_to_string(file).unwrap();
+        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", child.trim()));
+        // Killed, whether or not somebody has waited for it yet.
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while stat().is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(std::time::Instant::now() < deadline, "it still runs");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_tool_that_prints_without_end_is_not_listened_to_for_ever() {
+        let endless = shell("yes", Duration::from_secs(60));
+        assert!(matches!(endless, Err(DdpError::Silent)), "{endless:?}");
     }
 }

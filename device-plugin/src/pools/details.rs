@@ -1,12 +1,11 @@
 //! What selectors ask of devices beyond the inventory, read only where a pool has such a selector.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use hardwire_pci::netlink::{Link, Socket};
 use hardwire_pci::{Device, DeviceId, Function, Inventory, MacAddr, Sysfs};
 use tracing::warn;
 
-use super::ddp;
 use crate::config::{Asked, DdpProfile, Detail, Details};
 
 /// Reads the details that are asked for. Of what is not asked for, nothing is read. `before` is what is known already.
@@ -20,7 +19,6 @@ pub(super) fn read(
         return BTreeMap::new();
     }
     let mut links = asked.contains(&Detail::PfNames).then(Links::new);
-    let mut profiles = asked.contains(&Detail::DdpProfile).then(Profiles::default);
     let read = |device: &Device| {
         let known = before.get(&device.id);
         let link = links.as_mut().and_then(|links| links.of(device)).unwrap_or_default();
@@ -32,10 +30,8 @@ pub(super) fn read(
             speed: asked.contains(&Detail::Speed).then(speed).flatten(),
             pkeys: asked.contains(&Detail::PKeys).then(pkeys).unwrap_or_default(),
             rdma: asked.contains(&Detail::Rdma) && device.has_rdma(sysfs),
-            ddp_profile: profiles
-                .as_mut()
-                .map(|profiles| profiles.of(device, known))
-                .unwrap_or_default(),
+            // Takes a process, which nobody waits for here.
+            ddp_profile: DdpProfile::Unknown,
         };
         (device.id.clone(), details)
     };
@@ -63,42 +59,6 @@ impl Links {
         let link = link.inspect_err(|error| warn!(device = %device.id, "alternative names: {error}"));
         // In a copy of a tree, or after a change, the index is that of another one.
         link.ok().flatten().filter(|link| link.name == netdev.name.as_str())
-    }
-}
-
-/// DDP profiles. Each answer takes a process, so a device is asked once, and a PF once for all its VFs.
-#[derive(Default)]
-struct Profiles(HashMap<DeviceId, DdpProfile>);
-
-// === impl Profiles ===
-
-impl Profiles {
-    fn of(&mut self, device: &Device, before: Option<&Details>) -> DdpProfile {
-        // A profile is loaded by the PF's driver: one that is bound again may load another.
-        let lasts = device.driver.is_some() || device.pf().is_some();
-        match before.map(|details| &details.ddp_profile).filter(|_| lasts) {
-            None | Some(DdpProfile::Unasked) => {}
-            Some(known) => return known.clone(),
-        }
-        match (self.ask(&device.id), device.pf()) {
-            (DdpProfile::Named(profile), _) => DdpProfile::Named(profile),
-            (_, Some(pf)) => self.ask(pf),
-            (silent, None) => silent,
-        }
-    }
-
-    fn ask(&mut self, id: &DeviceId) -> DdpProfile {
-        let Some(address) = id.pci() else {
-            return DdpProfile::None;
-        };
-        let answer = self.0.entry(id.clone()).or_insert_with(|| match ddp::profile(address) {
-            Ok(profile) => DdpProfile::Named(profile),
-            Err(error) => {
-                warn!(device = %id, "DDP profile: {error}");
-                DdpProfile::None
-            }
-        });
-        answer.clone()
     }
 }
 

@@ -1,4 +1,4 @@
-//! One look at the node: its devices, and what the node itself uses them for (rule 5, "never the node's own NIC").
+//! One look at the node: its devices, and what the node itself uses them for. The node's own NIC is never given away.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -155,7 +155,7 @@ impl Hardware {
     }
 
     /// Reads what the selectors of these pools ask for. Without it, selectors by such details match nothing. Of what was read
-    /// before, an answer that took a process is kept, and so is one that cannot be given while a link is down.
+    /// before, a speed is kept that cannot be read while a link is down. DDP profiles are for [`super::Profiles`] to know.
     pub fn read_details(&mut self, sysfs: &Sysfs, pools: &[Pool]) {
         let asked: Asked = pools.iter().flat_map(Pool::asks).collect();
         self.details = details::read(sysfs, &self.inventory, &asked, &self.details);

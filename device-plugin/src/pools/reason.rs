@@ -14,6 +14,8 @@ pub enum Reason {
     NoDriver,
     /// The node uses it itself.
     UsedByNode(HostUse),
+    /// Whether a pool wants it depends on the DDP profile of its adapter, which is being asked for.
+    AwaitsProfile(ResourceName),
     /// No pool wants it.
     NoSelector,
     /// Pools for such devices want others.
@@ -38,6 +40,9 @@ impl fmt::Display for Reason {
             Self::PfWithVfs(vfs) => write!(f, "PF with {vfs} VFs"),
             Self::NoDriver => f.write_str("no driver is bound to it"),
             Self::UsedByNode(host_use) => host_use.fmt(f),
+            Self::AwaitsProfile(resource) => {
+                write!(f, "whether {resource} selects it is known once its DDP profile is")
+            }
             Self::NoSelector => f.write_str("no selector matches"),
             Self::Differs(differences) => {
                 f.write_str("no selector matches: ")?;

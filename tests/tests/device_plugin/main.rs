@@ -20,6 +20,7 @@ mod metrics;
 mod node_devices;
 mod podresources;
 mod preferred;
+mod profiles;
 mod registration;
 mod reload;
 mod soak;

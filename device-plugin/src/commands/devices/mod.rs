@@ -6,12 +6,12 @@ mod table;
 mod uses;
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use crate::commands::args::DevicesArgs;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Pool};
+use crate::pools::{Hardware, Profiles, assign, ddp, find_uppers, upper_uses};
 use configuration::Chosen;
-
-use crate::pools::{Hardware, assign, find_uppers, upper_uses};
 
 /// Why there is nothing to print.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum DevicesError {
     /// Nobody reads it.
     #[error("stdout: {0}")]
     Output(#[from] io::Error),
+    /// There is no way to ask for DDP profiles.
+    #[error("DDP profiles: {0}")]
+    Profiles(io::Error),
     /// It has no JSON form.
     #[error("JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -33,8 +36,10 @@ pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesErro
     let sysfs = node.sysfs();
     let mut hardware = Hardware::read(&sysfs);
     hardware.read_details(&sysfs, &config.pools);
+    let mut hardware = Arc::new(hardware);
+    ask_profiles(&mut hardware, &config.pools).map_err(DevicesError::Profiles)?;
     match find_uppers(&sysfs) {
-        Ok(uppers) => hardware.upper_uses = upper_uses(&uppers, &hardware.inventory),
+        Ok(uppers) => Arc::make_mut(&mut hardware).upper_uses = upper_uses(&uppers, &hardware.inventory),
         Err(error) => tracing::warn!("{error}"),
     }
     let assignment = assign(&hardware, &config.pools);
@@ -47,6 +52,20 @@ pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesErro
         table::write(out, &report)?;
     }
     out.flush()?;
+    Ok(())
+}
+
+/// Where no pool wants DDP profiles, nothing is asked.
+fn ask_profiles(hardware: &mut Arc<Hardware>, pools: &[Pool]) -> io::Result<()> {
+    let mut profiles = Profiles::default();
+    let functions = profiles.to_ask(hardware, pools);
+    if !functions.is_empty() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        for function in functions {
+            profiles.answered(function, runtime.block_on(ddp::ask(function)));
+        }
+    }
+    profiles.apply(hardware);
     Ok(())
 }
 
