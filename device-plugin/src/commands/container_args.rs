@@ -32,12 +32,12 @@ impl ContainerArgs {
         HostPaths {
             sysfs,
             dev: self.dev_root.clone(),
-            publisher: Publisher {
-                use_cdi: self.use_cdi,
-                cdi: self.cdi_dir.clone(),
-                device_info: self.device_info_dir.clone(),
-                published: state.join("published"),
-            },
+            publisher: Publisher::new(
+                self.use_cdi,
+                self.cdi_dir.clone(),
+                self.device_info_dir.clone(),
+                state.join("published"),
+            ),
         }
     }
 }

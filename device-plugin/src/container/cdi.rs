@@ -4,25 +4,36 @@
 //! sriov-network-device-plugin. A device has edits or its spec is no good, so that one without nodes says in a variable
 //! which pool it is of. Two specs may describe devices of one kind, but not the same device.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+use hardwire_pci::DeviceId;
 use serde::Serialize;
 
+use super::document;
 use super::node::{Node, PERMISSIONS};
 use super::{Document, Publisher};
 use crate::config::{DeviceType, ResourceName};
 
-const VERSION: &str = "0.5.0";
+pub(super) const VERSION: &str = "0.5.0";
 /// Every class there is.
-pub(super) const CLASSES: [&str; 3] = ["net-pci", "net-sf", "net-accel"];
+const CLASSES: [&str; 3] = ["net-pci", "net-sf", "net-accel"];
+/// How the names of our specs begin. sriov-network-device-plugin, which removes what it takes for its own, takes none of them.
+const OURS: &str = "hardwire_";
 /// Longest name of an annotation, after its prefix.
 const ANNOTATION_MAX: usize = 63;
+
+/// `intel.com/net-pci`: vendor and class of devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kind {
+    vendor: String,
+    class: &'static str,
+}
 
 /// How a pool's devices are called, and what they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CdiPool {
-    /// `intel.com/net-pci`.
-    kind: String,
+    kind: Kind,
     /// `cdi.k8s.io/intel.com_vfs`.
     pub annotation: String,
     /// The spec.
@@ -62,15 +73,14 @@ struct DeviceNode {
 // === impl CdiPool ===
 
 impl CdiPool {
-    /// The pool's spec. `None` if its prefix is no name of a CDI vendor, which begins with a letter.
+    /// The pool's spec. `None` if its prefix is no name of a CDI vendor, and without devices: a spec has at least one.
     pub fn new<'a>(
         publisher: &Publisher,
         resource: &ResourceName,
         device_type: DeviceType,
         devices: impl IntoIterator<Item = (&'a str, &'a [Node])>,
     ) -> Option<Self> {
-        let prefix = resource.prefix();
-        if !prefix.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        if !is_vendor(resource.prefix()) {
             return None;
         }
         let class = match device_type {
@@ -78,18 +88,24 @@ impl CdiPool {
             DeviceType::AuxNetDevice => "net-sf",
             DeviceType::Accelerator => "net-accel",
         };
-        let kind = format!("{prefix}/{class}");
+        let kind = Kind {
+            vendor: resource.prefix().to_owned(),
+            class,
+        };
         let device = |(id, nodes): (&str, &[Node])| Device {
             name: name(id),
             container_edits: Edits::new(resource, id, nodes),
         };
         let spec = Spec {
             cdi_version: VERSION,
-            kind: &kind,
+            kind: &kind.to_string(),
             devices: devices.into_iter().map(device).collect(),
         };
+        if spec.devices.is_empty() {
+            return None;
+        }
         let spec = Document {
-            path: path(&publisher.cdi, resource, class),
+            path: kind.spec(&publisher.cdi, resource),
             // Maps and lists of strings always have a JSON form.
             content: serde_json::to_string(&spec).ok()?,
         };
@@ -98,6 +114,10 @@ impl CdiPool {
             kind,
             spec,
         })
+    }
+
+    pub(super) fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     /// What a runtime knows a device by.
@@ -127,24 +147,79 @@ fn name(id: &str) -> String {
     id.replace('/', "_")
 }
 
-/// A prefix has no `_`, and a class none, so no two resources share a file. Not sriov-network-device-plugin's name, which it
-/// would remove when it ends.
-pub(super) fn path(folder: &Path, resource: &ResourceName, class: &str) -> PathBuf {
-    folder.join(format!(
-        "hardwire_{}_{}_{class}.json",
-        resource.prefix(),
-        resource.name()
-    ))
+/// The id of a device with this name. Names on the auxiliary bus have a `_` of their own, and no id has a `/` and a `_`.
+pub(super) fn id(name: &str) -> String {
+    if name.parse::<DeviceId>().is_ok() {
+        return name.to_owned();
+    }
+    name.replace('_', "/")
 }
 
-/// Where sriov-network-device-plugin leaves its spec of the resource if it is killed. Its devices are called as ours, and a
-/// device that is described twice cannot be used.
-pub(super) fn upstream_path(folder: &Path, resource: &ResourceName, class: &str) -> PathBuf {
-    folder.join(format!(
-        "sriov-dp-{}-{class}-{}.yaml",
-        resource.prefix(),
-        resource.name()
-    ))
+/// The name of a CDI vendor begins with a letter. One of a single letter ends runtimes with the CDI project's library up to
+/// 1.0, which panics on it (`validateVendorOrClassName`, pkg/parser/parser.go).
+pub(super) fn is_vendor(prefix: &str) -> bool {
+    prefix.len() > 1 && prefix.starts_with(|first: char| first.is_ascii_alphabetic())
+}
+
+// === impl Kind ===
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.vendor, self.class)
+    }
+}
+
+impl Kind {
+    /// The kinds that devices of a resource may be of.
+    pub(super) fn all_of(resource: &ResourceName) -> impl Iterator<Item = Self> {
+        let vendor = resource.prefix().to_owned();
+        CLASSES.into_iter().map(move |class| Self {
+            vendor: vendor.clone(),
+            class,
+        })
+    }
+
+    /// The kinds of which there is a spec of kept devices.
+    pub(super) fn kept_in(folder: &Path) -> Vec<Self> {
+        let kind = |name: String| {
+            let (vendor, class) = name.strip_prefix(OURS)?.strip_suffix(".json")?.split_once('_')?;
+            let class = CLASSES.into_iter().find(|known| *known == class)?;
+            let vendor = vendor.to_owned();
+            Some(Self { vendor, class })
+        };
+        document::names(folder).into_iter().filter_map(kind).collect()
+    }
+
+    /// The spec of a resource. A vendor has no `_`, and a class none, so no two resources share a file.
+    pub(super) fn spec(&self, folder: &Path, resource: &ResourceName) -> PathBuf {
+        folder.join(format!("{OURS}{}_{}_{}.json", self.vendor, resource.name(), self.class))
+    }
+
+    /// The specs of all resources.
+    pub(super) fn specs(&self, folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+        let (begin, end) = (format!("{OURS}{}_", self.vendor), format!("_{}.json", self.class));
+        let (folder, kept) = (folder.to_owned(), self.kept(folder));
+        let names = document::names(&folder).into_iter();
+        let ours = names.filter(move |name| name.starts_with(&begin) && name.ends_with(&end));
+        ours.map(move |name| folder.join(name))
+            .filter(move |path| *path != kept)
+    }
+
+    /// The spec of devices that no resource describes.
+    pub(super) fn kept(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{OURS}{}_{}.json", self.vendor, self.class))
+    }
+
+    /// Where sriov-network-device-plugin leaves its spec of the resource if it is killed. Its devices are called as ours, and
+    /// a device that is described twice cannot be used.
+    pub(super) fn upstream_spec(&self, folder: &Path, resource: &ResourceName) -> PathBuf {
+        folder.join(format!(
+            "sriov-dp-{}-{}-{}.yaml",
+            self.vendor,
+            self.class,
+            resource.name()
+        ))
+    }
 }
 
 /// A key of its own per resource: a container may have devices of several. Too long ones are cut, and made different by a

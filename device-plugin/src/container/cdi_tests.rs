@@ -93,10 +93,18 @@ fn where_no_spec_can_be_written_nodes_are_handed_out() {
 #[test]
 fn a_prefix_that_is_no_vendor_means_no_cdi() {
     let tree = Tree::new(true);
-    let digits = pool(&json!({"resourcePrefix": "3com.com"}));
-    let offer = tree.offer(&digits, &[&vf(A, "vfio-pci")], Needs::default());
-    assert_eq!(offer.cdi, None);
-    assert_eq!(answer(&offer, &[A]).devices.len(), 2);
+    for prefix in ["3com.com", "x"] {
+        let none = pool(&json!({"resourcePrefix": prefix}));
+        let offer = tree.offer(&none, &[&vf(A, "vfio-pci")], Needs::default());
+        assert_eq!(offer.cdi, None);
+        assert_eq!(answer(&offer, &[A]).devices.len(), 2);
+    }
+}
+
+#[test]
+fn a_pool_without_devices_has_no_spec() {
+    let tree = Tree::new(true);
+    assert_eq!(tree.offer(&pool(&json!({})), &[], Needs::default()).cdi, None);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use hardwire_cni::attach::pci_section;
-use hardwire_pci::{PciAddress, VdpaDriver};
+use hardwire_pci::{DeviceId, VdpaDriver};
 use serde_json::{Map, Value, json};
 
 use super::Member;
@@ -69,16 +69,11 @@ fn with_files(mut pci: Map<String, Value>, member: &Member<'_>, characters: &Cha
     pci
 }
 
-/// Whether a file of this name is a device's of this resource. Resources may be called alike up to a hyphen.
-pub(super) fn is_of(resource: &ResourceName, file: &str) -> bool {
-    let address = file
-        .strip_prefix(&stem(resource))
-        .and_then(|rest| rest.strip_suffix(SUFFIX));
-    let is_port = |port: &str| port.strip_prefix('p').is_some_and(|n| n.parse::<u32>().is_ok());
-    address.is_some_and(|address| {
-        let (function, port) = address.split_once('-').unwrap_or((address, "p0"));
-        function.parse::<PciAddress>().is_ok() && is_port(port)
-    })
+/// The device whose file of this resource has this name. Resources may be called alike up to a hyphen.
+pub(super) fn device(resource: &ResourceName, file: &str) -> Option<String> {
+    let name = file.strip_prefix(&stem(resource))?.strip_suffix(SUFFIX)?;
+    let id: DeviceId = name.replacen('-', "/", 1).parse().ok()?;
+    id.pci().map(|_address| id.to_string())
 }
 
 fn stem(resource: &ResourceName) -> String {

@@ -50,6 +50,23 @@ pub(super) fn remove(path: &Path) {
     }
 }
 
+/// The names in a folder; none if there is no folder.
+pub(super) fn names(folder: &Path) -> Vec<String> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!("{}: {error}", folder.display());
+            }
+            return Vec::new();
+        }
+    };
+    let entries = entries.filter_map(Result::ok);
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

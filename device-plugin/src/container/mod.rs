@@ -10,7 +10,8 @@
 //! - [`member`]: the device, and what its selector wants with it;
 //! - [`characters`], [`node`], `info`: the files of one device, as nodes and as the sections of the variable;
 //! - [`cdi`], [`device_info`]: the two documents; [`document`]: a file with a content;
-//! - [`publisher`]: documents come with an offer and go with the pool.
+//! - [`publisher`]: documents come with an offer and go with the pool, but for those (`kept`, `spec_file`) of devices that
+//!   somebody has.
 
 pub mod cdi;
 pub mod characters;
@@ -19,9 +20,11 @@ pub mod document;
 pub(crate) mod go_json;
 pub mod host_paths;
 mod info;
+mod kept;
 pub mod member;
 pub mod node;
 pub mod publisher;
+mod spec_file;
 
 pub use cdi::CdiPool;
 pub use characters::Characters;

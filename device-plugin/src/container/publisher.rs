@@ -1,21 +1,24 @@
 //! Documents come with an offer and go with the pool, not with the process: containers that run while we restart, or that
-//! are started again by then, need them.
+//! are started again by then, need them. What somebody has is kept longer than its pool ([`Publisher::release`]).
 //!
 //! The folders are shared with other programs, and file names do not tell whose they are. So a mark in our own state
 //! directory, which lives as long as the boot as the folders do, names each resource that has documents.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::{Document, cdi, device_info, document};
+use super::kept::Kept;
+use super::spec_file::{self, Described};
+use super::{CdiPool, Document, cdi, device_info, document};
 use crate::config::ResourceName;
 
 /// Where documents go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Publisher {
     /// CDI is on.
     pub use_cdi: bool,
@@ -25,21 +28,49 @@ pub struct Publisher {
     pub device_info: PathBuf,
     /// Folder of our marks.
     pub published: PathBuf,
+    kept: Arc<Kept>,
+    /// One change of the folders at a time: a device goes from one document into another.
+    changing: Arc<Mutex<()>>,
 }
 
 /// What comes with documents.
 pub trait Published {
-    /// Every document that belongs to it.
-    fn documents(&self) -> impl Iterator<Item = &Document>;
+    /// Its device-info files.
+    fn device_infos(&self) -> impl Iterator<Item = &Document>;
 
-    /// Whether a CDI spec is among them.
-    fn has_cdi(&self) -> bool;
+    /// Its CDI spec.
+    fn cdi(&self) -> Option<&CdiPool>;
+}
+
+/// What is to be done for an offer.
+#[derive(Debug, Default)]
+struct Changes {
+    /// Documents to be written.
+    new: Vec<Document>,
+    /// Device-info files that the offer has not.
+    lost: Vec<PathBuf>,
+    /// CDI specs that describe what the offer may not.
+    specs: Vec<(cdi::Kind, PathBuf)>,
+    /// The offer's spec.
+    cdi: Option<CdiPool>,
 }
 
 // === impl Publisher ===
 
 impl Publisher {
-    /// Writes an offer's documents, and removes those of devices that are not in it any more. With the offer before it at
+    /// What goes into these folders; CDI only if it is on.
+    pub fn new(use_cdi: bool, cdi: PathBuf, device_info: PathBuf, published: PathBuf) -> Self {
+        Self {
+            use_cdi,
+            cdi,
+            device_info,
+            published,
+            kept: Arc::default(),
+            changing: Arc::default(),
+        }
+    }
+
+    /// Writes an offer's documents, and puts those of devices that are not in it any more aside. With the offer before it at
     /// hand, only what differs is looked at. Errors are logged: Allocate sees to what it needs once more.
     ///
     /// Calls for one resource must follow each other.
@@ -50,57 +81,55 @@ impl Publisher {
         {
             warn!(%resource, "{}: {error}", mark.display());
         }
-        if previous.is_none() && self.use_cdi && !offer.has_cdi() {
-            warn!(%resource, "no CDI: its prefix does not begin with a letter, as the name of a CDI vendor does");
+        if previous.is_none() && self.use_cdi && !cdi::is_vendor(resource.prefix()) {
+            warn!(%resource, "no CDI: its prefix is no name of a CDI vendor, which begins with a letter and has two at least");
         }
-        let wanted: HashSet<&Path> = offer.documents().map(|document| document.path.as_path()).collect();
-        for path in self.found(resource, previous, offer) {
-            if !wanted.contains(path.as_path()) {
-                document::remove(&path);
-            }
-        }
-        let known: HashMap<&Path, &Document> = previous
-            .into_iter()
-            .flat_map(Published::documents)
-            .map(|document| (document.path.as_path(), document))
-            .collect();
-        let differs = |document: &&Document| known.get(document.path.as_path()) != Some(document);
-        let new: Vec<Document> = offer.documents().filter(differs).cloned().collect();
-        if new.is_empty() {
+        let changes = self.changes(resource, previous, offer);
+        if changes.new.is_empty() && changes.lost.is_empty() && changes.specs.is_empty() {
             return;
         }
         // A thousand files take longer than the kubelet should wait for anything.
-        let resource = resource.clone();
-        let written = tokio::task::spawn_blocking(move || ensure(&resource, &new));
+        let (publisher, resource) = (self.clone(), resource.clone());
+        let written = tokio::task::spawn_blocking(move || publisher.change(&resource, &changes));
         if let Err(error) = written.await {
             warn!("documents: {error}");
         }
     }
 
-    /// Removes the documents of a resource that is gone for good.
+    /// Removes the documents of a resource that is gone for good, and keeps those of devices that somebody may have.
     pub fn withdraw(&self, resource: &ResourceName) {
-        for class in cdi::CLASSES {
-            document::remove(&cdi::path(&self.cdi, resource, class));
-        }
-        for path in self.device_infos(resource) {
+        let _changing = self.changing();
+        let mark = self.mark(resource);
+        for kind in cdi::Kind::all_of(resource) {
+            let path = kind.spec(&self.cdi, resource);
+            let described = spec_file::described(&path, &kind.to_string());
+            self.kept.devices_of(&self.cdi, &kind, described, &path);
             document::remove(&path);
         }
-        document::remove(&self.mark(resource));
-        info!(%resource, "its CDI spec and device-info files are removed");
+        let mut files = self.device_info_files(resource).peekable();
+        if files.peek().is_none() {
+            document::remove(&mark);
+        }
+        for (path, device) in files {
+            self.kept.file(path, device, Some(&mark));
+        }
+        info!(%resource, "its CDI spec and device-info files are removed, but for those of devices that somebody has");
     }
 
-    /// Removes what an earlier process left: documents of resources other than these, and documents that it did not finish.
+    /// Puts aside what an earlier process left: documents of resources other than these, and removes documents that it did
+    /// not finish.
     pub fn sweep<'a>(&self, resources: impl IntoIterator<Item = &'a ResourceName>) {
-        let kept: Vec<&ResourceName> = resources.into_iter().collect();
-        for mark in names(&self.published) {
+        let current: Vec<&ResourceName> = resources.into_iter().collect();
+        self.kept.restore(&self.cdi);
+        for mark in document::names(&self.published) {
             let resource = mark.split_once('_');
             let resource = resource.and_then(|(prefix, name)| ResourceName::new(prefix, name).ok());
-            if let Some(gone) = resource.filter(|resource| !kept.contains(&resource)) {
+            if let Some(gone) = resource.filter(|resource| !current.contains(&resource)) {
                 self.withdraw(&gone);
             }
         }
         for folder in [&self.cdi, &self.device_info] {
-            for name in names(folder) {
+            for name in document::names(folder) {
                 if name.starts_with(document::UNFINISHED) {
                     document::remove(&folder.join(name));
                 }
@@ -108,30 +137,117 @@ impl Publisher {
         }
     }
 
-    /// What may be there of the resource.
-    fn found<P: Published>(&self, resource: &ResourceName, previous: Option<&P>, offer: &P) -> Vec<PathBuf> {
-        if let Some(previous) = previous {
-            return previous.documents().map(|document| document.path.clone()).collect();
-        }
-        let mut found = self.device_infos(resource);
-        if offer.has_cdi() {
-            for class in cdi::CLASSES {
-                found.push(cdi::path(&self.cdi, resource, class));
-                found.push(cdi::upstream_path(&self.cdi, resource, class));
-            }
-        }
-        found
+    /// The devices of which documents are kept that their pools have no more.
+    pub fn kept_devices(&self) -> BTreeSet<String> {
+        self.kept.devices()
     }
 
-    fn device_infos(&self, resource: &ResourceName) -> Vec<PathBuf> {
-        let names = names(&self.device_info).into_iter();
-        let ours = names.filter(|name| device_info::is_of(resource, name));
-        ours.map(|name| self.device_info.join(name)).collect()
+    /// Returns when there are documents to [`Self::release`] that were not there before.
+    pub async fn kept(&self) {
+        self.kept.added().await;
+    }
+
+    /// Removes what is kept of devices that nobody has. `held` tells whether somebody has a device, or may have it. The
+    /// files go beside the caller; the task ends when they have.
+    pub fn release(&self, held: impl Fn(&str) -> bool) -> Option<JoinHandle<()>> {
+        if self.kept.is_empty() {
+            return None;
+        }
+        let mut gone = self.kept.devices();
+        gone.retain(|device| !held(device));
+        if gone.is_empty() {
+            return None;
+        }
+        let publisher = self.clone();
+        Some(tokio::task::spawn_blocking(move || publisher.forget(&gone)))
+    }
+
+    fn forget(&self, gone: &BTreeSet<String>) {
+        let _changing = self.changing();
+        self.kept.forget(&self.cdi, gone);
+    }
+
+    fn changes<P: Published>(&self, resource: &ResourceName, previous: Option<&P>, offer: &P) -> Changes {
+        let known: HashMap<&Path, &Document> = previous
+            .into_iter()
+            .flat_map(Published::device_infos)
+            .map(|document| (document.path.as_path(), document))
+            .collect();
+        let differs = |document: &&Document| known.get(document.path.as_path()) != Some(document);
+        let mut new: Vec<Document> = offer.device_infos().filter(differs).cloned().collect();
+        let wanted: HashSet<&Path> = offer.device_infos().map(|document| document.path.as_path()).collect();
+        let lost = match previous {
+            Some(_) => known.keys().map(|path| path.to_path_buf()).collect(),
+            None => self
+                .device_info_files(resource)
+                .map(|(path, _)| path)
+                .collect::<Vec<_>>(),
+        };
+        let lost = lost
+            .into_iter()
+            .filter(|path| !wanted.contains(path.as_path()))
+            .collect();
+        let (before, now) = (previous.and_then(Published::cdi), offer.cdi());
+        let mut specs = Vec::new();
+        if previous.is_none() {
+            for kind in cdi::Kind::all_of(resource) {
+                specs.push((kind.clone(), kind.spec(&self.cdi, resource)));
+                if now.is_some() {
+                    specs.push((kind.clone(), kind.upstream_spec(&self.cdi, resource)));
+                }
+            }
+            specs.retain(|(_, path)| path.exists());
+        } else if let Some(before) = before.filter(|before| now != Some(before)) {
+            specs.push((before.kind().clone(), before.spec.path.clone()));
+        }
+        let cdi = now.filter(|now| before != Some(now)).cloned();
+        new.extend(cdi.iter().map(|cdi| cdi.spec.clone()));
+        Changes { new, lost, specs, cdi }
+    }
+
+    fn change(&self, resource: &ResourceName, changes: &Changes) {
+        let _changing = self.changing();
+        let Changes { new, lost, specs, cdi } = changes;
+        let described = cdi.as_ref().map_or_else(Described::new, |cdi| {
+            spec_file::in_text(&cdi.spec.content, &cdi.kind().to_string())
+        });
+        for (kind, path) in specs {
+            let mut before = spec_file::described(path, &kind.to_string());
+            let is_own = cdi.as_ref().is_some_and(|cdi| cdi.kind() == kind);
+            before.retain(|name, _| !(is_own && described.contains_key(name)));
+            // Kept before it is lost: whenever we end, it is described.
+            self.kept.devices_of(&self.cdi, kind, before, path);
+            if cdi.as_ref().is_none_or(|cdi| cdi.spec.path != *path) {
+                document::remove(path);
+            }
+        }
+        for path in lost {
+            let name = path.file_name().and_then(|name| name.to_str());
+            if let Some(device) = name.and_then(|name| device_info::device(resource, name)) {
+                self.kept.file(path.clone(), device, None);
+            }
+        }
+        self.kept.take_back(new.iter().map(|document| document.path.as_path()));
+        ensure(resource, new);
+        if let Some(cdi) = cdi {
+            self.kept.described(&self.cdi, cdi.kind(), &described);
+        }
+    }
+
+    /// The device-info files that are there of a resource, and of which device each is.
+    fn device_info_files(&self, resource: &ResourceName) -> impl Iterator<Item = (PathBuf, String)> {
+        let names = document::names(&self.device_info).into_iter();
+        names.filter_map(|name| Some((self.device_info.join(&name), device_info::device(resource, &name)?)))
     }
 
     fn mark(&self, resource: &ResourceName) -> PathBuf {
         self.published
             .join(format!("{}_{}", resource.prefix(), resource.name()))
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        // What a change left undone the next one finds in the folders.
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,23 +257,6 @@ fn ensure(resource: &ResourceName, documents: &[Document]) {
             warn!(%resource, "{}: {error}", document.path.display());
         }
     }
-}
-
-/// The names in a folder; none if there is no folder.
-fn names(folder: &Path) -> Vec<String> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                warn!("{}: {error}", folder.display());
-            }
-            return Vec::new();
-        }
-    };
-    let entries = entries.filter_map(Result::ok);
-    entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect()
 }
 
 #[cfg(test)]

@@ -63,12 +63,7 @@ impl Tree {
     pub(crate) fn new(use_cdi: bool) -> Self {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
-        let publisher = Publisher {
-            use_cdi,
-            cdi: at("cdi"),
-            device_info: at("devinfo"),
-            published: at("state/published"),
-        };
+        let publisher = Publisher::new(use_cdi, at("cdi"), at("devinfo"), at("state/published"));
         let host_paths = HostPaths {
             sysfs: Sysfs::at(at("sys")),
             dev: at("dev"),
@@ -79,6 +74,18 @@ impl Tree {
 
     pub(crate) fn publisher(&self) -> &Publisher {
         &self.host_paths.publisher
+    }
+
+    /// One that knows nothing of what the first did.
+    pub(crate) fn another_publisher(&self) -> Publisher {
+        let Publisher {
+            use_cdi,
+            cdi,
+            device_info,
+            published,
+            ..
+        } = self.publisher().clone();
+        Publisher::new(use_cdi, cdi, device_info, published)
     }
 
     /// A file of `sys`, `dev` or a folder of documents.

@@ -21,7 +21,7 @@ use crate::ask::control::Adopt;
 use crate::config::{Config, Pool, ResourceName};
 use crate::events::{Change, DevicePath, Event};
 use crate::health::baselines::Baselines;
-use crate::ledger::{Attachments, Ledger};
+use crate::ledger::{Attachments, Ledger, Ownership};
 use crate::pools::{Assignment, Hardware, Profiles, assign, upper_uses};
 
 /// Between looks for what sends no event, while something is outstanding.
@@ -49,6 +49,8 @@ pub(super) struct Core {
     /// Which DDP profiles adapters are loaded with.
     profiles: Profiles,
     configuration: Configuration,
+    /// Devices that left their pools and had documents that somebody may need.
+    kept: BTreeSet<String>,
     slow: Option<Instant>,
 }
 
@@ -67,6 +69,7 @@ impl Core {
             assignment: Assignment::default(),
             profiles: Profiles::default(),
             configuration: Configuration::default(),
+            kept: BTreeSet::new(),
             slow: None,
         }
     }
@@ -84,6 +87,10 @@ impl Core {
             Input::Attachments(attachments) => self.on_attachments(attachments, now),
             Input::Allocated => self.on_allocate(now),
             Input::KubeletSocket => self.on_kubelet_socket(now),
+            Input::Kept(devices) => {
+                self.kept = devices;
+                vec![Effect::show()]
+            }
             Input::Adopt(request) => self.on_adopt(request),
             Input::Reload => self.on_reload(now),
             Input::ConfigFile => {
@@ -335,7 +342,7 @@ impl Core {
         let Adopt { device: id, reply } = request;
         let is_listed = self.lists.has(&id);
         let pf = self.scanner.seen().inventory.get(&id).and_then(Device::pf).cloned();
-        let ownership = self.ledger.owner(&id, self.is_away(&id));
+        let ownership = self.owner(&id);
         let refused = match &pf {
             _ if !is_listed => Some(format!("{id} is in no pool")),
             _ if !ownership.is_free() => Some(format!("{id} is {ownership}")),
@@ -466,9 +473,12 @@ impl Core {
     fn owners(&self) -> Owners {
         let selected = (0..self.lists.pools.len()).flat_map(|pool| self.assignment.devices(pool));
         let ids: BTreeSet<&DeviceId> = self.lists.ids().chain(selected).collect();
-        ids.into_iter()
-            .map(|id| (id.clone(), self.ledger.owner(id, self.is_away(id))))
-            .collect()
+        ids.into_iter().map(|id| (id.clone(), self.owner(id))).collect()
+    }
+
+    /// Who has a device.
+    pub(super) fn owner(&self, id: &DeviceId) -> Ownership {
+        self.ledger.owner(id, self.is_away(id))
     }
 
     /// Whether an interface that a device has is not in the host's namespace.
@@ -482,9 +492,9 @@ impl Core {
 
     /// The slow timer runs while an attachment or an allocation is outstanding.
     fn update_slow(&mut self, now: Instant) {
-        let is_listed = |id: &str| id.parse::<DeviceId>().is_ok_and(|id| self.lists.has(&id));
+        let is_ours = |id: &str| self.kept.contains(id) || id.parse::<DeviceId>().is_ok_and(|id| self.lists.has(&id));
         self.slow = match self.slow {
-            _ if !self.ledger.is_anything_outstanding(is_listed) => None,
+            _ if !self.ledger.is_anything_outstanding(is_ours) => None,
             None => Some(now + SLOW),
             slow => slow,
         };

@@ -28,6 +28,8 @@ pub(super) enum Input {
     Allocated,
     /// The kubelet's podresources socket came or went.
     KubeletSocket,
+    /// Documents of these devices are kept, which their pools have no more.
+    Kept(BTreeSet<String>),
     /// An operator asks.
     Adopt(Adopt),
     /// An operator wants everything read again.

@@ -105,7 +105,7 @@ impl Manager {
         loop {
             let due = self.core.due();
             let allocations = Arc::clone(self.core.ledger.allocations());
-            let inputs = &mut self.inputs;
+            let (inputs, publisher) = (&mut self.inputs, &self.served_with.host_paths.publisher);
             let next = tokio::select! {
                 () = stop.cancelled() => break,
                 () = inputs.pulse.beat() => continue,
@@ -117,6 +117,7 @@ impl Manager {
                 Ok(()) = inputs.config.changed() => Input::ConfigFile.into(),
                 Some(()) = changed(&mut inputs.kubelet_socket) => Input::KubeletSocket.into(),
                 Some(input) = self.jobs.next() => input.into(),
+                () = publisher.kept() => Input::Kept(publisher.kept_devices()).into(),
                 () = until(due) => Input::Timer.into(),
             };
             let input = match next {
@@ -286,6 +287,13 @@ impl Manager {
             self.metrics.devices(resource, healthy, list.entries.len() - healthy);
         }
         self.view.write(state, lists);
+        self.release_documents();
+    }
+
+    /// Documents of devices that left their pools go when nobody has the devices. Not knowing is no reason.
+    fn release_documents(&self) {
+        let held = |id: &str| id.parse().is_ok_and(|id| !self.core.owner(&id).is_free());
+        self.served_with.host_paths.publisher.release(held);
     }
 }
 

@@ -102,12 +102,11 @@ impl Offer {
 }
 
 impl Published for Offer {
-    fn documents(&self) -> impl Iterator<Item = &Document> {
-        let spec = self.cdi.iter().map(|cdi| &cdi.spec);
-        spec.chain(self.devices.values().filter_map(|device| device.device_info.as_ref()))
+    fn device_infos(&self) -> impl Iterator<Item = &Document> {
+        self.devices.values().filter_map(|device| device.device_info.as_ref())
     }
 
-    fn has_cdi(&self) -> bool {
-        self.cdi.is_some()
+    fn cdi(&self) -> Option<&CdiPool> {
+        self.cdi.as_ref()
     }
 }

@@ -1,6 +1,7 @@
 //! Devices by name, which the container runtime looks up.
 
 use std::fs;
+use std::time::Instant;
 
 use hardwire_proto::deviceplugin::ContainerAllocateResponse;
 use hardwire_tests::cdi::Specs;
@@ -56,8 +57,35 @@ impl WithCdi {
         answer.container_responses.remove(0)
     }
 
+    /// Whatever is there, at whatever time, is good.
+    #[track_caller]
     fn specs(&self) -> Specs {
-        Specs::read(&self.site.cdi_dir())
+        let specs = Specs::read(&self.site.cdi_dir());
+        specs.check_with_the_projects_library(&self.site.cdi_dir());
+        specs
+    }
+
+    /// Waits until the folder has exactly these files. With `looking`, the daemon looks again and again, as it does by itself
+    /// only once a minute.
+    #[track_caller]
+    fn wait_for_files(&self, files: &[&str], looking: bool) {
+        let deadline = Instant::now() + SOON;
+        while self.files() != files {
+            assert!(Instant::now() < deadline, "{:?}", self.files());
+            if looking {
+                self.daemon.signal(Signal::HUP);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.site.cdi_dir()).into_iter().flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort_unstable();
+        names
     }
 }
 
@@ -149,11 +177,94 @@ fn the_spec_of_a_removed_pool_goes_and_others_stay() {
     with.allocate("intel.com/dpdk", &["0000:01:10.0"], 1);
     with.allocate("intel.com/plain", &["0000:01:10.1"], 2);
     let others = with.site.cdi_dir().join("vendor.json");
-    fs::write(&others, r#"{"cdiVersion": "0.5.0", "kind": "a.b/c", "devices": []}"#).unwrap();
+    let theirs = json!({"cdiVersion": "0.5.0", "kind": "a.b/class", "devices": [
+        {"name": "x", "containerEdits": {"env": ["A=1"]}},
+    ]});
+    fs::write(&others, theirs.to_string()).unwrap();
     let mut fewer = two_pools();
     fewer["resourceList"].as_array_mut().unwrap().pop();
     with.restart(&fewer);
     with.daemon.wait_for_log("resource=intel.com/plain", SOON);
-    assert_eq!(with.specs().names(), ["intel.com/net-pci=0000:01:10.0"]);
-    assert!(others.exists());
+    with.wait_for_files(&["hardwire_intel.com_dpdk_net-pci.json", "vendor.json"], true);
+    assert_eq!(with.specs().names(), ["a.b/class=x", "intel.com/net-pci=0000:01:10.0"]);
+}
+
+#[test]
+fn a_pool_without_devices_has_no_spec() {
+    let mut config = two_pools();
+    config["resourceList"][1]["selectors"] = json!({"drivers": ["nothing"]});
+    let with = WithCdi::start(&config);
+    with.allocate("intel.com/dpdk", &["0000:01:10.0"], 1);
+    let none: fn(&[Device]) -> bool = <[Device]>::is_empty;
+    with.kubelet.wait_for_devices("intel.com/plain", none, SOON).unwrap();
+    let (dpdk, plain) = (
+        "hardwire_intel.com_dpdk_net-pci.json",
+        "hardwire_intel.com_plain_net-pci.json",
+    );
+    with.wait_for_files(&[dpdk], false);
+    with.specs();
+    // The first device comes, and the last one goes.
+    with.tree.bind("0000:01:10.1", "nothing");
+    with.daemon.signal(Signal::HUP);
+    with.wait_for_files(&[dpdk, plain], false);
+    let names = ["0000:01:10.0", "0000:01:10.1"].map(|id| format!("intel.com/net-pci={id}"));
+    assert_eq!(with.specs().names(), names);
+    with.tree.bind("0000:01:10.1", "igbvf");
+    with.wait_for_files(&[dpdk], true);
+    assert_eq!(with.specs().names(), names[..1]);
+}
+
+#[test]
+fn a_pods_device_resolves_after_its_pool_was_removed_or_renamed_until_the_pod_ends() {
+    let mut without = two_pools();
+    without["resourceList"].as_array_mut().unwrap().remove(0);
+    let mut renamed = two_pools();
+    renamed["resourceList"][0]["resourceName"] = json!("renamed");
+    let (plain, other) = (
+        "hardwire_intel.com_plain_net-pci.json",
+        "hardwire_intel.com_renamed_net-pci.json",
+    );
+    let kept = "hardwire_intel.com_net-pci.json";
+    for (config, restarts, held, free) in [
+        (&without, false, [kept, plain], &[plain][..]),
+        (&without, true, [kept, plain], &[plain]),
+        (&renamed, false, [plain, other], &[plain, other]),
+        (&renamed, true, [plain, other], &[plain, other]),
+    ] {
+        let mut with = WithCdi::start(&two_pools());
+        let answer = with.allocate("intel.com/dpdk", &["0000:01:10.0"], 1);
+        with.kubelet.admit("red/a", "main", "intel.com/dpdk", 1).unwrap();
+        let before = with.specs().apply(std::slice::from_ref(&answer)).unwrap();
+        if restarts {
+            with.restart(config);
+        } else {
+            with.site.config(config);
+        }
+        with.wait_for_files(&held, false);
+        // A container that is started again, now and after every look at who has what.
+        let info = with
+            .site
+            .device_info_dir()
+            .join("intel.com-dpdk-0000:01:10.0-device.json");
+        for _look in 0..2 {
+            assert_eq!(with.specs().apply(std::slice::from_ref(&answer)).unwrap(), before);
+            assert!(info.exists(), "what a new sandbox is attached by");
+            with.daemon.signal(Signal::HUP);
+            with.daemon
+                .wait_for_log("reading configuration and hardware again", SOON);
+            // The list that follows the look.
+            with.kubelet
+                .wait_for_devices("intel.com/plain", |_| true, SOON)
+                .unwrap();
+        }
+        with.kubelet.free("red/a");
+        let deadline = Instant::now() + SOON;
+        while info.exists() {
+            assert!(Instant::now() < deadline, "nobody has it, and it stays");
+            with.daemon.signal(Signal::HUP);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        with.wait_for_files(free, true);
+        with.specs();
+    }
 }
