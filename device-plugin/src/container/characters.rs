@@ -6,6 +6,7 @@ use hardwire_pci::{Sysfs, VdpaDriver};
 use super::Member;
 use super::Node;
 use super::host_paths::Shared;
+use crate::config::Needs;
 
 /// The control file of VFIO's groups.
 pub(super) const VFIO: &str = "/dev/vfio/vfio";
@@ -71,6 +72,12 @@ impl Characters {
             vfio,
             rdma,
         }
+    }
+
+    /// Whether all is there of what the pool wants every device to have. A module may be loaded later.
+    pub fn has_all(&self, needs: Needs) -> bool {
+        let has_rdma = self.rdma.iter().any(|rdma| !rdma.files.is_empty()) && self.rdma_cm;
+        (has_rdma || !needs.rdma) && (self.vhost_net || !needs.vhost_net)
     }
 
     /// The nodes, each once.

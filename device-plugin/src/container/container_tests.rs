@@ -248,7 +248,7 @@ fn the_device_info_file_says_what_is_known() {
     tree.file(&format!("sys/bus/pci/devices/{VF}/vdpa0/vhost-vdpa-0/dev"), "241:0");
     let read = |pool: &crate::config::Pool, device: &Device, needs| -> Option<Value> {
         let offer = tree.offer(pool, &[device], needs);
-        let document = offer.devices.values().next().unwrap().device_info.as_ref()?;
+        let document = offer.devices.values().next().unwrap().given.device_info.as_ref()?;
         let name = format!("devinfo/intel.com-x-{}-device.json", device.id);
         assert_eq!(document.path, tree.path(&name));
         Some(serde_json::from_str(&document.content).unwrap())

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use hardwire_pci::Sysfs;
 use hardwire_pci::char_devices::{RdmaClasses, has_misc};
+use hardwire_pci::{Device, Sysfs};
 
 use super::Publisher;
 
@@ -36,16 +36,22 @@ pub struct Shared {
 impl HostPaths {
     /// Reads what all devices share; of RDMA only if one of them needs it.
     pub fn shared(&self, rdma: bool) -> Shared {
+        let rdma = rdma.then(|| RdmaClasses::read(&self.sysfs));
+        self.with_misc(rdma.unwrap_or_default())
+    }
+
+    /// The same for one device.
+    pub fn shared_by(&self, device: &Device) -> Shared {
+        self.with_misc(RdmaClasses::read_below(&self.sysfs, device))
+    }
+
+    fn with_misc(&self, rdma: RdmaClasses) -> Shared {
         // The kernel's list has what its own modules registered. The node of a module that is loaded on first use is in
         // /dev without.
         let is_there = |misc: &str, node: &str| has_misc(&self.sysfs, misc) || self.dev.join(node).exists();
         Shared {
-            rdma: if rdma {
-                RdmaClasses::read(&self.sysfs)
-            } else {
-                RdmaClasses::default()
-            },
-            rdma_cm: rdma && is_there("rdma_cm", "infiniband/rdma_cm"),
+            rdma,
+            rdma_cm: is_there("rdma_cm", "infiniband/rdma_cm"),
             iommu: is_there("iommu", "iommu"),
             vhost_net: is_there("vhost-net", "vhost-net") && is_there("tun", "net/tun"),
         }

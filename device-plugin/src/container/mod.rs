@@ -2,7 +2,7 @@
 //! device-info files.
 //!
 //! All of it is decided when an offer is made, and belongs to the offer: two offers are equal if containers get the same of
-//! both. An Allocate reads no sysfs; it only sees to it that the documents it relies on are where their readers look.
+//! both. An Allocate reads no sysfs, unless something was missing; it only sees to it that the documents it relies on are where their readers look.
 //! Contracts: sriov-network-device-plugin's Allocate (what its users' containers read), the Container Device Interface 0.5.0
 //! and the device-info-spec 1.1.0 of the Network Plumbing Working Group.
 //!
@@ -29,7 +29,7 @@ mod spec_file;
 pub use cdi::CdiPool;
 pub use characters::Characters;
 pub use document::Document;
-pub use host_paths::HostPaths;
+pub use host_paths::{HostPaths, Shared};
 pub use member::Member;
 pub use node::Node;
 pub use publisher::{Published, Publisher};

@@ -1,6 +1,8 @@
 //! Uevents, from the kernel itself: udevd's own events need udevd in our namespace, and come after its rules have run.
 
+use std::ffi::OsStr;
 use std::io;
+use std::path::Path;
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -11,6 +13,13 @@ use super::{Change, DevicePath, Event, EventSender};
 
 /// Buses and classes whose devices are ours, or hang below ours. `netdevsim` is a bus too.
 const SUBSYSTEMS: [&str; 6] = ["pci", "net", "netdevsim", "auxiliary", "vdpa", "infiniband"];
+/// Classes of an RDMA device's character devices (drivers/infiniband/core/{uverbs_main,user_mad}.c), which come when the
+/// module is loaded that makes them, and not with the device.
+const RDMA_FILES: [&str; 2] = ["infiniband_verbs", "infiniband_mad"];
+/// Character devices that belong to no device.
+const MISC: &str = "misc";
+/// Those of them that containers get.
+const MISC_FILES: [&str; 4] = ["rdma_cm", "vhost-net", "tun", "iommu"];
 
 /// Starts the thread, which has its socket when this returns. libudev's objects stay with one thread.
 pub(super) fn listen(events: EventSender) -> io::Result<()> {
@@ -33,7 +42,7 @@ pub(super) fn listen(events: EventSender) -> io::Result<()> {
 
 fn open() -> io::Result<MonitorSocket> {
     let mut builder = MonitorBuilder::new_kernel()?;
-    for subsystem in SUBSYSTEMS {
+    for subsystem in SUBSYSTEMS.into_iter().chain(RDMA_FILES).chain([MISC]) {
         builder = builder.match_subsystem(subsystem)?;
     }
     builder.listen()
@@ -52,27 +61,103 @@ fn follow(socket: &MonitorSocket, events: &EventSender) -> io::Result<()> {
             return Ok(());
         }
         for event in socket.iter() {
-            let Some(path) = DevicePath::of(event.devpath().as_ref()) else {
+            let subsystem = event.subsystem().and_then(OsStr::to_str).unwrap_or_default();
+            let Some(event) = meaning(subsystem, event.event_type(), event.devpath().as_ref()) else {
                 continue;
             };
-            let change = change(&event);
-            debug!(?path, ?change, "uevent");
-            if !events.tell(Event::Device { path, change }) {
+            debug!(?event, "uevent");
+            if !events.tell(event) {
                 return Ok(());
             }
         }
     }
 }
 
+/// What an event says, if it concerns anything of ours.
+fn meaning(subsystem: &str, kind: EventType, path: &Path) -> Option<Event> {
+    if subsystem == MISC {
+        let name = path.file_name()?.to_str()?;
+        return MISC_FILES.contains(&name).then_some(Event::CharacterDevices);
+    }
+    let is_file = RDMA_FILES.contains(&subsystem);
+    match DevicePath::of(path) {
+        Some(path) if is_file => Some(Event::Device {
+            path,
+            change: Change::CharacterDevices,
+        }),
+        Some(path) => Some(Event::Device {
+            path,
+            change: change(subsystem, kind),
+        }),
+        None => None,
+    }
+}
+
 /// Only a bus tells of the device itself: what a class tells is of something below it.
-fn change(event: &udev::Event) -> Change {
-    let is_bus = event
-        .subsystem()
-        .is_some_and(|name| name == "pci" || name == "netdevsim" || name == "auxiliary");
-    match event.event_type() {
+fn change(subsystem: &str, kind: EventType) -> Change {
+    let is_bus = ["pci", "netdevsim", "auxiliary"].contains(&subsystem);
+    match kind {
         EventType::Add if is_bus => Change::Added,
         EventType::Remove if is_bus => Change::Removed,
         EventType::Bind | EventType::Unbind if is_bus => Change::Driver,
         _ => Change::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PCI: &str = "/devices/pci0000:00/0000:00:01.0/0000:01:10.2";
+
+    fn told(subsystem: &str, kind: EventType, path: &str) -> Option<Event> {
+        meaning(subsystem, kind, Path::new(path))
+    }
+
+    fn of_device(change: Change) -> Option<Event> {
+        let path = DevicePath::Pci("0000:01:10.2".parse().unwrap());
+        Some(Event::Device { path, change })
+    }
+
+    #[test]
+    fn a_bus_tells_of_a_device_and_a_class_of_something_below_it() {
+        assert_eq!(told("pci", EventType::Add, PCI), of_device(Change::Added));
+        assert_eq!(told("pci", EventType::Bind, PCI), of_device(Change::Driver));
+        let netdev = format!("{PCI}/net/eth1");
+        assert_eq!(told("net", EventType::Add, &netdev), of_device(Change::Other));
+        assert_eq!(told("net", EventType::Add, "/devices/virtual/net/veth0"), None);
+    }
+
+    #[test]
+    fn files_of_rdma_that_come_later_are_a_change_of_what_containers_get() {
+        for (class, name) in [
+            ("infiniband_verbs", "uverbs3"),
+            ("infiniband_mad", "umad3"),
+            ("infiniband_mad", "issm3"),
+        ] {
+            for kind in [EventType::Add, EventType::Remove] {
+                let path = format!("{PCI}/{class}/{name}");
+                assert_eq!(told(class, kind, &path), of_device(Change::CharacterDevices));
+            }
+        }
+        assert_eq!(
+            told(
+                "infiniband_verbs",
+                EventType::Add,
+                "/devices/virtual/infiniband_verbs/uverbs0"
+            ),
+            None
+        );
+    }
+
+    #[test]
+    fn of_miscellaneous_devices_those_count_that_containers_get() {
+        let misc = |name: &str| told("misc", EventType::Add, &format!("/devices/virtual/misc/{name}"));
+        for name in ["rdma_cm", "vhost-net", "tun", "iommu"] {
+            assert_eq!(misc(name), Some(Event::CharacterDevices), "{name}");
+        }
+        for name in ["kvm", "loop-control", "vfio"] {
+            assert_eq!(misc(name), None, "{name}");
+        }
     }
 }

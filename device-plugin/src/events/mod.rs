@@ -43,6 +43,8 @@ pub enum Event {
     Address(u32),
     /// A default route came or went, through this interface or, with `None`, through any.
     DefaultRoute(Option<u32>),
+    /// A character device came or went that belongs to no device, and that containers get.
+    CharacterDevices,
     /// Events were lost.
     Overrun,
 }
@@ -56,6 +58,8 @@ pub enum Change {
     Removed,
     /// A driver took it or let it go.
     Driver,
+    /// A character device of it came or went: a module was loaded later than its driver.
+    CharacterDevices,
     /// Anything else, such as an interface of it that came or went.
     Other,
 }

@@ -40,7 +40,7 @@ pub fn allocate(offer: &Offer, request: &api::AllocateRequest) -> Result<api::Al
         .map(|container| Container::of(offer, &container.devices_ids))
         .collect::<Result<_, _>>()?;
     for device in containers.iter().flat_map(|container| &container.devices) {
-        if let Some(file) = &device.device_info
+        if let Some(file) = &device.given.device_info
             && let Err(error) = file.ensure()
         {
             // Multus does without.
@@ -114,7 +114,7 @@ impl<'a> Container<'a> {
     }
 
     fn variables(&self, names: &[String]) -> BTreeMap<String, String> {
-        let infos = self.devices.iter().map(|device| device.info.as_str());
+        let infos = self.devices.iter().map(|device| device.given.info.as_str());
         let infos = self.ids.iter().map(String::as_str).zip(infos).collect();
         let (list, info) = (self.ids.join(","), object(&infos));
         let mut envs = BTreeMap::new();
@@ -127,7 +127,7 @@ impl<'a> Container<'a> {
 
     /// Each path of the node once.
     fn nodes(&self) -> impl Iterator<Item = &'a Node> {
-        let nodes = self.devices.iter().flat_map(|device| &device.nodes);
+        let nodes = self.devices.iter().flat_map(|device| &device.given.nodes);
         let by_host: BTreeMap<&str, &Node> = nodes.map(|node| (node.host.as_str(), node)).collect();
         by_host.into_values()
     }

@@ -97,7 +97,7 @@ fn additional_information_of_the_device_comes_over_that_of_all() {
         "resourceName": "x", "selectors": {},
         "additionalInfo": {"*": {"a": "1", "b": "<2>"}, "0000:3b:02.6": {"b": "3"}}
     }));
-    let info = |id: &str| offer.devices[id].info.clone();
+    let info = |id: &str| offer.devices[id].given.info.clone();
     assert_eq!(
         info("0000:3b:02.6"),
         r#"{"extra":{"a":"1","b":"3"},"generic":{"deviceID":"0000:3b:02.6"}}"#

@@ -8,6 +8,7 @@ use futures_util::{Stream, StreamExt};
 use hardwire_proto::deviceplugin as api;
 use hardwire_proto::deviceplugin::device_plugin_server::DevicePlugin;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +64,8 @@ struct Open {
     metrics: Metrics,
 }
 
+/// The kubelet waits for an Allocate, and all pods of the node with it.
+const LOOK_BOUND: Duration = Duration::from_secs(1);
 /// The kubelet answers from memory, and waits for our own answer meanwhile.
 const HOLDER_BOUND: Duration = Duration::from_secs(1);
 
@@ -99,6 +102,29 @@ impl Drop for Open {
 // === impl Service ===
 
 impl Service {
+    /// The offer. If one of these devices lacks something that its pool wants, it is looked for once more.
+    async fn complete(&self, offer: Arc<Offer>, ids: &[&str]) -> Arc<Offer> {
+        let Some(late) = offer.late(ids.iter().copied()) else {
+            return offer;
+        };
+        let looked = timeout(LOOK_BOUND, spawn_blocking(move || late.look())).await;
+        match looked {
+            Ok(Ok(found)) => {
+                // It may be another offer by now.
+                self.offer.send_if_modified(|offer| Offer::complete(offer, &found));
+                Arc::clone(&self.offer.borrow())
+            }
+            Ok(Err(error)) => {
+                warn!(resource = %self.resource, "character devices: {error}");
+                offer
+            }
+            Err(_elapsed) => {
+                warn!(resource = %self.resource, "character devices: not read within {LOOK_BOUND:?}");
+                offer
+            }
+        }
+    }
+
     /// A device of these that another pod holds, as another resource. What is known of that may be old: the kubelet, which
     /// itself sees to it within one resource, is asked again.
     async fn held_as_other(&self, offer: &Offer, ids: &[&str]) -> Option<AllocateError> {
@@ -173,7 +199,7 @@ impl DevicePlugin for Service {
         let offer = Arc::clone(&self.offer.borrow());
         let answer = match self.held_as_other(&offer, &ids).await {
             Some(error) => Err(error),
-            None => allocate(&offer, &request),
+            None => allocate(&*self.complete(offer, &ids).await, &request),
         };
         self.metrics.allocated(&self.resource, answer.is_ok());
         match answer {

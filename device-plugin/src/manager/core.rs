@@ -234,6 +234,11 @@ impl Core {
                 warn!("events were lost: reading everything again");
                 self.everything_happened(now);
             }
+            Event::CharacterDevices => self.scanner.on_character_devices(None, now),
+            Event::Device {
+                path,
+                change: Change::CharacterDevices,
+            } => self.scanner.on_character_devices(Some(path), now),
             Event::Device { path, change } => self.on_device(path, change, is_ours, now),
             Event::Link(index) => {
                 let device = self.scanner.hardware().owner_of(index).cloned();
@@ -370,10 +375,10 @@ impl Core {
     }
 
     fn on_scanned(&mut self, hardware: Arc<Hardware>, now: Instant) -> Vec<Effect> {
-        let before = self.scanner.scanned(hardware);
+        let (before, stale) = self.scanner.scanned(hardware);
         let hardware = Arc::clone(self.scanner.hardware());
         self.lists.on_scanned(&before, &hardware);
-        let changed = differing(&before, &hardware);
+        let mut changed = differing(&before, &hardware);
         let mut effects = Vec::new();
         for id in &changed {
             let (was, is) = (before.inventory.get(id), hardware.inventory.get(id));
@@ -389,6 +394,9 @@ impl Core {
                 effects.push(Effect::WakeRepair);
             }
         }
+        // Offers are made anew of what may come with other character devices.
+        let ids = hardware.inventory.devices.iter().map(|device| &device.id);
+        changed.extend(ids.filter(|id| stale.has_stale_character_devices(id)).cloned());
         let configured = self.configuration.take_over(self.scanner.scans());
         let is_another = configured.is_some();
         if let Some(pools) = configured {

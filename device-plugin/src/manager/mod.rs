@@ -181,7 +181,7 @@ impl Manager {
     fn count(&self, input: &Input) {
         let source = match input {
             Input::Kernel { event, .. } => match event {
-                Event::Device { .. } => Source::Udev,
+                Event::Device { .. } | Event::CharacterDevices => Source::Udev,
                 Event::Link(_) | Event::Address(_) | Event::DefaultRoute(_) => Source::Netlink,
                 Event::Overrun => Source::Overrun,
             },

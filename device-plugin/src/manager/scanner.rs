@@ -75,6 +75,15 @@ impl Scanner {
         self.debounce.on_event(now);
     }
 
+    /// What containers get with this device, or with any, is to be read again.
+    pub(super) fn on_character_devices(&mut self, path: Option<DevicePath>, now: Instant) {
+        match path {
+            Some(path) => drop(self.stale.character_devices.insert(path)),
+            None => self.stale.all_character_devices = true,
+        }
+        self.debounce.on_event(now);
+    }
+
     /// Everything is to be read again.
     pub(super) fn on_everything(&mut self, now: Instant) {
         self.stale = Stale::everything();
@@ -115,9 +124,12 @@ impl Scanner {
         self.scans
     }
 
-    /// Takes over what was read; returns what was known before.
-    pub(super) fn scanned(&mut self, hardware: Arc<Hardware>) -> Arc<Hardware> {
-        self.state = State::Idle;
+    /// Takes over what was read; returns what was known before, and what was stale of it.
+    pub(super) fn scanned(&mut self, hardware: Arc<Hardware>) -> (Arc<Hardware>, Stale) {
+        let stale = match std::mem::take(&mut self.state) {
+            State::Scanning(stale) => stale,
+            State::Idle => Stale::default(),
+        };
         self.scans += 1;
         let is_new = |name: &str| !self.hardware.inventory.skipped.iter().any(|old| old.name == name);
         for skipped in hardware
@@ -128,7 +140,7 @@ impl Scanner {
         {
             warn!(device = skipped.name, "skipped: {}", skipped.reason);
         }
-        std::mem::replace(&mut self.hardware, hardware)
+        (std::mem::replace(&mut self.hardware, hardware), stale)
     }
 
     /// The scan came to nothing: what it should have read is stale again.
@@ -138,6 +150,8 @@ impl Scanner {
             self.stale.all_used |= lost.all_used;
             self.stale.paths.extend(lost.paths);
             self.stale.used.extend(lost.used);
+            self.stale.all_character_devices |= lost.all_character_devices;
+            self.stale.character_devices.extend(lost.character_devices);
         }
         self.scans += 1;
         self.debounce.on_event(now + RETRY);
@@ -210,6 +224,7 @@ mod tests {
         let mut scanner = Scanner::new(Arc::default());
         scanner.on_path(DevicePath::Netdevsim(1), begin);
         scanner.on_use(None, begin);
+        scanner.on_character_devices(None, begin);
         let taken = scanner.take(later).unwrap();
         assert!(scanner.take(later).is_none());
         scanner.on_path(DevicePath::Netdevsim(2), later);
@@ -217,7 +232,7 @@ mod tests {
         scanner.lost(later);
         assert!(scanner.take(later).is_none(), "not in a hurry");
         let again = scanner.take(later + 2 * RETRY).unwrap();
-        assert!(again.all_used && again.paths.is_superset(&taken.paths));
+        assert!(again.all_used && again.all_character_devices && again.paths.is_superset(&taken.paths));
         assert_eq!(again.paths.len(), 2);
     }
 }

@@ -40,6 +40,10 @@ pub struct Stale {
     pub used: BTreeSet<DeviceId>,
     /// Whether the node uses any.
     pub all_used: bool,
+    /// Which character devices these have.
+    pub character_devices: BTreeSet<DevicePath>,
+    /// Which there are that belong to no device.
+    pub all_character_devices: bool,
 }
 
 impl Stale {
@@ -47,8 +51,15 @@ impl Stale {
     pub fn everything() -> Self {
         Self {
             all: true,
+            all_character_devices: true,
             ..Self::default()
         }
+    }
+
+    /// Whether what containers get with this device is to be read again, though the device be the same.
+    pub fn has_stale_character_devices(&self, id: &DeviceId) -> bool {
+        let is_its = |path: DevicePath| self.character_devices.contains(&path);
+        self.all_character_devices || DevicePath::of_device(id).is_some_and(is_its)
     }
 }
 

@@ -6,14 +6,18 @@
 mod assign;
 pub mod ddp;
 mod details;
+mod given;
 mod hardware;
+mod late;
 pub mod offer;
 mod profiles;
 mod reason;
 mod uppers;
 
 pub use assign::{Assignment, Contest, Override, PoolMatch, assign};
+pub use given::Given;
 pub use hardware::{Hardware, HostUse, Stale};
+pub use late::Late;
 pub use profiles::Profiles;
 pub use reason::{Difference, Reason};
 pub use uppers::{find_uppers, upper_uses};

@@ -1,14 +1,17 @@
 //! What a pool shows to the kubelet: its devices as `ListAndWatch` sends them, and what Allocate needs to know of each, made
-//! beforehand, so that Allocate touches nothing on its way (pod admission on a node is serial).
+//! beforehand, so that Allocate touches nothing on its way (pod admission on a node is serial). Only a device whose character
+//! devices were not all there is looked at once more ([`late`](super::late)).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hardwire_pci::in_shares;
 use hardwire_proto::deviceplugin as api;
 
+use super::given::Given;
+use super::late::{Late, Maker};
 use crate::config::{Placement, Pool};
-use crate::container::device_info::device_info;
-use crate::container::{CdiPool, Characters, Document, HostPaths, Member, Node, Published, info};
+use crate::container::{CdiPool, Document, HostPaths, Member, Published};
 
 /// A pool as the kubelet sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct Offer {
     pub cdi: Option<CdiPool>,
     /// Which devices the kubelet is advised to take.
     pub placement: Placement,
+    /// What late character devices are found with.
+    maker: Option<Arc<Maker>>,
 }
 
 /// A device as the kubelet sees it.
@@ -38,12 +43,8 @@ pub struct Offered {
     pub numa_node: Option<u32>,
     /// Its PF, or what it hangs below, where that is to be seen.
     pub pf: Option<String>,
-    /// What containers are told of it, as JSON.
-    pub info: String,
-    /// What containers get with it.
-    pub nodes: Vec<Node>,
-    /// What Multus is told of it.
-    pub device_info: Option<Document>,
+    /// What a container gets with it.
+    pub given: Given,
 }
 
 // === impl Offer ===
@@ -52,21 +53,15 @@ impl Offer {
     /// The devices of a pool. Reads from sysfs what containers get with each.
     pub fn new<'a>(pool: &Pool, members: impl IntoIterator<Item = Member<'a>>, host_paths: &HostPaths) -> Self {
         let members: Vec<Member<'a>> = members.into_iter().collect();
-        let publisher = &host_paths.publisher;
         let shared = host_paths.shared(members.iter().any(|member| member.needs.rdma));
-        let offered = |member: &Member<'a>| {
-            let characters = Characters::read(&host_paths.sysfs, &shared, member);
-            Offered {
-                healthy: member.healthy,
-                refused: member.refused.clone(),
-                held_as: member.held_as.clone(),
-                is_held: member.is_held,
-                numa_node: member.device.numa_node.filter(|_| !pool.exclude_topology),
-                pf: member.device.pf().map(ToString::to_string),
-                info: info(pool, member, &characters),
-                nodes: characters.nodes(),
-                device_info: device_info(&publisher.device_info, pool, member, &characters),
-            }
+        let offered = |member: &Member<'a>| Offered {
+            healthy: member.healthy,
+            refused: member.refused.clone(),
+            held_as: member.held_as.clone(),
+            is_held: member.is_held,
+            numa_node: member.device.numa_node.filter(|_| !pool.exclude_topology),
+            pf: member.device.pf().map(ToString::to_string),
+            given: Given::read(pool, member, host_paths, &shared),
         };
         let made = |share: &[Member<'a>]| -> Vec<(String, Offered)> {
             let each = share.iter();
@@ -74,16 +69,43 @@ impl Offer {
                 .collect()
         };
         let devices: BTreeMap<String, Offered> = in_shares(&members, made).into_iter().flatten().collect();
-        let nodes = devices.iter().map(|(id, offered)| (id.as_str(), &offered.nodes[..]));
+        let is_late = is_late(&devices);
         Self {
-            cdi: publisher
-                .use_cdi
-                .then(|| CdiPool::new(publisher, &pool.resource, pool.device_type, nodes))
-                .flatten(),
+            cdi: cdi(pool, &devices, host_paths),
             devices,
             variables: pool.variables.clone(),
             placement: pool.placement,
+            maker: is_late.then(|| Arc::new(Maker::new(pool, host_paths))),
         }
+    }
+
+    /// Those of these devices that lacked something when the offer was made, to be looked at again.
+    pub fn late<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Option<Late> {
+        let maker = self.maker.as_ref()?;
+        let lacking = |id: &'a str| Some((id.to_owned(), self.devices.get(id)?.given.lacks?));
+        let lacking: Vec<_> = ids.into_iter().filter_map(lacking).collect();
+        (!lacking.is_empty()).then(|| Late::new(Arc::clone(maker), lacking))
+    }
+
+    /// Takes over what was found of devices that lacked something; whether anything changed by that.
+    pub fn complete(this: &mut Arc<Self>, found: &BTreeMap<String, Given>) -> bool {
+        let is_news = |(id, given): &(&String, &Given)| {
+            let device = this.devices.get(*id);
+            device.is_some_and(|device| device.given.lacks.is_some() && device.given != **given)
+        };
+        let news: Vec<_> = found.iter().filter(is_news).collect();
+        let Some(maker) = this.maker.clone().filter(|_| !news.is_empty()) else {
+            return false;
+        };
+        let offer = Arc::make_mut(this);
+        for (id, given) in news {
+            if let Some(device) = offer.devices.get_mut(id) {
+                device.given = given.clone();
+            }
+        }
+        offer.cdi = cdi(maker.pool(), &offer.devices, maker.host_paths());
+        offer.maker = Some(maker).filter(|_| is_late(&offer.devices));
+        true
     }
 
     /// The message of `ListAndWatch`.
@@ -101,9 +123,27 @@ impl Offer {
     }
 }
 
+/// Whether one of them lacks something.
+fn is_late(devices: &BTreeMap<String, Offered>) -> bool {
+    devices.values().any(|device| device.given.lacks.is_some())
+}
+
+fn cdi(pool: &Pool, devices: &BTreeMap<String, Offered>, host_paths: &HostPaths) -> Option<CdiPool> {
+    let publisher = &host_paths.publisher;
+    let nodes = devices
+        .iter()
+        .map(|(id, offered)| (id.as_str(), &offered.given.nodes[..]));
+    publisher
+        .use_cdi
+        .then(|| CdiPool::new(publisher, &pool.resource, pool.device_type, nodes))
+        .flatten()
+}
+
 impl Published for Offer {
     fn device_infos(&self) -> impl Iterator<Item = &Document> {
-        self.devices.values().filter_map(|device| device.device_info.as_ref())
+        self.devices
+            .values()
+            .filter_map(|device| device.given.device_info.as_ref())
     }
 
     fn cdi(&self) -> Option<&CdiPool> {

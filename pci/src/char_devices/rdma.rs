@@ -27,15 +27,29 @@ pub struct RdmaFiles {
 impl RdmaClasses {
     /// Reads the classes.
     pub fn read(sysfs: &Sysfs) -> Self {
+        Self::read_where(sysfs, |_| true)
+    }
+
+    /// Reads of the classes what may belong to one device: with a thousand others in them that is much less.
+    pub fn read_below(sysfs: &Sysfs, device: &Device) -> Self {
+        let id = device.id.to_string();
+        Self::read_where(sysfs, |parent| parent == id)
+    }
+
+    fn read_where(sysfs: &Sysfs, is_wanted: impl Fn(&str) -> bool) -> Self {
         let mut classes = Self::default();
         for class in CLASSES {
             let class = sysfs.path("class").join(class);
             for name in sysfs.names(&class) {
+                let parent = sysfs.link_name(&class.join(&name).join("device"));
+                if parent.as_ref().is_some_and(|parent| !is_wanted(parent)) {
+                    continue;
+                }
                 // abi_version, and whatever else is no device.
                 let Some(rdma_device) = sysfs.optional_text(&class.join(&name).join("ibdev")) else {
                     continue;
                 };
-                if let Some(parent) = sysfs.link_name(&class.join(&name).join("device")) {
+                if let Some(parent) = parent {
                     let devices = classes.by_parent.entry(parent).or_default();
                     if !devices.contains(&rdma_device) {
                         devices.push(rdma_device.clone());

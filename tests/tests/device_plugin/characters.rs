@@ -80,3 +80,30 @@ fn d21_vhost_net_comes_with_tun() {
         json!({"net-mount": "/dev/vhost-net", "tun-mount": "/dev/net/tun"})
     );
 }
+
+#[test]
+fn files_of_rdma_that_come_after_the_list_are_in_the_next_answer() {
+    let (site, tree) = (Site::new(), SysfsTree::with_vfs(2));
+    // The RDMA device is there, and the module that makes its files is not.
+    fs::create_dir_all(tree.device(VF).join("infiniband/mlx5_3")).unwrap();
+    let config =
+        json!({"resourceList": [{"resourceName": "vfs", "selectors": {"isRdma": true, "drivers": ["igbvf"]}}]});
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let _daemon = site.start(&config, tree.root());
+    kubelet
+        .wait_for_devices(RESOURCE, |devices| devices.len() == 1, SOON)
+        .unwrap();
+    let allocate = || {
+        let mut answer = kubelet.allocate(RESOURCE, &[&[VF]]).unwrap();
+        let response = answer.container_responses.remove(0);
+        response
+            .devices
+            .into_iter()
+            .map(|node| node.host_path)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(allocate(), [""; 0]);
+    tree.add_rdma(VF, "mlx5_3", 4);
+    let files = ["issm4", "rdma_cm", "ucm4", "umad4", "uverbs4"].map(|name| format!("/dev/infiniband/{name}"));
+    assert_eq!(allocate(), files);
+}

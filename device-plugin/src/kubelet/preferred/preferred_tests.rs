@@ -21,11 +21,9 @@ fn offer(placement: Placement, shape: &str) -> Offer {
             devices.insert(format!("{pf}.{index}"), device);
         }
     }
-    Offer {
-        devices,
-        placement,
-        ..Offer::default()
-    }
+    let mut offer = Offer::default();
+    (offer.devices, offer.placement) = (devices, placement);
+    offer
 }
 
 fn ask(offer: &Offer, available: &[&str], must: &[&str], size: i32) -> Vec<String> {
