@@ -5,12 +5,13 @@ use hardwire_proto::podresources as api;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::Defaults;
+use crate::config::{Defaults, Details};
 use crate::health::UnhealthyReason;
 use crate::ledger::Attachment;
 use crate::ledger::allocations::UNCONFIRMED;
 use crate::ledger::podresources::Held;
 use crate::pools::HostUse;
+use crate::pools::ddp::DdpError;
 
 const GRACE: Duration = Duration::from_secs(30);
 const NIC: &str = "0000:03:00.0";
@@ -49,11 +50,14 @@ fn hardware(has_netdev: bool, host_use: Option<HostUse>) -> Arc<Hardware> {
 
 fn config(name: &str) -> Config {
     let pools: Value = json!({"resourceList": [{"resourceName": name, "selectors": {"pciAddresses": [NIC]}}]});
-    let defaults = Defaults {
+    Config::from_json(pools, &defaults()).unwrap()
+}
+
+fn defaults() -> Defaults {
+    Defaults {
         resource_prefix: "a.com".to_owned(),
         plugin_directory: "/p".into(),
-    };
-    Config::from_json(pools, &defaults).unwrap()
+    }
 }
 
 fn held_as(resource: &str) -> Held {
@@ -112,6 +116,14 @@ impl Node {
     /// What the kernel told was read.
     fn scan(&mut self, hardware: Arc<Hardware>) {
         self.core.scanner.on_everything(Instant::now());
+        self.tell(Input::Timer);
+        self.tell(Input::Scanned(hardware));
+    }
+
+    /// The same for that device only.
+    fn scan_path(&mut self, hardware: Arc<Hardware>) {
+        let path = DevicePath::Pci(id().pci().unwrap());
+        self.core.scanner.on_path(path, Instant::now());
         self.tell(Input::Timer);
         self.tell(Input::Scanned(hardware));
     }
@@ -298,4 +310,53 @@ fn a_job_that_was_lost_is_done_again() {
             assert!(node.did(effect), "{job:?}");
         }
     });
+}
+
+#[test]
+fn a_character_device_that_comes_is_a_reason_to_make_offers_anew_though_no_device_has_changed() {
+    let path = DevicePath::Pci(id().pci().unwrap());
+    let change = Change::CharacterDevices;
+    for event in [Event::CharacterDevices, Event::Device { path, change }] {
+        let mut node = Node::new();
+        let same = Arc::clone(node.core.scanner.hardware());
+        node.tell(Input::Kernel { event, is_ours: false });
+        let scans = node.core.on(Input::Timer, Instant::now() + Duration::from_secs(1));
+        assert!(
+            scans.iter().any(|effect| matches!(effect, Effect::Scan(_))),
+            "{scans:?}"
+        );
+        node.tell(Input::Scanned(Arc::clone(&same)));
+        assert!(node.did(&format!("Show {{ changed: {{{:?}}} }}", id())));
+        // Once.
+        node.scan_path(same);
+        assert!(!node.did(&format!("Show {{ changed: {{{:?}}} }}", id())));
+    }
+}
+
+#[test]
+fn a_profile_is_asked_for_beside_the_loop_and_its_device_is_listed_when_it_is_known() {
+    for (answer, listed) in [(Ok("gtp".to_owned()), 1), (Err(DdpError::Late), 0)] {
+        let mut hardware = hardware(true, None);
+        Arc::make_mut(&mut hardware).details.insert(id(), Details::default());
+        let pools: Value = json!({"resourceList": [{"resourceName": "x", "selectors": {"ddpProfiles": ["gtp"]}}]});
+        let pools = Config::from_json(pools, &defaults()).unwrap().pools;
+        let mut core = Core::new(Scanner::new(hardware), pools, Attachments::default(), GRACE);
+        let asks = |effects: Vec<Effect>| {
+            let functions = effects.into_iter().filter_map(|effect| match effect {
+                Effect::AskProfiles(functions) => Some(functions),
+                _ => None,
+            });
+            functions.flatten().collect::<Vec<_>>()
+        };
+        let searched = || Input::Searched(Ok(Vec::new()), Duration::ZERO);
+        let function = id().pci().unwrap();
+        assert_eq!(asks(core.on(searched(), Instant::now())), [function]);
+        assert!(core.lists.pools[0].entries.is_empty());
+        assert!(
+            asks(core.on(searched(), Instant::now())).is_empty(),
+            "it is being asked"
+        );
+        core.on(Input::Profile(function, answer), Instant::now());
+        assert_eq!(core.lists.pools[0].entries.len(), listed);
+    }
 }
