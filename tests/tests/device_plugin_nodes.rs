@@ -5,7 +5,7 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hardwire_proto::deviceplugin::ContainerAllocateResponse;
 use hardwire_tests::cdi::Specs;
@@ -147,18 +147,25 @@ impl Drop for Rxe {
     }
 }
 
+/// A device of a tree of files has the RDMA device, with the kernel's own classes.
+fn show_rxe(tree: &SysfsTree, address: &str) {
+    fs::create_dir_all(tree.device(address).join("infiniband/rxe0")).unwrap();
+    for class in ["infiniband_mad", "infiniband_verbs", "misc"] {
+        symlink(
+            Path::new("/sys/class").join(class),
+            tree.root().join("class").join(class),
+        )
+        .unwrap();
+    }
+}
+
 /// rxe hangs below no PCI function, so a tree of files says that it does; its classes are the kernel's.
 #[test]
 fn an_rdma_device_is_given_as_its_character_devices() {
     let (igb, site, tree) = (Igb::get(), Site::new(), SysfsTree::with_vfs(1));
     let _rxe = Rxe::new(&igb.name);
     let vf = SysfsTree::vf(0);
-    fs::create_dir_all(tree.device(&vf).join("infiniband/rxe0")).unwrap();
-    // The tree has interfaces of its own.
-    let classes = fs::read_dir("/sys/class").unwrap().map(|class| class.unwrap());
-    for class in classes.filter(|class| class.file_name() != "net") {
-        symlink(class.path(), tree.root().join("class").join(class.file_name())).unwrap();
-    }
+    show_rxe(&tree, &vf);
     let answer = allocate(&site, tree.root(), &json!({"isRdma": true}), &[&vf], &[]);
     let paths = paths(&answer);
     let [rdma_cm, umad, uverbs] = paths[..] else {
@@ -175,4 +182,63 @@ fn an_rdma_device_is_given_as_its_character_devices() {
     let document = site.device_info_dir().join(format!("intel.com-x-{vf}-device.json"));
     let document: Value = serde_json::from_slice(&fs::read(document).unwrap()).unwrap();
     assert_eq!(document["pci"]["rdma-device"], "rxe0");
+}
+
+#[test]
+fn files_of_rdma_that_the_kernel_makes_after_the_list_are_in_the_next_answer() {
+    let (igb, site, tree) = (Igb::get(), Site::new(), SysfsTree::with_vfs(1));
+    let vf = SysfsTree::vf(0);
+    show_rxe(&tree, &vf);
+    let config = json!({"resourceList": [{"resourceName": "x", "selectors": {"isRdma": true}}]});
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let _daemon = site.start_with(&config, tree.root(), &[]);
+    kubelet
+        .wait_for_devices(RESOURCE, |devices| devices.len() == 1, SOON)
+        .unwrap();
+    let allocate = || {
+        let mut answer = kubelet.allocate(RESOURCE, &[&[&vf]]).unwrap();
+        answer.container_responses.remove(0)
+    };
+    let before = allocate();
+    assert!(!paths(&before).iter().any(|path| path.contains("uverbs")), "{before:?}");
+    let _rxe = Rxe::new(&igb.name);
+    let answer = allocate();
+    let [rdma_cm, umad, uverbs] = paths(&answer)[..] else {
+        panic!("{answer:?}")
+    };
+    assert_is(rdma_cm, "misc");
+    assert_is(umad, "infiniband_mad");
+    assert_is(uverbs, "infiniband_verbs");
+}
+
+/// What is told of a device without anybody asking.
+#[test]
+fn a_module_that_is_loaded_or_removed_later_changes_what_is_offered() {
+    let (igb, site) = (Igb::get(), Site::new());
+    let vf = igb.vf_address(0);
+    run(&["modprobe", "tun"]);
+    run(&["modprobe", "--remove", "vhost_net"]);
+    let config = json!({"resourceList": [{
+        "resourceName": "x", "selectors": {"pciAddresses": [vf], "needVhostNet": true},
+    }]});
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    // What stands for /dev is empty: what the kernel lists is what counts.
+    let _daemon = site.start_with(&config, Path::new("/sys"), &[]);
+    kubelet
+        .wait_for_devices(RESOURCE, |devices| devices.len() == 1, SOON)
+        .unwrap();
+    let document = site.device_info_dir().join(format!("intel.com-x-{vf}-device.json"));
+    let wait = |has_it: bool| {
+        let deadline = Instant::now() + SOON;
+        while !fs::read_to_string(&document).is_ok_and(|text| text.contains("/dev/vhost-net") == has_it) {
+            assert!(Instant::now() < deadline, "{:?}", fs::read_to_string(&document));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait(false);
+    run(&["modprobe", "vhost_net"]);
+    wait(true);
+    run(&["modprobe", "--remove", "vhost_net"]);
+    wait(false);
+    run(&["modprobe", "vhost_net"]);
 }
