@@ -5,7 +5,7 @@ use crate::char_devices::is_userspace_driver;
 use crate::device::{BaseClass, Device, Function};
 use crate::id::{AuxiliaryName, DeviceId, NetdevsimPort};
 use crate::identity::Identity;
-use crate::read::{VfIndices, netdevsim_ports, read_identified};
+use crate::read::{InCommon, netdevsim_ports, read_identified};
 use crate::read_device::read_device;
 use crate::read_error::ReadError;
 use crate::shares::in_shares;
@@ -45,7 +45,7 @@ impl Inventory {
 
     /// Reads these PCI functions anew, those that are new or gone among them.
     pub fn reread_pci(&mut self, sysfs: &Sysfs, addresses: impl IntoIterator<Item = PciAddress>) {
-        let (mut indices, mut known) = (VfIndices::default(), Vec::new());
+        let (mut common, mut known) = (InCommon::default(), Vec::new());
         for address in addresses {
             let name = address.to_string();
             let (before, others): (Vec<Device>, _) = std::mem::take(&mut self.devices)
@@ -54,7 +54,7 @@ impl Inventory {
             self.devices = others;
             self.skipped.retain(|skipped| skipped.name != name);
             if sysfs.path("bus/pci/devices").join(&name).exists() {
-                self.read_pci_function(sysfs, &name, &mut indices);
+                self.read_pci_function(sysfs, &name, &mut common);
                 known.extend(before);
             }
         }
@@ -124,9 +124,9 @@ impl Inventory {
         let names = sysfs.names(&sysfs.path("bus/pci/devices"));
         // Neighbours share a PF, whose VFs are listed once for all of them.
         let parts = in_shares(&names, |share| {
-            let (mut part, mut indices) = (Self::default(), VfIndices::default());
+            let (mut part, mut common) = (Self::default(), InCommon::default());
             for name in share {
-                part.read_pci_function(sysfs, name, &mut indices);
+                part.read_pci_function(sysfs, name, &mut common);
             }
             part
         });
@@ -140,11 +140,11 @@ impl Inventory {
         self.skipped.extend(part.skipped);
     }
 
-    fn read_pci_function(&mut self, sysfs: &Sysfs, name: &str, indices: &mut VfIndices) {
+    fn read_pci_function(&mut self, sysfs: &Sysfs, name: &str, common: &mut InCommon) {
         let identity = Identity::read(sysfs, &sysfs.path("bus/pci/devices").join(name));
         match (identity, name.parse::<PciAddress>()) {
             (Ok(identity), _) if BaseClass::of(identity.class).is_none() => {}
-            (Ok(identity), Ok(address)) => self.take(name, read_identified(sysfs, address, identity, indices)),
+            (Ok(identity), Ok(address)) => self.take(name, read_identified(sysfs, address, identity, common)),
             (Err(error), _) => self.skip(name, &error),
             (_, Err(error)) => self.skip(name, &error),
         }

@@ -14,7 +14,7 @@ use crate::identity::Identity;
 use crate::ifname::IfName;
 use crate::netdevs::{Extent, netdevs, one_netdev};
 use crate::read_error::ReadError;
-use crate::sysfs::Sysfs;
+use crate::sysfs::{Directory, Sysfs};
 
 impl Device {
     /// The directory of a device in the tree.
@@ -34,7 +34,7 @@ impl Device {
 pub(crate) fn read_whole(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
     match id {
         DeviceId::Pci(address) | DeviceId::PciPort { function: address, .. } => {
-            read_pci_device(sysfs, *address, &mut VfIndices::default())
+            read_pci_device(sysfs, *address, &mut InCommon::default())
         }
         DeviceId::Netdevsim(port) => netdevsim(sysfs, port),
         DeviceId::Auxiliary(_) => auxiliary(sysfs, id),
@@ -42,18 +42,27 @@ pub(crate) fn read_whole(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadErr
     }
 }
 
-/// The VFs of each PF, read once for all of them: a node may have a thousand.
+/// What many devices have in common, read once for all of them: a node may have a thousand.
 #[derive(Debug, Default)]
-pub(crate) struct VfIndices(HashMap<PciAddress, HashMap<PciAddress, u32>>);
+pub(crate) struct InCommon {
+    /// The VFs of each PF.
+    vfs: HashMap<PciAddress, HashMap<PciAddress, u32>>,
+    /// There is a bus of vDPA devices.
+    vdpa_bus: Option<bool>,
+}
 
-impl VfIndices {
+impl InCommon {
     fn of(&mut self, sysfs: &Sysfs, pf: PciAddress, vf: PciAddress) -> Option<u32> {
         self.all(sysfs, pf).get(&vf).copied()
     }
 
     fn all(&mut self, sysfs: &Sysfs, pf: PciAddress) -> &HashMap<PciAddress, u32> {
         let read = || virtfns(sysfs, pf).map(|(index, vf)| (vf, index)).collect();
-        self.0.entry(pf).or_insert_with(read)
+        self.vfs.entry(pf).or_insert_with(read)
+    }
+
+    fn has_vdpa_bus(&mut self, sysfs: &Sysfs) -> bool {
+        *self.vdpa_bus.get_or_insert_with(|| has_vdpa_bus(sysfs))
     }
 }
 
@@ -72,16 +81,12 @@ impl Entries {
 }
 
 /// Reads a PCI function, with what is known of VFs so far.
-pub(crate) fn read_pci_device(
-    sysfs: &Sysfs,
-    address: PciAddress,
-    indices: &mut VfIndices,
-) -> Result<Device, ReadError> {
+pub(crate) fn read_pci_device(sysfs: &Sysfs, address: PciAddress, common: &mut InCommon) -> Result<Device, ReadError> {
     let id = DeviceId::Pci(address);
     let directory = Device::directory(sysfs, &id);
     match Identity::read(sysfs, &directory) {
         Err(error) if error.is_missing() && !directory.exists() => Err(ReadError::Missing(id)),
-        identity => read_identified(sysfs, address, identity?, indices),
+        identity => read_identified(sysfs, address, identity?, common),
     }
 }
 
@@ -90,41 +95,45 @@ pub(crate) fn read_identified(
     sysfs: &Sysfs,
     address: PciAddress,
     identity: Identity,
-    indices: &mut VfIndices,
+    common: &mut InCommon,
 ) -> Result<Device, ReadError> {
     let id = DeviceId::Pci(address);
-    let directory = Device::directory(sysfs, &id);
-    let entries = Entries(sysfs.names(&directory));
-    let group = sysfs.link_name(&directory.join("iommu_group"));
-    let acpi_index = entries.has("acpi_index").then(|| directory.join("acpi_index"));
+    let directory = match Directory::open(Device::directory(sysfs, &id)) {
+        // Unplugged since its identity was read.
+        Err(error) if error.is_missing() => return Err(ReadError::Missing(id)),
+        directory => directory?,
+    };
+    let (path, entries) = (directory.path(), Entries(directory.names()));
+    let link = |name: &str| entries.has(name).then(|| directory.link_name(name)).flatten();
+    let text = |name: &str| entries.has(name).then(|| directory.optional_text(name)).flatten();
     Ok(Device {
         vendor: format!("{:04x}", identity.vendor),
         device: format!("{:04x}", identity.device),
         class: identity.class,
-        driver: sysfs.link_name(&directory.join("driver")),
-        numa_node: numa_node(sysfs, &directory),
-        iommu_group: group.and_then(|group| group.parse().ok()),
-        acpi_index: acpi_index.and_then(|file| sysfs.optional_text(&file)),
+        driver: link("driver"),
+        numa_node: text("numa_node").and_then(|node| numa_node(&node)),
+        iommu_group: link("iommu_group").and_then(|group| group.parse().ok()),
+        acpi_index: text("acpi_index"),
         rdma: if entries.has("infiniband") {
-            sysfs.names(&directory.join("infiniband"))
+            sysfs.names(&path.join("infiniband"))
         } else {
             Vec::new()
         },
-        vdpa: vdpa(sysfs, &directory, &entries),
-        netdevs: netdevs(sysfs, &net_directories(&directory, &entries), Extent::All)?,
-        function: pci_function(sysfs, &directory, address, indices)?,
+        vdpa: vdpa(sysfs, path, &entries, common.has_vdpa_bus(sysfs)),
+        netdevs: netdevs(sysfs, &net_directories(path, &entries), Extent::All)?,
+        function: pci_function(sysfs, &directory, &entries, address, common)?,
         id,
     })
 }
 
 /// The vDPA devices below a function, bound to a driver of bus vdpa (drivers/vdpa/vdpa.c). They are `vdpaN` or whatever
 /// their maker called them (`vdpa dev add name NAME`); such names are only looked for where the bus has any.
-fn vdpa(sysfs: &Sysfs, directory: &Path, entries: &Entries) -> Vec<Vdpa> {
+fn vdpa(sysfs: &Sysfs, directory: &Path, entries: &Entries, has_bus: bool) -> Vec<Vdpa> {
     let numbered = |name: &String| {
         let number = name.strip_prefix("vdpa");
         number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
     };
-    let names: Vec<&String> = if sysfs.path("bus/vdpa").is_dir() {
+    let names: Vec<&String> = if has_bus {
         let is_vdpa = |name: &&String| {
             let subsystem = directory.join(name.as_str()).join("subsystem");
             numbered(name) || sysfs.link_name(&subsystem).as_deref() == Some("vdpa")
@@ -166,27 +175,32 @@ fn net_directories(directory: &Path, entries: &Entries) -> Vec<PathBuf> {
 
 fn pci_function(
     sysfs: &Sysfs,
-    directory: &Path,
+    directory: &Directory,
+    entries: &Entries,
     address: PciAddress,
-    indices: &mut VfIndices,
+    common: &mut InCommon,
 ) -> Result<Function, ReadError> {
-    if let Some(pf) = sysfs.link_name(&directory.join("physfn")) {
+    let physfn = entries.has("physfn").then(|| directory.link_name("physfn"));
+    if let Some(pf) = physfn.flatten() {
         let Ok(pf) = pf.parse::<PciAddress>() else {
             return Ok(Function::Vf { pf: None, index: None });
         };
-        let index = indices.of(sysfs, pf, address);
+        let index = common.of(sysfs, pf, address);
         return Ok(Function::Vf {
             pf: Some(DeviceId::Pci(pf)),
             index,
         });
     }
-    let total_vfs = match sysfs.number(&directory.join("sriov_totalvfs")) {
+    if !entries.has("sriov_totalvfs") {
+        return Ok(Function::Plain);
+    }
+    let total_vfs = match directory.number("sriov_totalvfs") {
         Ok(total) => total,
         Err(error) if error.is_missing() => return Ok(Function::Plain),
         Err(error) => return Err(error.into()),
     };
-    let num_vfs = sysfs.number(&directory.join("sriov_numvfs"))?;
-    let known = indices.all(sysfs, address).iter();
+    let num_vfs = directory.number("sriov_numvfs")?;
+    let known = common.all(sysfs, address).iter();
     let mut vfs: Vec<Vf> = known
         .map(|(vf, index)| Vf {
             index: *index,
@@ -203,10 +217,9 @@ fn pci_function(
 
 /// The VFs of a PF: `virtfn0`, `virtfn1`, ... without a gap, as `sriov_enable` makes them.
 fn virtfns(sysfs: &Sysfs, pf: PciAddress) -> impl Iterator<Item = (u32, PciAddress)> + use<> {
-    let sysfs = sysfs.clone();
-    let directory = Device::directory(&sysfs, &DeviceId::Pci(pf));
+    let directory = Directory::open(Device::directory(sysfs, &DeviceId::Pci(pf))).ok();
     (0..).map_while(move |index: u32| {
-        let vf = sysfs.link_name(&directory.join(format!("virtfn{index}")))?;
+        let vf = directory.as_ref()?.link_name(&format!("virtfn{index}"))?;
         Some((index, vf.parse().ok()?))
     })
 }
@@ -296,7 +309,12 @@ fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
         driver: sysfs.link_name(&directory.join("driver")),
         netdevs: netdevs(sysfs, &[directory.join("net")], Extent::All)?,
         rdma: sysfs.names(&directory.join("infiniband")),
-        vdpa: vdpa(sysfs, &directory, &Entries(sysfs.names(&directory))),
+        vdpa: vdpa(
+            sysfs,
+            &directory,
+            &Entries(sysfs.names(&directory)),
+            has_vdpa_bus(sysfs),
+        ),
         function: Function::Sf {
             parent: parent.map(DeviceId::Pci),
             number: sysfs.number(&directory.join("sfnum")).ok(),
@@ -304,15 +322,19 @@ fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
         vendor: pci_id("vendor"),
         device: pci_id("device"),
         class: class.unwrap_or(0),
-        numa_node: parent_directory.as_ref().and_then(|at| numa_node(sysfs, at)),
+        numa_node: parent_directory.and_then(|at| numa_node(&sysfs.optional_text(&at.join("numa_node"))?)),
         ..Device::unknown(id.clone())
     })
 }
 
 /// -1 where the firmware does not say.
-fn numa_node(sysfs: &Sysfs, directory: &Path) -> Option<u32> {
-    let node: i64 = sysfs.number(&directory.join("numa_node")).ok()?;
+fn numa_node(text: &str) -> Option<u32> {
+    let node: i64 = text.parse().ok()?;
     u32::try_from(node).ok()
+}
+
+fn has_vdpa_bus(sysfs: &Sysfs) -> bool {
+    sysfs.path("bus/vdpa").is_dir()
 }
 
 fn interface(sysfs: &Sysfs, name: &IfName) -> Result<Device, ReadError> {

@@ -1,12 +1,15 @@
 //! Reading sysfs below an injectable root, so that tests and the synthetic node use a tree of files.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rustix::fs::{Dir, Mode, OFlags};
+use rustix::fs::{Dir, Mode, OFlags, RawDir};
 
 use crate::ifname::IfName;
 
@@ -17,6 +20,14 @@ const PAGE: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct Sysfs {
     root: PathBuf,
+}
+
+/// A directory of the tree, opened once: a node may have a thousand devices, and most of what reading one costs is finding its
+/// directory again for each of its files.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    descriptor: OwnedFd,
+    path: PathBuf,
 }
 
 /// A file of the tree that could not be read.
@@ -93,11 +104,7 @@ impl Sysfs {
     /// A decimal attribute.
     pub fn number<T: FromStr>(&self, file: &Path) -> Result<T, SysfsError> {
         let text = self.text(file)?;
-        text.parse().map_err(|_not_a_number| SysfsError::Content {
-            path: file.to_owned(),
-            text,
-            expected: "a number in range",
-        })
+        number(text, file)
     }
 
     /// A hexadecimal attribute as the kernel prints ids, `0x8086`, without the prefix and in `digits` digits.
@@ -159,6 +166,77 @@ impl Sysfs {
         }
         Ok((index, names))
     }
+}
+
+// === impl Directory ===
+
+impl Directory {
+    /// Opens it.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, SysfsError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::open(&path, flags, Mode::empty()) {
+            Ok(descriptor) => Ok(Self { descriptor, path }),
+            Err(errno) => Err(SysfsError::Io {
+                path,
+                source: errno.into(),
+            }),
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An attribute's text without its line end.
+    pub(crate) fn text(&self, name: &str) -> Result<String, SysfsError> {
+        let file = rustix::fs::openat(&self.descriptor, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let text = file.map_err(io::Error::from).and_then(|file| read_open(&file));
+        let text = text.map_err(|source| SysfsError::Io {
+            path: self.path.join(name),
+            source,
+        })?;
+        Ok(text.trim_end().to_owned())
+    }
+
+    /// An attribute's text, `None` where there is no such attribute or the driver refuses to show it.
+    pub(crate) fn optional_text(&self, name: &str) -> Option<String> {
+        self.text(name).ok().filter(|text| !text.is_empty())
+    }
+
+    /// A decimal attribute.
+    pub(crate) fn number<T: FromStr>(&self, name: &str) -> Result<T, SysfsError> {
+        number(self.text(name)?, &self.path.join(name))
+    }
+
+    /// The last part of what a symbolic link points to; `None` if there is no such link.
+    pub(crate) fn link_name(&self, name: &str) -> Option<String> {
+        let target = rustix::fs::readlinkat(&self.descriptor, name, Vec::new()).ok()?;
+        let name = Path::new(OsStr::from_bytes(target.as_bytes())).file_name()?;
+        name.to_str().map(str::to_owned)
+    }
+
+    /// The names in it, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let (mut names, mut buffer) = (Vec::new(), [MaybeUninit::uninit(); 2 * PAGE]);
+        let mut entries = RawDir::new(&self.descriptor, &mut buffer);
+        while let Some(Ok(entry)) = entries.next() {
+            match entry.file_name().to_str() {
+                Ok("." | "..") | Err(_) => {}
+                Ok(name) => names.push(name.to_owned()),
+            }
+        }
+        names.sort_unstable();
+        names
+    }
+}
+
+fn number<T: FromStr>(text: String, file: &Path) -> Result<T, SysfsError> {
+    text.parse().map_err(|_not_a_number| SysfsError::Content {
+        path: file.to_owned(),
+        text,
+        expected: "a number in range",
+    })
 }
 
 /// One attribute, in three system calls: an attachment reads many, and a `File` costs it several more for each.
