@@ -13,7 +13,7 @@ use super::{Change, DevicePath, Event, EventSender};
 
 /// Buses and classes whose devices are ours, or hang below ours. `netdevsim` is a bus too.
 const SUBSYSTEMS: [&str; 6] = ["pci", "net", "netdevsim", "auxiliary", "vdpa", "infiniband"];
-/// Classes of an RDMA device's character devices (drivers/infiniband/core/{uverbs_main,user_mad}.c), which come when the
+/// Classes of an RDMA device's character devices (`drivers/infiniband/core/{uverbs_main,user_mad}.c`), which come when the
 /// module is loaded that makes them, and not with the device.
 const RDMA_FILES: [&str; 2] = ["infiniband_verbs", "infiniband_mad"];
 /// Character devices that belong to no device.
@@ -114,17 +114,17 @@ mod tests {
         meaning(subsystem, kind, Path::new(path))
     }
 
-    fn of_device(change: Change) -> Option<Event> {
+    fn of_device(change: Change) -> Event {
         let path = DevicePath::Pci("0000:01:10.2".parse().unwrap());
-        Some(Event::Device { path, change })
+        Event::Device { path, change }
     }
 
     #[test]
     fn a_bus_tells_of_a_device_and_a_class_of_something_below_it() {
-        assert_eq!(told("pci", EventType::Add, PCI), of_device(Change::Added));
-        assert_eq!(told("pci", EventType::Bind, PCI), of_device(Change::Driver));
+        assert_eq!(told("pci", EventType::Add, PCI), Some(of_device(Change::Added)));
+        assert_eq!(told("pci", EventType::Bind, PCI), Some(of_device(Change::Driver)));
         let netdev = format!("{PCI}/net/eth1");
-        assert_eq!(told("net", EventType::Add, &netdev), of_device(Change::Other));
+        assert_eq!(told("net", EventType::Add, &netdev), Some(of_device(Change::Other)));
         assert_eq!(told("net", EventType::Add, "/devices/virtual/net/veth0"), None);
     }
 
@@ -137,7 +137,7 @@ mod tests {
         ] {
             for kind in [EventType::Add, EventType::Remove] {
                 let path = format!("{PCI}/{class}/{name}");
-                assert_eq!(told(class, kind, &path), of_device(Change::CharacterDevices));
+                assert_eq!(told(class, kind, &path), Some(of_device(Change::CharacterDevices)));
             }
         }
         assert_eq!(

@@ -1,6 +1,6 @@
 //! What a pool shows to the kubelet: its devices as `ListAndWatch` sends them, and what Allocate needs to know of each, made
 //! beforehand, so that Allocate touches nothing on its way (pod admission on a node is serial). Only a device whose character
-//! devices were not all there is looked at once more ([`late`](super::late)).
+//! devices were not all there is looked at once more ([`Late`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Which adapter is loaded with which DDP profile: what is known, what is being asked for, and what is to be asked.
 //!
-//! The functions of one adapter, and with them all VFs, work with one package: the ice driver finds the one that the driver of
-//! another function has loaded (`ice_download_pkg`, drivers/net/ethernet/intel/ice/ice_ddp.c). So each adapter is asked for
-//! once, and only one that has a device which a selector takes but for its profile. Asking takes a process, and is done
+//! The functions of one adapter, and with them all VFs, work with one package: the ice driver takes over what the driver of
+//! another function has loaded (`ICE_DDP_PKG_ALREADY_LOADED`, `drivers/net/ethernet/intel/ice/ice_ddp.c`). So each adapter is
+//! asked for once, and only one that has a device which a selector takes but for its profile. Asking takes a process, and is done
 //! elsewhere ([`super::ddp`]).
 
 use std::collections::{BTreeMap, BTreeSet};

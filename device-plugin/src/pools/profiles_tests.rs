@@ -6,7 +6,7 @@ use hardwire_pci::DeviceId;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Config, Defaults};
+use crate::config::{Config, Defaults, Details};
 use crate::pools::{Assignment, PoolMatch, Reason, assign};
 
 const PF: &str = "0000:3b:00.0";
@@ -59,7 +59,7 @@ fn node() -> Arc<Hardware> {
 
 fn hardware(mut devices: Vec<Device>) -> Arc<Hardware> {
     devices.sort_by(|a, b| a.id.cmp(&b.id));
-    let details = devices.iter().map(|device| (device.id.clone(), Default::default()));
+    let details = devices.iter().map(|device| (device.id.clone(), Details::default()));
     Arc::new(Hardware {
         details: details.collect(),
         inventory: Inventory {

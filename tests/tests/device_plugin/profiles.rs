@@ -132,7 +132,7 @@ fn a_tool_that_is_missing_or_prints_anything_else_is_told_once() {
         tree.add(&hardwire_tests::sysfs_tree::Pci::at("0000:05:00.0"));
         let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
         let config = json!({"resourceList": [{"resourceName": "gtp", "selectors": {"ddpProfiles": ["gtp"]}}]});
-        let folder = tool.as_ref().map_or(empty.path(), Tool::folder);
+        let folder = tool.as_ref().map_or_else(|| empty.path(), Tool::folder);
         let mut daemon = site.start_with_programs(folder, &config, tree.root());
         kubelet
             .wait_for_devices("intel.com/gtp", <[Device]>::is_empty, SOON)
