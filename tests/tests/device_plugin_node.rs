@@ -154,7 +154,7 @@ fn a_nic_that_the_node_stands_on_is_never_offered_unless_named() {
     run(&["ip", "link", "set", &nic, "master", &bridge]);
     let below_bridge = place();
     run(&["ip", "link", "delete", &bridge]);
-    assert_eq!(below_bridge, format!("{bridge} stands on it"));
+    assert_eq!(below_bridge, format!("it has the upper device {bridge}"));
 
     run(&["ip", "link", "set", &nic, "up"]);
     run(&["ip", "route", "add", "default", "dev", &nic, "table", "4242"]);

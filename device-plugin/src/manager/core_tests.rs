@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::{Defaults, Details};
+use crate::events::{Change, DevicePath, Event};
 use crate::health::UnhealthyReason;
 use crate::ledger::Attachment;
 use crate::ledger::allocations::UNCONFIRMED;
