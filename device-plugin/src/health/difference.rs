@@ -1,6 +1,6 @@
 //! How a free VF differs from its idle record: field, what was, what is.
 //!
-//! Only what rule 7 names is compared. An interface's index and its running state are nobody's setting, whether it is up and
+//! Only settings are compared. An interface's index and its running state are nobody's setting, whether it is up and
 //! what else it is called are the business of the node's network manager, and what the driver cannot tell is no part of
 //! health.
 

@@ -1,4 +1,4 @@
-//! Whether a device may be given out (rule 7: a free device is a clean device), as a function of what is known of it.
+//! Whether a device may be given out (a free device is a clean device), as a function of what is known of it.
 //!
 //! - here: the judgement;
 //! - [`admin_mac`]: whether anybody set the admin MAC of a free VF;
