@@ -4,8 +4,8 @@ use hardwire_pci::netlink::{Link, Socket};
 use hardwire_pci::{Device, Netdev, NodeUse, node_use};
 
 use crate::Context;
+use crate::boot_id;
 use crate::config::NetConf;
-use crate::idle::boot_id;
 use crate::netns::{Netns, sees_all_processes};
 use crate::node::{Findings, NodeConfig, NodeConfigError, Upper, search};
 use crate::protocol::{CniError, code};

@@ -8,11 +8,11 @@ use crate::config::VfSettings;
 use crate::kernel::VfAttribute;
 
 /// What to set for an attachment, in the kernel's order: what `settings` ask for, and, where the VF was left in another
-/// state than `idle`, what nobody asks for, so that no pod gets what another left. Its admin MAC is not among that: the
+/// state than `baseline`, what nobody asks for, so that no pod gets what another left. Its admin MAC is not among that: the
 /// drivers change it by themselves.
-pub(super) fn wanted(settings: &VfSettings, before: &VfState, idle: Option<&VfState>) -> Vec<VfAttribute> {
+pub(super) fn wanted(settings: &VfSettings, before: &VfState, baseline: Option<&VfState>) -> Vec<VfAttribute> {
     let mut wanted = requested(settings, before);
-    let left = idle.map(|idle| differing(idle, before)).unwrap_or_default();
+    let left = baseline.map(|baseline| differing(baseline, before)).unwrap_or_default();
     let is_unasked = |attribute: &VfAttribute| {
         let same = |other: &VfAttribute| std::mem::discriminant(attribute) == std::mem::discriminant(other);
         !matches!(attribute, VfAttribute::Mac(_)) && !wanted.iter().any(same)
@@ -180,8 +180,8 @@ mod tests {
     use crate::pf::AdminMac;
 
     #[test]
-    fn what_another_left_is_set_to_idle_unless_something_else_is_asked_for() {
-        let idle = VfState {
+    fn what_another_left_is_set_to_the_baseline_unless_something_else_is_asked_for() {
+        let baseline = VfState {
             spoofchk: Some(true),
             trust: Some(false),
             ..VfState::default()
@@ -191,7 +191,7 @@ mod tests {
             vlan: 7,
             spoofchk: Some(false),
             trust: Some(true),
-            ..idle
+            ..baseline
         };
         let settings = VfSettings {
             trust: Some(true),
@@ -203,11 +203,11 @@ mod tests {
             protocol: VlanProtocol::Dot1Q,
         };
         assert_eq!(
-            wanted(&settings, &before, Some(&idle)),
+            wanted(&settings, &before, Some(&baseline)),
             [vlan, VfAttribute::SpoofCheck(true), VfAttribute::Trust(true)]
         );
         assert_eq!(wanted(&settings, &before, None), [VfAttribute::Trust(true)]);
-        assert_eq!(wanted(&VfSettings::default(), &idle, Some(&idle)), []);
+        assert_eq!(wanted(&VfSettings::default(), &baseline, Some(&baseline)), []);
     }
 
     #[test]

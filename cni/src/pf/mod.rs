@@ -249,9 +249,9 @@ fn is_unsupported(source: &NetlinkError) -> bool {
 pub struct Wanted(Vec<VfAttribute>);
 
 impl Wanted {
-    /// What `settings` ask for, and what of `idle`, the state of the VF while nobody has it, is not so `before`.
-    pub fn new(settings: &VfSettings, before: &VfState, idle: Option<&VfState>) -> Self {
-        Self(attributes::wanted(settings, before, idle))
+    /// What `settings` ask for, and what of `baseline`, the state of the VF while nobody has it, is not so `before`.
+    pub fn new(settings: &VfSettings, before: &VfState, baseline: Option<&VfState>) -> Self {
+        Self(attributes::wanted(settings, before, baseline))
     }
 
     /// Whether there is nothing to set.

@@ -5,12 +5,12 @@
 //! device's lock.
 
 mod addresses;
+mod baseline;
 mod children;
 mod clean;
 mod fallback_name;
 mod find;
 mod host_network;
-mod idle;
 mod link;
 mod pf;
 mod reclaim;
@@ -34,9 +34,9 @@ use crate::report::{Phase, Phases};
 pub use addresses::{release_ipam, release_lease, release_stale_leases};
 use pf::Told;
 
+pub use baseline::{end_children_anywhere, return_to_baseline};
 pub use fallback_name::{fallback_name, is_fallback_name};
 pub use find::{Location, find};
-pub use idle::{end_children_anywhere, return_to_idle};
 pub use reclaim::{is_abandoned, is_orphaned, reclaim};
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.

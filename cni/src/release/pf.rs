@@ -97,7 +97,7 @@ pub(super) fn restore_vf(
 /// Whether anybody may have changed the VF since it was attached. While the daemon hears of every event of the PF, and had
 /// none that was not ours, the PF need not be asked for all its VFs to know.
 fn in_doubt(context: &Context, record: &Record, vf: &OriginalVf) -> bool {
-    let undisturbed = vf.in_force.is_some() && context.idle.in_force(&vf.pf) == vf.in_force;
+    let undisturbed = vf.in_force.is_some() && context.baselines.in_force(&vf.pf) == vf.in_force;
     // What nobody owned has just been looked at.
     let nobodys = record.attempt.is_empty();
     !(nobodys || undisturbed && daemon_listens(&context.state))

@@ -21,7 +21,7 @@ const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 /// Releases the stale attachments of the network, goes on past errors, and reports them together.
 pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
     let base = Base::parse_within(stdin, Bounds::GC)?;
-    let version = base.version_since(SpecVersion::V1_1_0, "GC")?;
+    let version = base.version_since(SpecVersion::WITH_GC_AND_STATUS, "GC")?;
     let Some(valid) = valid_attachments(base.json())? else {
         tracing::info!(network = %base.name, "GC without a list of valid attachments: nothing is released");
         return Ok(());

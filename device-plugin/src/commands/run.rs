@@ -112,7 +112,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         metrics: metrics.clone(),
     });
     let manager = manager.await?;
-    // With it the plugin goes by idle records: what an earlier daemon left of them is invalidated by now.
+    // With it the plugin goes by baselines: what an earlier daemon left of them is invalidated by now.
     let reports = Reports::bind(&context.state).map_err(RunError::Reports)?;
 
     let stop = CancellationToken::new();

@@ -1,4 +1,4 @@
-//! How a free VF differs from its idle record: field, what was, what is.
+//! How a free VF differs from its baseline: field, what was, what is.
 //!
 //! Only what rule 7 names is compared. An interface's index and its running state are nobody's setting, whether it is up and
 //! what else it is called are the business of the node's network manager, and what the driver cannot tell is no part of
@@ -6,7 +6,7 @@
 
 use std::fmt::Display;
 
-use hardwire_cni::idle::{IdleRecord, IdleVf};
+use hardwire_cni::baseline::{Baseline, BaselineVf};
 use hardwire_cni::journal::{InterfaceSettings, OriginalLink};
 use hardwire_cni::release::is_fallback_name;
 use hardwire_pci::MacAddr;
@@ -15,7 +15,7 @@ use hardwire_pci::netlink::{LinkFlags, OffloadLimits, VfLinkState, VlanProtocol}
 /// The differences, as one text; `None` if there are none. A driver that changed is not among them: it was bound
 /// deliberately, and whether it is the pool's the selectors tell. With it comes another interface (`rebound`), of which
 /// nothing is known yet.
-pub fn difference(was: &IdleRecord, is: &IdleRecord, rebound: bool) -> Option<String> {
+pub fn difference(was: &Baseline, is: &Baseline, rebound: bool) -> Option<String> {
     let mut found = Found::default();
     if let (Some(before), Some(now), false) = (&was.link, &is.link, rebound) {
         // A release gave it that name, because another interface had its own: it is its name now, and so is its own again.
@@ -35,7 +35,7 @@ pub fn difference(was: &IdleRecord, is: &IdleRecord, rebound: bool) -> Option<St
 }
 
 /// Whether nobody gave the VF an admin MAC.
-fn follows_interface(record: &IdleRecord) -> bool {
+fn follows_interface(record: &Baseline) -> bool {
     let own = record.link.as_ref().and_then(|link| link.mac);
     let shown = record.vf.as_ref().and_then(|vf| vf.state.mac);
     shown.is_none_or(|mac| mac == MacAddr::ZERO || own == Some(mac))
@@ -116,7 +116,7 @@ impl Found {
         }
     }
 
-    fn vf(&mut self, was: &IdleVf, is: &IdleVf, told: bool) {
+    fn vf(&mut self, was: &BaselineVf, is: &BaselineVf, told: bool) {
         let (was, is) = (&was.state, &is.state);
         if let (Some(was), Some(is), false) = (was.mac, is.mac, told) {
             self.compare("admin MAC", &was, &is);
@@ -159,9 +159,9 @@ mod tests {
 
     use super::*;
 
-    fn record() -> IdleRecord {
-        IdleRecord {
-            version: IdleRecord::VERSION,
+    fn record() -> Baseline {
+        Baseline {
+            version: Baseline::VERSION,
             device: "0000:01:10.0".parse().unwrap(),
             boot: "b".to_owned(),
             driver: Some("igbvf".to_owned()),
@@ -176,7 +176,7 @@ mod tests {
                 settings: InterfaceSettings::default(),
                 hardware: Hardware::default(),
             }),
-            vf: Some(IdleVf {
+            vf: Some(BaselineVf {
                 pf: "0000:01:00.0".parse().unwrap(),
                 pf_index: 3,
                 generation: 1,
