@@ -23,7 +23,7 @@ pub struct Context {
     pub sysfs: Sysfs,
     /// Journal.
     pub journal: Journal,
-    /// BaselineStore.
+    /// What each free device is like.
     pub baselines: BaselineStore,
     /// Where all of our own state is.
     pub state: PathBuf,

@@ -188,7 +188,8 @@ fn rule_10_a_repair_that_waits_for_its_ipam_keeps_no_other_and_ends_with_the_dae
             std::fs::read_to_string(Path::new(&stat)).map_or(true, |stat| stat.contains(") Z "))
         });
     }
-    // The next daemon goes on.
+    // The next daemon goes on, and asks IPAM again.
+    ipam.forget();
     ipam.on("DEL", "");
     let mut daemon = site.start_repairing(&plugin.state());
     let line = daemon.wait_for_log("released: the device is as it was", BOUND);
@@ -196,4 +197,5 @@ fn rule_10_a_repair_that_waits_for_its_ipam_keeps_no_other_and_ends_with_the_dae
         line.contains(&igb.vf_address(4)) && plugin.state_files().is_empty(),
         "{line}"
     );
+    assert_eq!(ipam.commands(), ["DEL"]);
 }

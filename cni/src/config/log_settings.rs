@@ -30,6 +30,8 @@ pub enum LogLevel {
     Info,
     /// `debug`.
     Debug,
+    /// `trace`: every netlink message too, byte for byte.
+    Trace,
 }
 
 impl LogSettings {
@@ -50,6 +52,7 @@ impl LogSettings {
             Some("panic" | "error") => LogLevel::Error,
             Some("warning") => LogLevel::Warning,
             Some("debug") => LogLevel::Debug,
+            Some("trace") => LogLevel::Trace,
             _ => LogLevel::Info,
         };
         Self {

@@ -19,6 +19,7 @@ use crate::protocol::{CniError, code};
 pub use identity::id_of_link;
 pub(crate) use identity::is_link_of;
 pub(crate) use locate::identify;
+use spare::Interface;
 pub use spare::Operator;
 pub(crate) use vfs::{refuse_beside_its_kin, refuse_with_vfs_in_use, vf_in_use, vfs_of};
 
@@ -63,8 +64,12 @@ pub fn candidate(
     let mut candidate = Candidate { pf, ..located };
     check_fields(conf, &candidate)?;
     if let Some(netdev) = &candidate.netdev {
-        let interface = (netdev, candidate.link.as_ref());
-        candidate.node_use = spare::check(conf, &candidate.device, interface, context, operator, socket)?;
+        let interface = Interface {
+            device: &candidate.device,
+            netdev,
+            link: candidate.link.as_ref(),
+        };
+        candidate.node_use = spare::check(interface, conf, operator, context, socket)?;
     }
     Ok(candidate)
 }

@@ -16,7 +16,7 @@ use crate::protocol::{CniError, Command, Environment, SpecVersion, Success, code
 
 pub use find::{FindError, find};
 pub use run::Call;
-pub use running::end_all;
+pub use running::{all_are_ended, end_all};
 
 /// An IPAM plugin to be called as part of this call.
 #[derive(Debug)]

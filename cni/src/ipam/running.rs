@@ -46,6 +46,11 @@ pub fn end_all() {
     }
 }
 
+/// Whether [`end_all`] was called: a plugin that failed was not let do its work.
+pub fn all_are_ended() -> bool {
+    groups().is_closed
+}
+
 // === impl Running ===
 
 impl Running {

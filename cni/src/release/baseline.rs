@@ -5,9 +5,9 @@ use hardwire_pci::netlink::{Socket, VfState};
 
 use super::children::end_children;
 use super::clean::{From, note};
-use super::link::Address;
+use super::link::{Address, Restoring};
 use super::pf::{Told, restore_vf};
-use super::{ReleaseError, link, refused, renamed};
+use super::{ReleaseError, refused, renamed};
 use crate::Context;
 use crate::baseline::Baseline;
 use crate::journal::{OriginalVf, Owner, Record, Step};
@@ -104,8 +104,13 @@ fn restore(
     let restored = match (found, &record.link) {
         (Some(found), Some(original)) => {
             let address = Address::of(&record, None);
-            let name = link::settle(context, &record, &found, original, (From::Host, None), address, host);
-            name.map(|name| {
+            let mut restoring = Restoring {
+                context,
+                record: &record,
+                original,
+                host,
+            };
+            restoring.settle(&found, From::Host, None, address).map(|name| {
                 if name != original.name {
                     renamed(&record, &original.name, &name);
                 }

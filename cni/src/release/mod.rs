@@ -23,6 +23,7 @@ use hardwire_pci::netlink::{Link, NetlinkError, Socket};
 use hardwire_pci::{DeviceId, IfName, instance};
 
 use self::clean::From;
+use self::link::Restoring;
 use crate::Context;
 use crate::journal::{JournalError, Record};
 use crate::kernel::{LinkChange, change_link};
@@ -151,7 +152,13 @@ pub fn release(
         (Location::Pod { entered, link }, Some(original)) => {
             let queued = phases.time(Phase::Lock, || FairLock::acquire(&context.state));
             let back = phases.time(Phase::Move, || {
-                link::bring_back(context, record, entered, &link, original, foreign_mac, host)
+                let mut restoring = Restoring {
+                    context,
+                    record,
+                    original,
+                    host,
+                };
+                restoring.bring_back(entered, &link, foreign_mac)
             });
             drop(queued);
             back.map(Some)
@@ -160,7 +167,13 @@ pub fn release(
             // A DEL that was killed after the move left the rest to do.
             let pod = find::pod(record)?;
             let address = link::Address::of(record, foreign_mac);
-            link::settle(context, record, &link, original, (From::Host, pod), address, host).map(Some)
+            let mut restoring = Restoring {
+                context,
+                record,
+                original,
+                host,
+            };
+            restoring.settle(&link, From::Host, pod, address).map(Some)
         }
         _ => Ok(None),
     };

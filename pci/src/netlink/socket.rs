@@ -17,7 +17,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::attributes::{attributes, text, u32_at};
 use super::error::NetlinkError;
-use super::messages::{HEADER, Message, messages};
+use super::messages::{HEADER, Message, Traced, messages};
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -217,6 +217,7 @@ impl Socket {
     }
 
     fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), NetlinkError> {
+        tracing::trace!(fd = self.raw.as_raw_fd(), "netlink sends {}", Traced(bytes));
         self.raw
             .send(bytes, 0)
             .map_err(|source| NetlinkError::Socket { step: "send", source })?;
@@ -234,6 +235,8 @@ impl Socket {
         let mut failed = None;
         loop {
             let length = self.receive()?;
+            let answer = Traced(&self.received[..length]);
+            tracing::trace!(fd = self.raw.as_raw_fd(), "netlink answers {answer}");
             for reply in messages(&self.received[..length]) {
                 let reply = reply?;
                 if reply.sequence != self.sequence {
