@@ -16,7 +16,7 @@ use hardwire_pci::netlink::VfState;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::OriginalLink;
-use crate::pf::{AdminMac, AdminMacSight, InForce};
+use crate::pf::{AdminMac, InForce, SeenMacs};
 use crate::state_file::replace;
 
 /// A free device as it was seen.
@@ -54,7 +54,7 @@ pub struct BaselineVf {
     pub admin_mac: AdminMac,
     /// What that is known from, where the VF was seen since with other addresses than this record's.
     #[serde(default)]
-    pub admin_mac_at: Option<AdminMacSight>,
+    pub admin_mac_at: Option<SeenMacs>,
 }
 
 impl Baseline {

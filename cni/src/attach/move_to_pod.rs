@@ -8,7 +8,7 @@ use hardwire_pci::{IfName, instance};
 use super::{host_network, original};
 use crate::Context;
 use crate::config::NetConf;
-use crate::device::{Candidate, is_link_of, refuse_beside_its_kin};
+use crate::device::{Candidate, is_link_of, refuse_while_its_pf_or_vf_attaches};
 use crate::journal::{OriginalLink, Record};
 use crate::kernel::{LinkChange, change_link, delete_altname, is_taken};
 use crate::netns::Entered;
@@ -41,7 +41,7 @@ impl MoveToPod<'_> {
     /// the pod sees it; none for a device that user space drives. On an error the caller releases the record.
     pub fn run(mut self, phases: &mut Phases) -> Result<Option<Link>, CniError> {
         let wanted = self.note_original(phases)?;
-        refuse_beside_its_kin(self.context, &self.candidate.device)?;
+        refuse_while_its_pf_or_vf_attaches(self.context, &self.candidate.device)?;
         if let Some(wanted) = wanted {
             phases.time(Phase::Pf, || self.apply(&wanted))?;
         }

@@ -71,7 +71,7 @@ pub(super) fn vf(
         Some(baseline) => baseline.state,
         None => match (VfPort { socket, pf, vf: index }).read() {
             Ok(state) => state,
-            Err(error @ PfError::Untold { .. }) => match untold(conf, index, baseline.as_ref(), &error)? {
+            Err(error @ PfError::TooLong { .. }) => match assumed_state(conf, index, baseline.as_ref(), &error)? {
                 Some(state) => state,
                 None => return Ok(None),
             },
@@ -96,7 +96,12 @@ pub(super) fn vf(
 
 /// What to take for the state of a VF that the kernel cannot tell: what it was like when last seen free. Without that,
 /// nothing is set that could not be put back; `None` where nothing is asked for.
-fn untold(conf: &NetConf, index: u32, baseline: Option<&Known>, error: &PfError) -> Result<Option<VfState>, CniError> {
+fn assumed_state(
+    conf: &NetConf,
+    index: u32,
+    baseline: Option<&Known>,
+    error: &PfError,
+) -> Result<Option<VfState>, CniError> {
     let mut fields = conf.vf.needing_a_pf();
     fields.extend(conf.vf.mac.map(|_| "mac"));
     if fields.is_empty() {
@@ -181,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_the_kernel_cannot_tell_is_unknown_and_not_zero() {
-        let error = PfError::Untold {
+        let error = PfError::TooLong {
             pf: Pf {
                 id: "0000:01:00.0".parse().unwrap(),
                 name: "eth0".into(),
@@ -189,12 +194,12 @@ mod tests {
             },
         };
         assert_eq!(
-            untold(&conf(&json!({})), 7, None, &error).unwrap(),
+            assumed_state(&conf(&json!({})), 7, None, &error).unwrap(),
             None,
             "it goes as it is"
         );
         let asked = conf(&json!({"vlan": 5, "trust": "on", "mac": "02:00:00:00:00:01"}));
-        let refused = untold(&asked, 7, None, &error).unwrap_err();
+        let refused = assumed_state(&asked, 7, None, &error).unwrap_err();
         assert_eq!(refused.code, code::REFUSED);
         for named in ["vlan", "trust", "mac", "VF 7", "eth0", "0000:01:00.0", "EMSGSIZE"] {
             assert!(refused.msg.contains(named), "{named}: {}", refused.msg);
@@ -209,7 +214,7 @@ mod tests {
             in_force: None,
         };
         assert_eq!(
-            untold(&asked, 7, Some(&baseline), &error).unwrap(),
+            assumed_state(&asked, 7, Some(&baseline), &error).unwrap(),
             Some(state),
             "as last seen"
         );

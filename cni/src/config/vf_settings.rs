@@ -5,7 +5,7 @@ use hardwire_pci::netlink::VfLinkState;
 
 use super::field;
 use super::vlan::VlanSettings;
-use crate::protocol::{CniError, Folded};
+use crate::protocol::{AnyCase, CniError};
 
 /// The requested attributes of a VF; `None` is left as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct VfSettings {
 }
 
 impl VfSettings {
-    pub(super) fn parse(fields: Folded<'_>, mac: Option<MacAddr>) -> Result<Self, CniError> {
+    pub(super) fn parse(fields: AnyCase<'_>, mac: Option<MacAddr>) -> Result<Self, CniError> {
         let switch = [("on", true), ("off", false)];
         let states = [
             ("auto", VfLinkState::Auto),

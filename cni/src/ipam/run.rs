@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::exchange::{ExchangeError, Said, exchange};
 use super::running::Running;
 use crate::printable::excerpt;
-use crate::protocol::{CniError, Command, Folded, code};
+use crate::protocol::{AnyCase, CniError, Command, code};
 
 /// As often as libcni tries a plugin that is busy, and as long as it waits between.
 const BUSY_ATTEMPTS: u32 = 6;
@@ -145,7 +145,7 @@ fn failure(said: &Said) -> CniError {
         Ok(_) => return garbage(&"it is no object"),
         Err(error) => return garbage(&error),
     };
-    let fields = Folded::new(&object);
+    let fields = AnyCase::new(&object);
     let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let code = fields
         .get("code")

@@ -6,7 +6,7 @@ use hardwire_pci::netlink::{Socket, VfState};
 use super::children::end_children;
 use super::clean::{From, note};
 use super::link::{Address, Restoring};
-use super::pf::{Told, restore_vf};
+use super::pf::{PfRestored, restore_vf};
 use super::{ReleaseError, refused, renamed};
 use crate::Context;
 use crate::baseline::Baseline;
@@ -98,7 +98,7 @@ fn restore(
     let found = found.map_err(|source| refused(&record, "looking at it on the host", source))?;
     let found = found.flatten();
     // It is asked for where the PF has just been seen.
-    let told = record.vf.as_ref().map_or(Ok(Told::NOTHING_TO_TELL), |vf| {
+    let told = record.vf.as_ref().map_or(Ok(PfRestored::NOTHING_TO_DO), |vf| {
         restore_vf(context, &record, vf, found.as_ref(), host)
     });
     let restored = match (found, &record.link) {

@@ -33,7 +33,7 @@ use crate::queue::FairLock;
 use crate::report::{Phase, Phases};
 
 pub use addresses::{release_ipam, release_lease, release_stale_leases};
-use pf::Told;
+use pf::PfRestored;
 
 pub use baseline::{end_children_anywhere, return_to_baseline};
 pub use fallback_name::{fallback_name, is_fallback_name};
@@ -135,7 +135,7 @@ pub fn release(
     }
     // The PF first: while an admin MAC is set, some drivers take no other address (igb), and some take no reset of
     // theirs without trust. Whatever it says, the interface still goes home.
-    let pf = record.vf.as_ref().map_or(Ok(Told::NOTHING_TO_TELL), |vf| {
+    let pf = record.vf.as_ref().map_or(Ok(PfRestored::NOTHING_TO_DO), |vf| {
         phases.time(Phase::Pf, || pf::restore_vf(context, record, vf, location.link(), host))
     });
     let trunk = record
@@ -186,7 +186,7 @@ pub fn release(
     let told = pf?;
     link?;
     host_network::restore(context, record, host)?;
-    if !told.is_told {
+    if !told.is_done {
         return Ok(Outcome::Unreachable);
     }
     phases.time(Phase::Journal, || context.journal.remove(&record.device))?;
@@ -197,7 +197,7 @@ pub fn release(
 fn is_another(context: &Context, record: &Record, location: &Location) -> bool {
     let name = match location {
         Location::Host(link) => Some(link.name.as_str()),
-        Location::Bare => None,
+        Location::WithoutInterface => None,
         Location::Pod { .. } | Location::Unreachable | Location::Gone => return false,
     };
     let attached = record.instance;
@@ -208,7 +208,7 @@ impl Location {
     fn link(&self) -> Option<&Link> {
         match self {
             Self::Pod { link, .. } | Self::Host(link) => Some(link),
-            Self::Bare | Self::Unreachable | Self::Gone => None,
+            Self::WithoutInterface | Self::Unreachable | Self::Gone => None,
         }
     }
 }

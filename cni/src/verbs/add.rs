@@ -73,7 +73,7 @@ pub fn add(
         let begun = release_stale_owner(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
             refuse_pf_in_use(context, &id, &mut host)?;
-            let candidate = candidate(&conf, context, &operator, &mut host)?.expect(&id)?;
+            let candidate = candidate(&conf, context, &operator, &mut host)?.must_be(&id)?;
             Ok(refuse_unclean(context, candidate)?)
         });
         match begun {

@@ -13,7 +13,7 @@ use crate::config::{Base, Bounds};
 use crate::ipam::{Delegate, ReleasedBy};
 use crate::journal::{Owner, Record};
 use crate::node::NodeConfig;
-use crate::protocol::{CniError, ContainerId, Environment, Folded, SpecVersion, code};
+use crate::protocol::{AnyCase, CniError, ContainerId, Environment, SpecVersion, code};
 use crate::release::{reclaim, release_stale_leases};
 
 const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
@@ -72,7 +72,7 @@ fn valid_attachments(json: &Map<String, Value>) -> Result<Option<HashSet<(Contai
     };
     let items = list.as_array().ok_or_else(|| wrong(list))?;
     let attachment = |item: &Value| {
-        let fields = Folded::new(item.as_object()?);
+        let fields = AnyCase::new(item.as_object()?);
         let text = |key| fields.get(key).and_then(Value::as_str);
         Some((text("containerID")?.parse().ok()?, text("ifname")?.parse().ok()?))
     };

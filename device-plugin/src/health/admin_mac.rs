@@ -2,7 +2,7 @@
 
 use hardwire_cni::baseline::{Baseline, BaselineVf};
 use hardwire_cni::journal::OriginalLink;
-use hardwire_cni::pf::{AdminMac, AdminMacSight};
+use hardwire_cni::pf::{AdminMac, SeenMacs};
 use hardwire_pci::netlink::VfState;
 use hardwire_pci::{Sysfs, has_random_address};
 
@@ -16,7 +16,7 @@ pub fn admin_mac(
     only_vf: bool,
 ) -> AdminMac {
     let own = link.and_then(|link| link.mac);
-    let now = AdminMacSight { shown: state.mac, own };
+    let now = SeenMacs { shown: state.mac, own };
     // An interface that a driver made anew has its address from the PF, or made another up.
     let before = before.filter(|before| {
         let same = before
@@ -40,8 +40,8 @@ pub fn admin_mac(
 }
 
 /// The addresses of a VF that a baseline holds.
-pub fn sight(vf: &BaselineVf, link: Option<&OriginalLink>) -> AdminMacSight {
-    AdminMacSight {
+pub fn sight(vf: &BaselineVf, link: Option<&OriginalLink>) -> SeenMacs {
+    SeenMacs {
         shown: vf.state.mac,
         own: link.and_then(|link| link.mac),
     }

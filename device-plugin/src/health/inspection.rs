@@ -206,7 +206,7 @@ impl<'a> Inspector<'a> {
     /// What stays of a pod on the interface that a device has now.
     fn what_stays(&self, id: &DeviceId) -> Option<String> {
         let index = self.hardware.inventory.get(id)?.netdev()?.index;
-        let what = unclean::what_stays(&self.context.state, id, index)?;
+        let what = unclean::leftovers(&self.context.state, id, index)?;
         Some(format!(
             "a pod left on its interface what cannot be taken away, until its driver is bound anew: {what}"
         ))
