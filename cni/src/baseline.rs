@@ -1,4 +1,5 @@
-//! The baselines: what each free device is like while nobody has it, kept by `hardwired` and read by the plugin.
+//! The baselines: what each free device is like while nobody has it (its idle state, as logs and READMEs say), kept by
+//! `hardwired` in `idle/` of the state directory and read by the plugin.
 //!
 //! With such a record at hand neither ADD nor DEL asks a PF for its VFs, which costs a firmware query per VF under RTNL
 //! (`rtnl_fill_vf`, net/core/rtnetlink.c). A record is taken of a free device only: it says what every pod is to get. It counts for the boot, the PF interface and the
