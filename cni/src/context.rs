@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hardwire_pci::Sysfs;
 
-use crate::idle::IdleRecords;
+use crate::baseline::BaselineStore;
 use crate::journal::Journal;
 use crate::leases::Leases;
 
@@ -23,8 +23,8 @@ pub struct Context {
     pub sysfs: Sysfs,
     /// Journal.
     pub journal: Journal,
-    /// Idle records.
-    pub idle: IdleRecords,
+    /// What each free device is like.
+    pub baselines: BaselineStore,
     /// Where all of our own state is.
     pub state: PathBuf,
     /// Where sriov-cni keeps its state.
@@ -64,7 +64,7 @@ impl Context {
         Self {
             sysfs: Sysfs::at(path("HARDWIRE_SYSFS_ROOT", "/sys")),
             journal: Journal::at(&state),
-            idle: IdleRecords::at(&state),
+            baselines: BaselineStore::at(&state),
             state,
             leases: Leases::at(&leases),
             holder_bound: bound.map_or(HOLDER_BOUND, Duration::from_millis),

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use hardwire_pci::{DeviceId, IfName};
 use serde::{Deserialize, Serialize};
 
-use crate::idle::boot_id;
+use crate::boot_id;
 use crate::journal::{Ipam, Owner, Record};
 use crate::protocol::ContainerId;
 use crate::state_file::replace;

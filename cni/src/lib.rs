@@ -7,11 +7,12 @@
 //! the way back and needs the journal only; [`migration`] honours what the replaced plugins left. [`verbs`] has one file for each `CNI_COMMAND`.
 
 pub mod attach;
+pub mod baseline;
 pub mod beneath;
+mod boot;
 pub mod config;
 mod context;
 pub mod device;
-pub mod idle;
 pub mod ipam;
 pub mod journal;
 pub mod kernel;
@@ -29,4 +30,5 @@ pub mod state_file;
 pub mod unclean;
 pub mod verbs;
 
+pub use boot::boot_id;
 pub use context::Context;

@@ -22,7 +22,7 @@ struct Note {
 }
 
 /// What stays on the interface with this index.
-pub fn what_stays(state: &Path, device: &DeviceId, index: u32) -> Option<String> {
+pub fn leftovers(state: &Path, device: &DeviceId, index: u32) -> Option<String> {
     let text = match fs::read(path(state, device)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -63,13 +63,13 @@ mod tests {
     fn a_note_counts_for_the_interface_that_it_was_written_of() {
         let directory = tempfile::tempdir().unwrap();
         let (state, device) = (directory.path(), "0000:01:10.0".parse().unwrap());
-        assert_eq!(what_stays(state, &device, 7), None);
+        assert_eq!(leftovers(state, &device, 7), None);
         note(state, &device, 7, "a program").unwrap();
-        assert_eq!(what_stays(state, &device, 7).unwrap(), "a program");
-        assert_eq!(what_stays(state, &device, 8), None, "another interface");
+        assert_eq!(leftovers(state, &device, 7).unwrap(), "a program");
+        assert_eq!(leftovers(state, &device, 8), None, "another interface");
         forget(state, &device).unwrap();
         forget(state, &device).unwrap();
-        assert_eq!(what_stays(state, &device, 7), None);
+        assert_eq!(leftovers(state, &device, 7), None);
     }
 
     #[test]
@@ -78,6 +78,6 @@ mod tests {
         let device = "0000:01:10.0".parse().unwrap();
         fs::create_dir(directory.path().join("unclean")).unwrap();
         fs::write(path(directory.path(), &device), "{").unwrap();
-        assert!(what_stays(directory.path(), &device, 7).is_some());
+        assert!(leftovers(directory.path(), &device, 7).is_some());
     }
 }

@@ -5,10 +5,10 @@ use crate::char_devices::is_userspace_driver;
 use crate::device::{BaseClass, Device, Function};
 use crate::id::{AuxiliaryName, DeviceId, NetdevsimPort};
 use crate::identity::Identity;
+use crate::parallel::in_parallel;
 use crate::read::{InCommon, netdevsim_ports, read_identified};
 use crate::read_device::read_device;
 use crate::read_error::ReadError;
-use crate::shares::in_shares;
 use crate::sysfs::Sysfs;
 
 /// The type of subfunctions in the names of the auxiliary bus (`MLX5_SF_DEV_ID_NAME`, mlx5/core/sf/dev/dev.h).
@@ -123,7 +123,7 @@ impl Inventory {
     fn read_pci(&mut self, sysfs: &Sysfs) {
         let names = sysfs.names(&sysfs.path("bus/pci/devices"));
         // Neighbours share a PF, whose VFs are listed once for all of them.
-        let parts = in_shares(&names, |share| {
+        let parts = in_parallel(&names, |share| {
             let (mut part, mut common) = (Self::default(), InCommon::default());
             for name in share {
                 part.read_pci_function(sysfs, name, &mut common);

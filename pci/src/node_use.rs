@@ -14,6 +14,8 @@ use crate::ifname::{BadIfName, IfName};
 use crate::netlink::{InterfaceAddress, Link, NetlinkError, Socket};
 use crate::sysfs::{Sysfs, SysfsError};
 
+/// An address that counts on its link only (include/uapi/linux/rtnetlink.h).
+const RT_SCOPE_LINK: u8 = 253;
 /// An interface that has another name each time is asked for so often.
 const RENAMES: usize = 5;
 /// So many looks must show nothing. Two would do for one rename; three renames, each at the very moment of a look, are none
@@ -221,7 +223,48 @@ fn default_route(socket: &mut Socket, netdev: &Netdev) -> Result<Option<NodeUse>
 }
 
 fn address_among(addresses: &[InterfaceAddress], netdev: &Netdev) -> Option<NodeUse> {
-    let routable = |address: &&InterfaceAddress| address.interface == netdev.index && address.is_routable();
-    let found = addresses.iter().find(routable)?;
+    let is_the_nodes = |address: &&InterfaceAddress| address.interface == netdev.index && may_be_lived_on(address);
+    let found = addresses.iter().find(is_the_nodes)?;
     Some(NodeUse::Address(found.address))
+}
+
+/// Whether the node may be reached at an address from beyond its link: not of a link-local range nor meant for its link only.
+/// One of host scope is answered for on every interface, so it counts.
+fn may_be_lived_on(address: &InterfaceAddress) -> bool {
+    let link_local = match address.address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_loopback(),
+    };
+    address.scope != RT_SCOPE_LINK && !link_local
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_5_an_address_that_is_seen_beyond_its_link_is_the_nodes() {
+        let counts = |address: &str, scope| {
+            may_be_lived_on(&InterfaceAddress {
+                interface: 1,
+                address: address.parse().unwrap(),
+                prefix_len: 24,
+                scope,
+                flags: 0,
+            })
+        };
+        for (address, scope, expected) in [
+            ("192.0.2.1", 0, true),
+            ("10.0.0.1", 200, true),
+            ("192.0.2.1", 254, true),
+            ("2001:db8::1", 0, true),
+            ("192.0.2.1", RT_SCOPE_LINK, false),
+            ("169.254.1.1", 0, false),
+            ("127.0.0.1", 254, false),
+            ("fe80::1", 253, false),
+            ("::1", 254, false),
+        ] {
+            assert_eq!(counts(address, scope), expected, "{address} scope {scope}");
+        }
+    }
 }

@@ -174,6 +174,19 @@ impl Site {
         Daemon::spawn(&mut command)
     }
 
+    /// Starts it in a mount namespace of its own, in which no mounts of the host arrive from now on.
+    pub fn start_repairing_apart(&self, state: &Path) -> Daemon {
+        let config = self.config(&serde_json::json!({"resourceList": null}));
+        let config = config.to_str().expect("UTF-8");
+        let run = ["run", "--repair-grace", "1", "--config", config];
+        let inner = self.command(&run, Path::new("/sys"));
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "--"]);
+        command.arg(inner.get_program()).args(inner.get_args());
+        let variables = inner.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        Daemon::spawn(command.envs(variables).env("HARDWIRE_STATE_DIR", state))
+    }
+
     /// Runs `hardwired adopt` for the daemon with this state directory.
     pub fn adopt(&self, device: &str, state: &Path) -> Output {
         let mut command = Command::new(hardwired());

@@ -11,59 +11,27 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use hardwire_pci::MacAddr;
 use hardwire_pci::netlink::{NetlinkError, Socket, Watch};
-use hardwire_pci::{IfName, MacAddr};
 
+use super::pod_interface::PodInterface;
 use crate::kernel::{LinkChange, change_link};
-use crate::netns::Netns;
 use crate::protocol::Success;
 
-/// How long the carrier is waited for. Each is the most that an ADD is held up where none comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CarrierBound {
-    /// Nothing tells: as long as sriov-cni waits.
-    Unknown,
-    /// The PF has its carrier, and the VF follows in a moment.
-    Expected,
-    /// The PF has none: as long as if nothing told, for both may be on their way.
-    Absent,
-    /// The VF was told to have none, or its PF is down.
-    Never,
-}
-
-/// What an announcement goes by.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bound {
-    /// How long the carrier is waited for.
-    pub(super) carrier: CarrierBound,
-    /// Whether the kernel announces IPv4 addresses: it took `arp_notify`.
-    pub(super) kernel: bool,
-}
-
-impl CarrierBound {
-    fn duration(self) -> Duration {
-        match self {
-            Self::Unknown | Self::Absent => Duration::from_millis(200),
-            Self::Expected => Duration::from_secs(2),
-            Self::Never => Duration::ZERO,
-        }
-    }
-}
-
 /// Announces the addresses of `result`, as far as the kernel does not. `watch` listened to links since before the link
-/// went up.
-pub(super) fn announce(
-    netns: &Netns,
-    socket: &mut Socket,
-    watch: &mut Watch,
-    ifname: &IfName,
-    index: u32,
-    result: &Success,
-    bound: Bound,
-) {
+/// went up; `kernel_announces` tells whether the kernel took `arp_notify`.
+pub(super) fn announce(pod: &mut PodInterface<'_>, watch: &mut Watch, result: &Success, kernel_announces: bool) {
+    let PodInterface {
+        netns,
+        socket,
+        ifname,
+        index,
+        carrier: bound,
+    } = pod;
+    let index = *index;
     let not_announced =
         |why: &dyn std::fmt::Display| tracing::info!(ifname = %ifname, "its addresses are not announced: {why}");
-    let late = match carrier(socket, watch, index, bound.carrier.duration()) {
+    let late = match carrier(socket, watch, index, bound.duration()) {
         Ok(Some(carrier)) => carrier == Carrier::Late,
         Ok(None) => return not_announced(&"there is no carrier"),
         Err(error) => return not_announced(&error),
@@ -90,7 +58,7 @@ pub(super) fn announce(
         mac: Some(mac),
         ..LinkChange::default()
     };
-    if !v4.is_empty() && bound.kernel && change_link(socket, index, &again).is_ok() {
+    if !v4.is_empty() && kernel_announces && change_link(socket, index, &again).is_ok() {
         v4.clear();
     }
     if v4.is_empty() && v6.is_empty() {

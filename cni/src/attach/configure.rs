@@ -8,81 +8,118 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use hardwire_pci::IfName;
-use hardwire_pci::netlink::{Group, InterfaceAddress, NetlinkError, Socket, Watch};
+use hardwire_pci::netlink::{Group, InterfaceAddress, NetlinkError, Watch};
 use ipnetwork::IpNetwork;
 
-use super::announce::{Bound, CarrierBound, announce};
+use super::announce::announce;
+use super::pod_interface::{CarrierBound, PodInterface};
 use crate::kernel::{AddressFlag, LinkChange, Sysctl, SysctlError, add_address, add_route, change_link};
-use crate::netns::Netns;
 use crate::protocol::{CniError, NextHop, Route, Success, code};
 use crate::report::{Phase, Phases};
 
 /// As long as the reference waits.
 const DAD_BOUND: Duration = Duration::from_secs(5);
 
-/// Sets addresses, up, and routes.
-pub fn configure(
-    netns: &Netns,
-    socket: &mut Socket,
-    ifname: &IfName,
-    index: u32,
-    result: &Success,
-    carrier: CarrierBound,
-    phases: &mut Phases,
-) -> Result<(), CniError> {
-    let v6 = result.ips.iter().any(|ip| ip.address.is_ipv6());
-    // Routes through a gateway need a source address that is no longer tentative.
-    let settled = result.family_gateway(true).is_some();
-    let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("{ifname}: {error}"));
-    let (mut links, addresses, kernel) = phases.time(Phase::Addresses, || {
-        let inside = netns.run(|| -> Result<_, CniError> {
-            let kernel = prepare(ifname, v6).map_err(|error| failed(&error))?;
-            let links = Watch::open(Group::Links).map_err(|error| failed(&error))?;
-            let addresses = settled.then(|| Watch::open(Group::Ipv6Addresses)).transpose();
-            Ok((links, addresses.map_err(|error| failed(&error))?, kernel))
-        });
-        let watches = inside.map_err(|error| failed(&error))??;
-        set_addresses(socket, ifname, index, result)?;
-        Ok::<_, CniError>(watches)
-    })?;
-    phases.time(Phase::Announce, || {
-        let bound = Bound { carrier, kernel };
-        announce(netns, socket, &mut links, ifname, index, result, bound);
-    });
-    phases.time(Phase::Addresses, || {
-        if let Some(mut addresses) = addresses {
-            settle(socket, ifname, index, carrier, &mut addresses)?;
-        }
-        set_routes(socket, ifname, index, result)
-    })
-}
+// === impl PodInterface ===
 
-fn set_addresses(socket: &mut Socket, ifname: &IfName, index: u32, result: &Success) -> Result<(), CniError> {
-    for ip in &result.ips {
-        let added = add_address(socket, index, ip.address, AddressFlag::Optimistic);
-        added.map_err(|error| refused(ifname, &format!("address {}", ip.address), &error))?;
+impl PodInterface<'_> {
+    /// Sets addresses, up, and routes.
+    pub fn configure(&mut self, result: &Success, phases: &mut Phases) -> Result<(), CniError> {
+        let ifname = self.ifname;
+        let v6 = result.ips.iter().any(|ip| ip.address.is_ipv6());
+        // Routes through a gateway need a source address that is no longer tentative.
+        let settled = result.family_gateway(true).is_some();
+        let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("{ifname}: {error}"));
+        let (mut links, addresses, kernel_announces) = phases.time(Phase::Addresses, || {
+            let inside = self.netns.run(|| -> Result<_, CniError> {
+                let kernel_announces = prepare(ifname, v6).map_err(|error| failed(&error))?;
+                let links = Watch::open(Group::Links).map_err(|error| failed(&error))?;
+                let addresses = settled.then(|| Watch::open(Group::Ipv6Addresses)).transpose();
+                Ok((links, addresses.map_err(|error| failed(&error))?, kernel_announces))
+            });
+            let watches = inside.map_err(|error| failed(&error))??;
+            self.set_addresses(result)?;
+            Ok::<_, CniError>(watches)
+        })?;
+        phases.time(Phase::Announce, || announce(self, &mut links, result, kernel_announces));
+        phases.time(Phase::Addresses, || {
+            if let Some(mut addresses) = addresses {
+                self.settle(&mut addresses)?;
+            }
+            self.set_routes(result)
+        })
     }
-    change_link(socket, index, &LinkChange::up(true)).map_err(|error| refused(ifname, "up", &error))
-}
 
-fn set_routes(socket: &mut Socket, ifname: &IfName, index: u32, result: &Success) -> Result<(), CniError> {
-    let mut done = Vec::new();
-    for route in &result.routes {
-        let gateway = match route.next_hop() {
-            NextHop::OnLink => None,
-            NextHop::Gateway(gateway) => Some(gateway),
-            NextHop::OfFamily => result.family_gateway(route.dst.is_ipv6()),
-        };
-        // Exactly the same route twice is a slip of an IPAM configuration and changes nothing.
-        let kept = as_kept(route, gateway);
-        if done.contains(&kept) {
-            continue;
+    fn set_addresses(&mut self, result: &Success) -> Result<(), CniError> {
+        for ip in &result.ips {
+            let added = add_address(self.socket, self.index, ip.address, AddressFlag::Optimistic);
+            added.map_err(|error| refused(self.ifname, &format!("address {}", ip.address), &error))?;
         }
-        let added = add_route(socket, index, route, gateway);
-        added.map_err(|error| refused(ifname, &format!("route {}{}", route.dst, via(gateway)), &error))?;
-        done.push(kept);
+        let up = change_link(self.socket, self.index, &LinkChange::up(true));
+        up.map_err(|error| refused(self.ifname, "up", &error))
     }
-    Ok(())
+
+    fn set_routes(&mut self, result: &Success) -> Result<(), CniError> {
+        let mut done = Vec::new();
+        for route in &result.routes {
+            let gateway = match route.next_hop() {
+                NextHop::OnLink => None,
+                NextHop::Gateway(gateway) => Some(gateway),
+                NextHop::OfFamily => result.family_gateway(route.dst.is_ipv6()),
+            };
+            // Exactly the same route twice is a slip of an IPAM configuration and changes nothing.
+            let kept = as_kept(route, gateway);
+            if done.contains(&kept) {
+                continue;
+            }
+            let added = add_route(self.socket, self.index, route, gateway);
+            added.map_err(|error| refused(self.ifname, &format!("route {}{}", route.dst, via(gateway)), &error))?;
+            done.push(kept);
+        }
+        Ok(())
+    }
+
+    /// Waits for the end of duplicate address detection, which the kernel reports with each address that it changes. It begins
+    /// with the carrier, so there is none to wait for where no carrier comes.
+    fn settle(&mut self, watch: &mut Watch) -> Result<(), CniError> {
+        let (ifname, index) = (self.ifname, self.index);
+        let mut deadline = Instant::now() + DAD_BOUND;
+        let failed = |error| CniError::new(code::INTERNAL, format!("{ifname}: waiting for its addresses: {error}"));
+        if matches!(self.carrier, CarrierBound::Never | CarrierBound::Absent) {
+            let link = self.socket.link_by_index(index).map_err(failed)?;
+            if link.is_some_and(|link| !link.flags.is_running()) {
+                deadline = Instant::now();
+            }
+        }
+        loop {
+            let addresses = self.socket.addresses(Some(index)).map_err(failed)?;
+            if let Some(duplicate) = addresses.iter().find(|address| address.is_duplicate()) {
+                let msg = format!(
+                    "{ifname}: another host has {} already (duplicate address detection)",
+                    duplicate.address
+                );
+                return Err(CniError::new(code::INTERNAL, msg));
+            }
+            if !addresses.iter().any(InterfaceAddress::is_tentative) {
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            watch.wait(left).map_err(failed)?;
+        }
+        // Without a carrier there is no detection, and nobody to disturb.
+        let link = self.socket.link_by_index(index).map_err(failed)?;
+        if link.is_some_and(|link| link.flags.is_running()) {
+            return Err(CniError::new(
+                code::INTERNAL,
+                format!("{ifname}: its IPv6 addresses are still tentative"),
+            ));
+        }
+        tracing::info!(ifname = %ifname, "no carrier: its IPv6 addresses stay tentative until there is one");
+        Ok(())
+    }
 }
 
 /// A route as the kernel keeps it: without the host's bits, and with its own words for what is not said (table 254 is main,
@@ -102,53 +139,6 @@ fn as_kept(route: &Route, gateway: Option<IpAddr>) -> Route {
         },
         ..route.clone()
     }
-}
-
-/// Waits for the end of duplicate address detection, which the kernel reports with each address that it changes. It begins
-/// with the carrier, so there is none to wait for where no carrier comes.
-fn settle(
-    socket: &mut Socket,
-    ifname: &IfName,
-    index: u32,
-    carrier: CarrierBound,
-    watch: &mut Watch,
-) -> Result<(), CniError> {
-    let mut deadline = Instant::now() + DAD_BOUND;
-    let failed = |error| CniError::new(code::INTERNAL, format!("{ifname}: waiting for its addresses: {error}"));
-    if matches!(carrier, CarrierBound::Never | CarrierBound::Absent) {
-        let link = socket.link_by_index(index).map_err(failed)?;
-        if link.is_some_and(|link| !link.flags.is_running()) {
-            deadline = Instant::now();
-        }
-    }
-    loop {
-        let addresses = socket.addresses(Some(index)).map_err(failed)?;
-        if let Some(duplicate) = addresses.iter().find(|address| address.is_duplicate()) {
-            let msg = format!(
-                "{ifname}: another host has {} already (duplicate address detection)",
-                duplicate.address
-            );
-            return Err(CniError::new(code::INTERNAL, msg));
-        }
-        if !addresses.iter().any(InterfaceAddress::is_tentative) {
-            return Ok(());
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
-        }
-        watch.wait(left).map_err(failed)?;
-    }
-    // Without a carrier there is no detection, and nobody to disturb.
-    let link = socket.link_by_index(index).map_err(failed)?;
-    if link.is_some_and(|link| link.flags.is_running()) {
-        return Err(CniError::new(
-            code::INTERNAL,
-            format!("{ifname}: its IPv6 addresses are still tentative"),
-        ));
-    }
-    tracing::info!(ifname = %ifname, "no carrier: its IPv6 addresses stay tentative until there is one");
-    Ok(())
 }
 
 fn via(gateway: Option<IpAddr>) -> String {

@@ -6,10 +6,10 @@ mod announce;
 mod configure;
 mod device_info;
 mod host_network;
+mod move_to_pod;
 mod original;
-mod place;
+mod pod_interface;
 
-pub use announce::CarrierBound;
-pub use configure::configure;
 pub use device_info::{DeviceInfoFile, WrittenDeviceInfo, pci_section};
-pub use place::{Placed, place};
+pub use move_to_pod::MoveToPod;
+pub use pod_interface::{CarrierBound, PodInterface};

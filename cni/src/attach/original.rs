@@ -4,9 +4,9 @@ use hardwire_pci::netlink::{Link, Socket, VfState};
 use hardwire_pci::{DeviceId, Sysfs};
 
 use crate::Context;
+use crate::boot_id;
 use crate::config::NetConf;
 use crate::device::Candidate;
-use crate::idle::boot_id;
 use crate::journal::{Hardware, InterfaceSettings, OriginalLink, OriginalVf};
 use crate::pf::{AdminMac, InForce, OriginalTrunk, Pf, PfError, VfPort, Wanted};
 use crate::protocol::{CniError, code};
@@ -44,7 +44,7 @@ fn check_mtu(link: &Link, conf: &NetConf) -> Result<(), CniError> {
 
 /// The VF before, and what to set on its PF; `None` where nothing is.
 ///
-/// The daemon's idle record says what the PF holds, while it counts. Else the PF is asked, if an attribute is asked for or
+/// The daemon's baseline says what the PF holds, while it counts. Else the PF is asked, if an attribute is asked for or
 /// if the record says what the VF should be like and an event of the PF has put it in doubt.
 pub(super) fn vf(
     candidate: &Candidate,
@@ -56,29 +56,29 @@ pub(super) fn vf(
         return Ok(None);
     };
     let touched = conf.vf.mac.is_some() || !conf.vf.needing_a_pf().is_empty();
-    let idle = idle(candidate, &pf, index, context);
-    if !touched && idle.as_ref().is_none_or(|idle| idle.in_force.is_some()) {
+    let baseline = baseline(candidate, &pf, index, context);
+    if !touched && baseline.as_ref().is_none_or(|baseline| baseline.in_force.is_some()) {
         return Ok(None);
     }
-    let known = idle.as_ref().filter(|idle| idle.in_force.is_some());
+    let known = baseline.as_ref().filter(|baseline| baseline.in_force.is_some());
     let pf_id = pf.id.clone();
     // Told before the PF is asked: from then on it is as the answer says, until something happens to it.
     let in_force = match known {
-        Some(idle) => idle.in_force,
+        Some(baseline) => baseline.in_force,
         None => in_force(&pf.id, context),
     };
     let state = match known {
-        Some(idle) => idle.state,
+        Some(baseline) => baseline.state,
         None => match (VfPort { socket, pf, vf: index }).read() {
             Ok(state) => state,
-            Err(error @ PfError::Untold { .. }) => match untold(conf, index, idle.as_ref(), &error)? {
+            Err(error @ PfError::TooLong { .. }) => match assumed_state(conf, index, baseline.as_ref(), &error)? {
                 Some(state) => state,
                 None => return Ok(None),
             },
             Err(error) => return Err(CniError::new(code::REFUSED, error)),
         },
     };
-    let wanted = Wanted::new(&conf.vf, &state, idle.as_ref().map(|idle| &idle.state));
+    let wanted = Wanted::new(&conf.vf, &state, baseline.as_ref().map(|baseline| &baseline.state));
     if wanted.is_empty() {
         return Ok(None);
     }
@@ -88,24 +88,29 @@ pub(super) fn vf(
         index,
         state,
         requested,
-        admin_mac: known.map(|idle| idle.admin_mac).unwrap_or_default(),
+        admin_mac: known.map(|baseline| baseline.admin_mac).unwrap_or_default(),
         in_force,
     };
     Ok(Some((original, wanted)))
 }
 
-/// What to take for the state of a VF that the kernel cannot tell: what it was like when last seen idle. Without that,
+/// What to take for the state of a VF that the kernel cannot tell: what it was like when last seen free. Without that,
 /// nothing is set that could not be put back; `None` where nothing is asked for.
-fn untold(conf: &NetConf, index: u32, idle: Option<&Idle>, error: &PfError) -> Result<Option<VfState>, CniError> {
+fn assumed_state(
+    conf: &NetConf,
+    index: u32,
+    baseline: Option<&Known>,
+    error: &PfError,
+) -> Result<Option<VfState>, CniError> {
     let mut fields = conf.vf.needing_a_pf();
     fields.extend(conf.vf.mac.map(|_| "mac"));
     if fields.is_empty() {
         tracing::warn!("{error}: VF {index} is attached as it is");
         return Ok(None);
     }
-    if let Some(idle) = idle {
-        tracing::warn!("{error}: VF {index} is taken to be as it was when last seen idle");
-        return Ok(Some(idle.state));
+    if let Some(baseline) = baseline {
+        tracing::warn!("{error}: VF {index} is taken to be as it was when last seen free");
+        return Ok(Some(baseline.state));
     }
     let msg = format!(
         "{}: not set on VF {index}, for what it is now could not be put back: {error}",
@@ -114,7 +119,7 @@ fn untold(conf: &NetConf, index: u32, idle: Option<&Idle>, error: &PfError) -> R
     Err(CniError::new(code::REFUSED, msg))
 }
 
-struct Idle {
+struct Known {
     state: VfState,
     admin_mac: AdminMac,
     /// None if an event of the PF came since.
@@ -122,8 +127,8 @@ struct Idle {
 }
 
 /// What the daemon saw of a VF while nobody had it; `None` if that is of another boot, PF or interface.
-fn idle(candidate: &Candidate, pf: &Pf, index: u32, context: &Context) -> Option<Idle> {
-    let record = context.idle.get(&candidate.device.id)?;
+fn baseline(candidate: &Candidate, pf: &Pf, index: u32, context: &Context) -> Option<Known> {
+    let record = context.baselines.get(&candidate.device.id)?;
     let vf = record.vf?;
     let same_vf = vf.pf == pf.id && vf.pf_index == pf.index && vf.index == index;
     let link = candidate.link.as_ref().map(|link| (link.index, link.mac()));
@@ -133,7 +138,7 @@ fn idle(candidate: &Candidate, pf: &Pf, index: u32, context: &Context) -> Option
     if !(same_vf && same_link && same_driver && boot_id().is_ok_and(|boot| boot == record.boot)) {
         return None;
     }
-    Some(Idle {
+    Some(Known {
         state: vf.state,
         admin_mac: vf.admin_mac,
         in_force: in_force(&pf.id, context).filter(|now| now.generation == vf.generation),
@@ -142,7 +147,10 @@ fn idle(candidate: &Candidate, pf: &Pf, index: u32, context: &Context) -> Option
 
 /// What is in force of a PF's records, while somebody would hear of its events.
 fn in_force(pf: &DeviceId, context: &Context) -> Option<InForce> {
-    context.idle.in_force(pf).filter(|_| daemon_listens(&context.state))
+    context
+        .baselines
+        .in_force(pf)
+        .filter(|_| daemon_listens(&context.state))
 }
 
 /// The VF's trunk, where VLANs are to be added to it.
@@ -178,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_the_kernel_cannot_tell_is_unknown_and_not_zero() {
-        let error = PfError::Untold {
+        let error = PfError::TooLong {
             pf: Pf {
                 id: "0000:01:00.0".parse().unwrap(),
                 name: "eth0".into(),
@@ -186,12 +194,12 @@ mod tests {
             },
         };
         assert_eq!(
-            untold(&conf(&json!({})), 7, None, &error).unwrap(),
+            assumed_state(&conf(&json!({})), 7, None, &error).unwrap(),
             None,
             "it goes as it is"
         );
         let asked = conf(&json!({"vlan": 5, "trust": "on", "mac": "02:00:00:00:00:01"}));
-        let refused = untold(&asked, 7, None, &error).unwrap_err();
+        let refused = assumed_state(&asked, 7, None, &error).unwrap_err();
         assert_eq!(refused.code, code::REFUSED);
         for named in ["vlan", "trust", "mac", "VF 7", "eth0", "0000:01:00.0", "EMSGSIZE"] {
             assert!(refused.msg.contains(named), "{named}: {}", refused.msg);
@@ -200,13 +208,13 @@ mod tests {
             vlan: 9,
             ..VfState::default()
         };
-        let idle = Idle {
+        let baseline = Known {
             state,
             admin_mac: AdminMac::Unset,
             in_force: None,
         };
         assert_eq!(
-            untold(&asked, 7, Some(&idle), &error).unwrap(),
+            assumed_state(&asked, 7, Some(&baseline), &error).unwrap(),
             Some(state),
             "as last seen"
         );

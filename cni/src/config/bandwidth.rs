@@ -4,7 +4,7 @@
 //! the VF's max tx rate; a VF has no rate for what it receives. Runtimes fill bursts with maxima, so they are no request.
 
 use super::field;
-use crate::protocol::{CniError, Folded};
+use crate::protocol::{AnyCase, CniError};
 
 const MEGABIT: u64 = 1_000_000;
 
@@ -18,10 +18,10 @@ pub(super) struct Rate {
 }
 
 /// The max tx rate that the runtime asks for.
-pub(super) fn max_tx_rate(fields: Folded<'_>, runtime: Option<Folded<'_>>) -> Result<Option<Rate>, CniError> {
+pub(super) fn max_tx_rate(fields: AnyCase<'_>, runtime: Option<AnyCase<'_>>) -> Result<Option<Rate>, CniError> {
     let ignored = field::word(fields, "ingress", &[("refuse", false), ("ignore", true)])?.unwrap_or_default();
     let Some(runtime) = runtime else { return Ok(None) };
-    let spelt = |object: Folded<'_>, key: &str| object.spelling(key).unwrap_or(key).to_owned();
+    let spelt = |object: AnyCase<'_>, key: &str| object.spelling(key).unwrap_or(key).to_owned();
     let path = format!("{}.{}", spelt(fields, "runtimeConfig"), spelt(runtime, "bandwidth"));
     let Some(bandwidth) = field::object_of(runtime, "bandwidth", &path)? else {
         return Ok(None);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::bounds::Bounds;
 use super::document::{Document, DocumentError};
 use crate::printable::excerpt;
-use crate::protocol::{CniError, Folded, NetworkName, SpecVersion, code};
+use crate::protocol::{AnyCase, CniError, NetworkName, SpecVersion, code};
 
 /// The configuration's frame, and all of it as JSON.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Base {
     /// to look first.
     pub fn device_hint(stdin: &[u8]) -> Option<DeviceId> {
         let document = Document::read(stdin, Bounds::CALL).ok()?;
-        Folded::new(&document.fields).get("deviceID")?.as_str()?.parse().ok()
+        AnyCase::new(&document.fields).get("deviceID")?.as_str()?.parse().ok()
     }
 
     /// Refuses a version that is not spoken, of a configuration of which nothing else need make sense.
@@ -53,7 +53,7 @@ impl Base {
         let Ok(document) = Document::read(stdin, Bounds::CALL) else {
             return Ok(());
         };
-        let version = Folded::new(&document.fields)
+        let version = AnyCase::new(&document.fields)
             .get("cniVersion")
             .and_then(Value::as_str)
             .map(spoken);
@@ -63,13 +63,13 @@ impl Base {
     fn parse_with(
         stdin: &[u8],
         bounds: Bounds,
-        ipam_type: impl FnOnce(Folded<'_>) -> Result<Option<String>, CniError>,
+        ipam_type: impl FnOnce(AnyCase<'_>) -> Result<Option<String>, CniError>,
     ) -> Result<Self, CniError> {
         let decode = |msg: &dyn std::fmt::Display| {
             CniError::new(code::DECODE, format!("error unmarshall network config: {msg}"))
         };
         let document = Document::read(stdin, bounds)?;
-        let fields = Folded::new(&document.fields);
+        let fields = AnyCase::new(&document.fields);
         let name = match fields.get("name") {
             None => String::new(),
             Some(Value::String(name)) => name.clone(),
@@ -100,8 +100,8 @@ impl Base {
     }
 
     /// The fields.
-    pub fn fields(&self) -> Folded<'_> {
-        Folded::new(&self.document.fields)
+    pub fn fields(&self) -> AnyCase<'_> {
+        AnyCase::new(&self.document.fields)
     }
 
     /// The version, where it is one that is spoken.
@@ -148,7 +148,7 @@ impl Base {
     /// Takes a field out, unless it is `null`: what is large is held once.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         let fields = &mut self.document.fields;
-        let spelt = Folded::new(fields).spelling(key)?.to_owned();
+        let spelt = AnyCase::new(fields).spelling(key)?.to_owned();
         fields.remove(&spelt).filter(|value| !value.is_null())
     }
 
@@ -186,7 +186,7 @@ fn spoken(version: &str) -> Result<SpecVersion, CniError> {
         .map_err(|error| CniError::new(code::INCOMPATIBLE_VERSION, "incompatible CNI versions").with_details(error))
 }
 
-fn ipam_type(fields: Folded<'_>) -> Result<Option<String>, CniError> {
+fn ipam_type(fields: AnyCase<'_>) -> Result<Option<String>, CniError> {
     let decode = |msg: String| CniError::new(code::DECODE, msg);
     let Some(ipam) = fields.get("ipam") else {
         return Ok(None);
@@ -194,7 +194,7 @@ fn ipam_type(fields: Folded<'_>) -> Result<Option<String>, CniError> {
     let Some(ipam) = ipam.as_object() else {
         return Err(decode(format!("ipam: {} is no object", quoted(ipam))));
     };
-    match Folded::new(ipam).get("type") {
+    match AnyCase::new(ipam).get("type") {
         None => Ok(None),
         Some(Value::String(name)) => Ok(Some(name.clone()).filter(|name| !name.is_empty())),
         Some(other) => Err(decode(format!("ipam.type: {} is no text", quoted(other)))),

@@ -11,7 +11,7 @@ use super::base::Base;
 use super::field;
 use super::kernel_path::KernelPath;
 use crate::beneath::is_plain_name;
-use crate::protocol::{CniError, Folded};
+use crate::protocol::{AnyCase, CniError};
 
 const ID: &str = "a PCI address as in 0000:3b:02.1, one port of it as in 0000:3b:00.0/p1, or an auxiliary device as in mlx5_core.sf.4";
 
@@ -65,7 +65,7 @@ impl fmt::Display for LookupBy<'_> {
 }
 
 impl DeviceName {
-    pub(super) fn parse(fields: Folded<'_>, runtime: Option<Folded<'_>>) -> Result<Self, CniError> {
+    pub(super) fn parse(fields: AnyCase<'_>, runtime: Option<AnyCase<'_>>) -> Result<Self, CniError> {
         let mut ids = Vec::new();
         let sources = [
             ("deviceID", Some(fields), "deviceID"),
@@ -119,7 +119,7 @@ impl DeviceName {
     }
 }
 
-fn interface(fields: Folded<'_>) -> Result<Option<String>, CniError> {
+fn interface(fields: AnyCase<'_>) -> Result<Option<String>, CniError> {
     let Some(name) = field::text(fields, "device")? else {
         return Ok(None);
     };
@@ -135,7 +135,7 @@ fn interface(fields: Folded<'_>) -> Result<Option<String>, CniError> {
     ))
 }
 
-fn hardware(fields: Folded<'_>) -> Result<Option<MacAddr>, CniError> {
+fn hardware(fields: AnyCase<'_>) -> Result<Option<MacAddr>, CniError> {
     let Some(text) = field::text(fields, "hwaddr")? else {
         return Ok(None);
     };
@@ -149,7 +149,7 @@ fn hardware(fields: Folded<'_>) -> Result<Option<MacAddr>, CniError> {
     text.parse().map(Some).map_err(wrong)
 }
 
-fn kernel_path(fields: Folded<'_>) -> Result<Option<KernelPath>, CniError> {
+fn kernel_path(fields: AnyCase<'_>) -> Result<Option<KernelPath>, CniError> {
     let Some(text) = field::text(fields, "kernelpath")? else {
         return Ok(None);
     };

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde_json::Value;
 
 use crate::printable::excerpt;
-use crate::protocol::{CniError, Folded};
+use crate::protocol::{AnyCase, CniError};
 
 /// As much of a value as an error quotes, bytes.
 const QUOTED: usize = 256;
@@ -17,12 +17,12 @@ pub(super) fn wrong(field: &str, value: impl Display, right: impl Display) -> Cn
 }
 
 /// A text field; `None` if absent or empty.
-pub(super) fn text<'a>(fields: Folded<'a>, field: &str) -> Result<Option<&'a str>, CniError> {
+pub(super) fn text<'a>(fields: AnyCase<'a>, field: &str) -> Result<Option<&'a str>, CniError> {
     text_of(fields, field, field)
 }
 
 /// The same of an inner object; `path` is what the whole configuration calls it.
-pub(super) fn text_of<'a>(fields: Folded<'a>, field: &str, path: &str) -> Result<Option<&'a str>, CniError> {
+pub(super) fn text_of<'a>(fields: AnyCase<'a>, field: &str, path: &str) -> Result<Option<&'a str>, CniError> {
     match fields.get(field) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
@@ -31,7 +31,7 @@ pub(super) fn text_of<'a>(fields: Folded<'a>, field: &str, path: &str) -> Result
 }
 
 /// A whole number from `low` to `high`; `None` if absent.
-pub(super) fn number(fields: Folded<'_>, field: &str, low: u32, high: u32) -> Result<Option<u32>, CniError> {
+pub(super) fn number(fields: AnyCase<'_>, field: &str, low: u32, high: u32) -> Result<Option<u32>, CniError> {
     let Some(value) = fields.get(field) else {
         return Ok(None);
     };
@@ -44,7 +44,7 @@ pub(super) fn number(fields: Folded<'_>, field: &str, low: u32, high: u32) -> Re
 }
 
 /// `true` or `false`; `None` if absent.
-pub(super) fn boolean(fields: Folded<'_>, field: &str) -> Result<Option<bool>, CniError> {
+pub(super) fn boolean(fields: AnyCase<'_>, field: &str) -> Result<Option<bool>, CniError> {
     let Some(value) = fields.get(field) else {
         return Ok(None);
     };
@@ -55,7 +55,7 @@ pub(super) fn boolean(fields: Folded<'_>, field: &str) -> Result<Option<bool>, C
 }
 
 /// One of some words, in any case; `None` if absent or empty.
-pub(super) fn word<T: Copy>(fields: Folded<'_>, field: &str, words: &[(&str, T)]) -> Result<Option<T>, CniError> {
+pub(super) fn word<T: Copy>(fields: AnyCase<'_>, field: &str, words: &[(&str, T)]) -> Result<Option<T>, CniError> {
     let right = || {
         words
             .iter()
@@ -79,17 +79,17 @@ pub(super) fn word<T: Copy>(fields: Folded<'_>, field: &str, words: &[(&str, T)]
 }
 
 /// An object field; `None` if absent.
-pub(super) fn object<'a>(fields: Folded<'a>, field: &str) -> Result<Option<Folded<'a>>, CniError> {
+pub(super) fn object<'a>(fields: AnyCase<'a>, field: &str) -> Result<Option<AnyCase<'a>>, CniError> {
     object_of(fields, field, field)
 }
 
 /// The same of an inner object; `path` is what the whole configuration calls it.
-pub(super) fn object_of<'a>(fields: Folded<'a>, field: &str, path: &str) -> Result<Option<Folded<'a>>, CniError> {
+pub(super) fn object_of<'a>(fields: AnyCase<'a>, field: &str, path: &str) -> Result<Option<AnyCase<'a>>, CniError> {
     let Some(value) = fields.get(field) else {
         return Ok(None);
     };
     value
         .as_object()
-        .map(|object| Some(Folded::new(object)))
+        .map(|object| Some(AnyCase::new(object)))
         .ok_or_else(|| wrong(path, value, "an object"))
 }

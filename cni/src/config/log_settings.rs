@@ -1,7 +1,7 @@
 //! `logLevel` and `logFile`, as sriov-cni has them.
 
 use crate::printable::excerpt;
-use crate::protocol::Folded;
+use crate::protocol::AnyCase;
 
 /// As much of a value as a line quotes, bytes.
 const QUOTED: usize = 256;
@@ -30,11 +30,13 @@ pub enum LogLevel {
     Info,
     /// `debug`.
     Debug,
+    /// `trace`: every netlink message too, byte for byte.
+    Trace,
 }
 
 impl LogSettings {
     /// Reads both fields.
-    pub fn parse(fields: Folded<'_>) -> Self {
+    pub fn parse(fields: AnyCase<'_>) -> Self {
         let mut ignored = Vec::new();
         let mut text = |key| {
             let value = fields.get(key)?;
@@ -50,6 +52,7 @@ impl LogSettings {
             Some("panic" | "error") => LogLevel::Error,
             Some("warning") => LogLevel::Warning,
             Some("debug") => LogLevel::Debug,
+            Some("trace") => LogLevel::Trace,
             _ => LogLevel::Info,
         };
         Self {
@@ -68,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_setting_of_another_type_is_ignored_and_said_so() {
-        let parse = |conf: serde_json::Value| LogSettings::parse(Folded::new(conf.as_object().unwrap()));
+        let parse = |conf: serde_json::Value| LogSettings::parse(AnyCase::new(conf.as_object().unwrap()));
         let settings = parse(json!({"logLevel": "DEBUG", "logfile": "/var/log/x.log"}));
         assert_eq!(
             (settings.level, settings.file.as_deref(), settings.ignored.len()),

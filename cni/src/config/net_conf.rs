@@ -9,7 +9,7 @@ use super::vlan_trunk::VlanTrunk;
 use super::{bandwidth, field, typos, without_effect};
 use crate::beneath::is_plain_name;
 use crate::printable::excerpt;
-use crate::protocol::{CniArgs, CniError, Dns, Folded, SpecVersion};
+use crate::protocol::{AnyCase, CniArgs, CniError, Dns, SpecVersion};
 
 /// A configuration of which every field was read and checked.
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ fn check_ipam_type(base: &Base) -> Result<(), CniError> {
 
 /// `runtimeConfig.mac`, then `args.cni.mac`, then `CNI_ARGS`, then `mac`: Multus writes a pod's own wish into the
 /// first three, and `mac` is the network's.
-fn mac(fields: Folded<'_>, runtime: Option<Folded<'_>>, args: &CniArgs) -> Result<Option<MacAddr>, CniError> {
+fn mac(fields: AnyCase<'_>, runtime: Option<AnyCase<'_>>, args: &CniArgs) -> Result<Option<MacAddr>, CniError> {
     let in_args = field::object(fields, "args")?
         .map(|args| field::object_of(args, "cni", "args.cni"))
         .transpose()?
@@ -123,12 +123,12 @@ fn mac(fields: Folded<'_>, runtime: Option<Folded<'_>>, args: &CniArgs) -> Resul
         .ok_or_else(|| field::wrong(name, format_args!("{text:?}"), right))
 }
 
-fn device_info_file(runtime: Option<Folded<'_>>) -> Result<Option<String>, CniError> {
+fn device_info_file(runtime: Option<AnyCase<'_>>) -> Result<Option<String>, CniError> {
     let Some(runtime) = runtime else { return Ok(None) };
     Ok(field::text_of(runtime, "CNIDeviceInfoFile", "runtimeConfig.CNIDeviceInfoFile")?.map(str::to_owned))
 }
 
-fn mac_in(source: Option<Folded<'_>>, path: &str) -> Result<Option<String>, CniError> {
+fn mac_in(source: Option<AnyCase<'_>>, path: &str) -> Result<Option<String>, CniError> {
     let Some(source) = source else { return Ok(None) };
     Ok(field::text_of(source, "mac", path)?.map(str::to_owned))
 }

@@ -5,7 +5,7 @@ use hardwire_pci::netlink::VfLinkState;
 
 use super::field;
 use super::vlan::VlanSettings;
-use crate::protocol::{CniError, Folded};
+use crate::protocol::{AnyCase, CniError};
 
 /// The requested attributes of a VF; `None` is left as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct VfSettings {
 }
 
 impl VfSettings {
-    pub(super) fn parse(fields: Folded<'_>, mac: Option<MacAddr>) -> Result<Self, CniError> {
+    pub(super) fn parse(fields: AnyCase<'_>, mac: Option<MacAddr>) -> Result<Self, CniError> {
         let switch = [("on", true), ("off", false)];
         let states = [
             ("auto", VfLinkState::Auto),
@@ -58,13 +58,22 @@ impl VfSettings {
 
     /// The names of the given fields that only a PF can set, for a device that has none. A MAC can be set anyway.
     pub fn needing_a_pf(&self) -> Vec<&'static str> {
+        let Self {
+            mac: _,
+            vlan,
+            min_tx_rate,
+            max_tx_rate,
+            spoofchk,
+            trust,
+            link_state,
+        } = self;
         let given = [
-            ("vlan", self.vlan.is_some()),
-            ("min_tx_rate", self.min_tx_rate.is_some()),
-            ("max_tx_rate", self.max_tx_rate.is_some()),
-            ("spoofchk", self.spoofchk.is_some()),
-            ("trust", self.trust.is_some()),
-            ("link_state", self.link_state.is_some()),
+            ("vlan", vlan.is_some()),
+            ("min_tx_rate", min_tx_rate.is_some()),
+            ("max_tx_rate", max_tx_rate.is_some()),
+            ("spoofchk", spoofchk.is_some()),
+            ("trust", trust.is_some()),
+            ("link_state", link_state.is_some()),
         ];
         given
             .into_iter()

@@ -4,7 +4,7 @@ use hardwire_pci::netlink::VlanProtocol;
 use serde::{Deserialize, Serialize};
 
 use super::field;
-use crate::protocol::{CniError, Folded};
+use crate::protocol::{AnyCase, CniError};
 
 /// A VLAN id from 0 (no tag) to 4094 (IEEE 802.1Q reserves 4095).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct VlanSettings {
 }
 
 impl VlanSettings {
-    pub(super) fn parse(fields: Folded<'_>) -> Result<Option<Self>, CniError> {
+    pub(super) fn parse(fields: AnyCase<'_>) -> Result<Option<Self>, CniError> {
         let id = field::number(fields, "vlan", 0, 4094)?
             .and_then(|id| u16::try_from(id).ok())
             .map(VlanId);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::field::wrong;
-use crate::protocol::{CniError, Folded};
+use crate::protocol::{AnyCase, CniError};
 
 /// A set of VLAN ids as ordered, disjoint ranges.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct VlanTrunk(Vec<(u16, u16)>);
 const RIGHT: &str = "a list of VLAN ids from 1 to 4094 and ranges of them, as in \"10,20-29\" or [10, \"20-29\"]";
 
 impl VlanTrunk {
-    pub(super) fn parse(fields: Folded<'_>) -> Result<Option<Self>, CniError> {
+    pub(super) fn parse(fields: AnyCase<'_>) -> Result<Option<Self>, CniError> {
         let bad = |value: &Value| wrong("vlanTrunk", value, RIGHT);
         let Some(value) = fields.get("vlanTrunk") else {
             return Ok(None);

@@ -7,19 +7,19 @@
 use serde_json::Value;
 
 use crate::printable::excerpt;
-use crate::protocol::{CniArgs, CniError, Folded};
+use crate::protocol::{AnyCase, CniArgs, CniError};
 
 const INFINIBAND: &str = "InfiniBand is not supported";
 
 /// As much of a value as an error quotes, bytes.
 const QUOTED: usize = 256;
 
-pub(super) fn refuse(fields: Folded<'_>, runtime: Option<Folded<'_>>, args: &CniArgs) -> Result<(), CniError> {
-    let inner = |object: Option<Folded<'_>>, key: &str| object.and_then(|object| object.get(key)).cloned();
+pub(super) fn refuse(fields: AnyCase<'_>, runtime: Option<AnyCase<'_>>, args: &CniArgs) -> Result<(), CniError> {
+    let inner = |object: Option<AnyCase<'_>>, key: &str| object.and_then(|object| object.get(key)).cloned();
     let of = |parent: &'_ Value| parent.as_object().cloned();
     let in_args = fields.get("args").and_then(of).and_then(|args| {
-        let cni = Folded::new(&args).get("cni").and_then(of)?;
-        Folded::new(&cni).get("guid").cloned()
+        let cni = AnyCase::new(&args).get("cni").and_then(of)?;
+        AnyCase::new(&cni).get("guid").cloned()
     });
     let infiniband = [
         ("pkey", inner(Some(fields), "pkey")),

@@ -19,8 +19,9 @@ use crate::protocol::{CniError, code};
 pub use identity::id_of_link;
 pub(crate) use identity::is_link_of;
 pub(crate) use locate::identify;
+use spare::Interface;
 pub use spare::Operator;
-pub(crate) use vfs::{refuse_beside_its_kin, refuse_with_vfs_in_use, vf_in_use, vfs_of};
+pub(crate) use vfs::{refuse_while_its_pf_or_vf_attaches, refuse_with_vfs_in_use, vf_in_use, vfs_of};
 
 /// A device that may be attached.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// Refuses another device than the one whose lock is held: a name or an address became its while the lock was waited for.
-    pub fn expect(self, locked: &DeviceId) -> Result<Self, CniError> {
+    pub fn must_be(self, locked: &DeviceId) -> Result<Self, CniError> {
         let found = &self.device.id;
         if found == locked {
             return Ok(self);
@@ -63,8 +64,12 @@ pub fn candidate(
     let mut candidate = Candidate { pf, ..located };
     check_fields(conf, &candidate)?;
     if let Some(netdev) = &candidate.netdev {
-        let interface = (netdev, candidate.link.as_ref());
-        candidate.node_use = spare::check(conf, &candidate.device, interface, context, operator, socket)?;
+        let interface = Interface {
+            device: &candidate.device,
+            netdev,
+            link: candidate.link.as_ref(),
+        };
+        candidate.node_use = spare::check(interface, conf, operator, context, socket)?;
     }
     Ok(candidate)
 }

@@ -4,8 +4,8 @@ use hardwire_pci::netlink::{Link, Socket};
 use hardwire_pci::{Device, Netdev, NodeUse, node_use};
 
 use crate::Context;
+use crate::boot_id;
 use crate::config::NetConf;
-use crate::idle::boot_id;
 use crate::netns::{Netns, sees_all_processes};
 use crate::node::{Findings, NodeConfig, NodeConfigError, Upper, search};
 use crate::protocol::{CniError, code};
@@ -14,13 +14,23 @@ use crate::report::daemon_listens;
 /// What the node's operator says in its own file, or why that is not known.
 pub type Operator = Result<Option<NodeConfig>, NodeConfigError>;
 
+/// An interface that is to be given away.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Interface<'a> {
+    /// Whose it is.
+    pub(super) device: &'a Device,
+    /// As sysfs has it.
+    pub(super) netdev: &'a Netdev,
+    /// As the kernel describes it.
+    pub(super) link: Option<&'a Link>,
+}
+
 /// Refuses a device that the node lives on, unless NAD and operator both name it. Then tells what the node uses it for.
 pub(super) fn check(
+    Interface { device, netdev, link }: Interface<'_>,
     conf: &NetConf,
-    device: &Device,
-    (netdev, link): (&Netdev, Option<&Link>),
-    context: &Context,
     operator: &Operator,
+    context: &Context,
     socket: &mut Socket,
 ) -> Result<Option<NodeUse>, CniError> {
     let failed = |error: &dyn std::fmt::Display| {

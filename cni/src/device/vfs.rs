@@ -101,7 +101,7 @@ pub(crate) fn refuse_with_vfs_in_use(
 }
 
 /// Refuses a PF one of whose VFs, or a VF whose PF, is being attached at this moment. The own record is written.
-pub(crate) fn refuse_beside_its_kin(context: &Context, device: &Device) -> Result<(), CniError> {
+pub(crate) fn refuse_while_its_pf_or_vf_attaches(context: &Context, device: &Device) -> Result<(), CniError> {
     if let Some(pf) = device.pf() {
         // Each port of the PF goes by an id of its own, and takes the VFs with it.
         let records = context.journal.of_all_ports(pf);
@@ -151,7 +151,7 @@ mod tests {
                     ..Record::fixture(port, "c1")
                 };
                 context.journal.put(&record).unwrap();
-                match refuse_beside_its_kin(&context, &vf) {
+                match refuse_while_its_pf_or_vf_attaches(&context, &vf) {
                     Err(error) => assert!(
                         is_its && is_begun && error.code == code::TRY_AGAIN && error.msg.contains(port),
                         "{error}"

@@ -7,6 +7,7 @@ mod exchange;
 mod find;
 mod newer_verbs;
 mod run;
+mod running;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::protocol::{CniError, Command, Environment, SpecVersion, Success, code
 
 pub use find::{FindError, find};
 pub use run::Call;
+pub use running::{all_are_ended, end_all};
 
 /// An IPAM plugin to be called as part of this call.
 #[derive(Debug)]

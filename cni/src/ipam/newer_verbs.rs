@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Delegate;
 use super::Located;
-use crate::protocol::{CniError, Command, Folded, SpecVersion, code};
+use crate::protocol::{AnyCase, CniError, Command, SpecVersion, code};
 
 /// "Container unknown" (CNI spec 1.1.0, "Error"): the runtime need not clean up. Nothing that GC or STATUS could mean.
 const UNKNOWN_CONTAINER: u32 = 3;
@@ -94,7 +94,7 @@ impl Answer {
 /// The versions that a plugin says it speaks.
 fn spoken(located: &Located<'_>) -> Option<Vec<String>> {
     let answer: Value = serde_json::from_slice(&located.call(Command::Version).ok()?).ok()?;
-    let list = Folded::new(answer.as_object()?).get("supportedVersions")?.as_array()?;
+    let list = AnyCase::new(answer.as_object()?).get("supportedVersions")?.as_array()?;
     let versions = list.iter().filter_map(Value::as_str);
     Some(versions.map(str::to_owned).collect())
 }

@@ -2,15 +2,17 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{Child, Command as Process, Stdio};
+use std::process::{Command as Process, Stdio};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify;
 use serde_json::Value;
 
-use super::exchange::{Said, exchange};
+use super::exchange::{ExchangeError, Said, exchange};
+use super::running::Running;
 use crate::printable::excerpt;
-use crate::protocol::{CniError, Command, Folded, code};
+use crate::protocol::{AnyCase, CniError, Command, code};
 
 /// As often as libcni tries a plugin that is busy, and as long as it waits between.
 const BUSY_ATTEMPTS: u32 = 6;
@@ -37,14 +39,20 @@ impl Call<'_> {
     /// Runs it to its end and returns its stdout. Its stderr goes into our log, line by line: it is the operator's, not the
     /// protocol's.
     pub fn run(&self) -> Result<Vec<u8>, CniError> {
-        let failed = |error: &io::Error| {
-            CniError::new(
-                code::INTERNAL,
-                format!("running {} {}: {error}", self.program.display(), self.command.as_str()),
-            )
-        };
-        let child = self.spawn_when_written().map_err(|error| failed(&error))?;
-        let said = exchange(child, self.config).map_err(|error| failed(&error))?;
+        self.run_within(bound(self.command))
+    }
+
+    fn run_within(&self, bound: Duration) -> Result<Vec<u8>, CniError> {
+        let plugin = self.spawn_when_written().map_err(ExchangeError::from);
+        let said = plugin.and_then(|plugin| exchange(plugin, self.config, bound));
+        let said = said.map_err(|error| {
+            let code = match error {
+                ExchangeError::TooLate(_) => code::TRY_AGAIN,
+                ExchangeError::Io(_) | ExchangeError::TooLong => code::INTERNAL,
+            };
+            let msg = format!("running {} {}: {error}", self.program.display(), self.command.as_str());
+            CniError::new(code, msg)
+        })?;
         self.log(&said);
         if said.status.success() {
             Ok(said.stdout)
@@ -65,17 +73,17 @@ impl Call<'_> {
     }
 
     /// A plugin that is just being installed is busy until its writer closes it.
-    fn spawn_when_written(&self) -> io::Result<Child> {
+    fn spawn_when_written(&self) -> io::Result<Running> {
         for _attempt in 1..BUSY_ATTEMPTS {
             match self.spawn() {
                 Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => wait_for_close(self.program)?,
-                child => return child,
+                plugin => return plugin,
             }
         }
         self.spawn()
     }
 
-    fn spawn(&self) -> io::Result<Child> {
+    fn spawn(&self) -> io::Result<Running> {
         let mut process = Process::new(self.program);
         process.env("CNI_COMMAND", self.command.as_str());
         process.envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -83,8 +91,19 @@ impl Call<'_> {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        process.spawn()
+        Running::spawn(&mut process)
     }
+}
+
+/// How long a plugin may take. whereabouts gives itself up to two minutes for an ADD and one for a DEL while others change
+/// its pools, and its API server may be slow beside; a runtime gives up later, if at all.
+const fn bound(command: Command) -> Duration {
+    Duration::from_secs(match command {
+        Command::Add => 180,
+        Command::Del | Command::Gc => 120,
+        Command::Check => 60,
+        Command::Status | Command::Version => 30,
+    })
 }
 
 fn wait_for_close(program: &Path) -> io::Result<()> {
@@ -126,7 +145,7 @@ fn failure(said: &Said) -> CniError {
         Ok(_) => return garbage(&"it is no object"),
         Err(error) => return garbage(&error),
     };
-    let fields = Folded::new(&object);
+    let fields = AnyCase::new(&object);
     let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let code = fields
         .get("code")
@@ -138,5 +157,38 @@ fn failure(said: &Said) -> CniError {
         code: code.unwrap_or(code::INTERNAL),
         msg: text("msg"),
         details: text("details"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn rule_9_a_plugin_that_hangs_is_named_with_its_verb_and_the_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("hangs");
+        fs::write(&program, "#!/bin/sh\nsleep 1000\n").unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        let call = Call {
+            program: &program,
+            command: Command::Del,
+            config: b"{}",
+            variables: &[],
+        };
+        let error = call.run_within(Duration::from_millis(200)).unwrap_err();
+        assert_eq!(error.code, code::TRY_AGAIN);
+        for part in ["/hangs DEL: ", "within 0.2 s"] {
+            assert!(error.msg.contains(part), "{part}: {}", error.msg);
+        }
+    }
+
+    #[test]
+    fn rule_9_every_verb_has_a_bound_and_whereabouts_has_its_time() {
+        assert!(bound(Command::Add) >= Duration::from_secs(150));
+        assert!(bound(Command::Del) >= Duration::from_secs(90));
     }
 }

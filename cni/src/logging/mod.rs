@@ -42,6 +42,7 @@ fn open_log(settings: &LogSettings, variable: impl Fn(&str) -> Option<OsString>)
         LogLevel::Warning => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
     };
     let builder = tracing_subscriber::fmt()
         .with_target(false)

@@ -192,28 +192,45 @@ impl Cache {
         let is = |field: &Option<String>, word: &str| field.as_ref().map(|text| text.eq_ignore_ascii_case(word));
         let on =
             |field: &Option<String>, before| is(field, "").filter(|empty| !empty).map_or(before, |_| is(field, "on"));
-        let mut set = state;
-        // It restores the admin MAC whenever it has one, whether it had set it or not.
-        set.mac = self.mac.as_ref().and_then(|mac| mac.parse().ok());
-        if self.vlan.is_some() {
-            set.vlan = number(self.vlan, state.vlan);
-            set.qos = number(self.vlan_qos, 0);
-            set.vlan_protocol = match is(&self.vlan_proto, "802.1ad") {
-                Some(true) => VlanProtocol::Dot1Ad,
-                _ => VlanProtocol::Dot1Q,
-            };
-        }
-        set.min_tx_rate = number(self.min_tx_rate, state.min_tx_rate);
-        set.max_tx_rate = number(self.max_tx_rate, state.max_tx_rate);
-        set.spoofchk = on(&self.spoofchk, state.spoofchk);
-        set.trust = on(&self.trust, state.trust);
-        set.link_state = match self.link_state.as_deref() {
-            Some("enable") => VfLinkState::Enable,
-            Some("disable") => VfLinkState::Disable,
-            Some("auto") => VfLinkState::Auto,
-            _ => state.link_state,
+        // Each field by its name: the compiler says when a new one has to be thought of.
+        let VfState {
+            // It restores the admin MAC whenever it has one, whether it had set it or not.
+            mac: _,
+            vlan,
+            qos,
+            vlan_protocol,
+            min_tx_rate,
+            max_tx_rate,
+            spoofchk,
+            trust,
+            query_rss,
+            link_state,
+        } = state;
+        let protocol = match is(&self.vlan_proto, "802.1ad") {
+            Some(true) => VlanProtocol::Dot1Ad,
+            _ => VlanProtocol::Dot1Q,
         };
-        set
+        let (vlan, qos, vlan_protocol) = match self.vlan {
+            Some(_) => (number(self.vlan, vlan), number(self.vlan_qos, 0), protocol),
+            None => (vlan, qos, vlan_protocol),
+        };
+        VfState {
+            mac: self.mac.as_ref().and_then(|mac| mac.parse().ok()),
+            vlan,
+            qos,
+            vlan_protocol,
+            min_tx_rate: number(self.min_tx_rate, min_tx_rate),
+            max_tx_rate: number(self.max_tx_rate, max_tx_rate),
+            spoofchk: on(&self.spoofchk, spoofchk),
+            trust: on(&self.trust, trust),
+            query_rss,
+            link_state: match self.link_state.as_deref() {
+                Some("enable") => VfLinkState::Enable,
+                Some("disable") => VfLinkState::Disable,
+                Some("auto") => VfLinkState::Auto,
+                _ => link_state,
+            },
+        }
     }
 }
 

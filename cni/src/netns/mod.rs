@@ -5,6 +5,7 @@
 
 mod cookie;
 mod gone;
+mod propagation;
 mod reachable;
 mod sysfs;
 
@@ -19,7 +20,7 @@ use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
-pub use gone::{is_gone, sees_all_processes};
+pub use gone::{is_gone, is_hidden, sees_all_processes};
 pub use reachable::reachable;
 
 /// What nsfs and the proc file system of `/proc/PID/ns/net` say they are (include/uapi/linux/magic.h).

@@ -22,7 +22,7 @@ pub enum AdminMac {
 
 /// A free VF at one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdminMacSight {
+pub struct SeenMacs {
     /// The admin MAC that the PF shows.
     pub shown: Option<MacAddr>,
     /// The address of the VF's own interface, if it has one here.
@@ -35,7 +35,7 @@ impl AdminMac {
     /// `random`: its driver made the address of its interface up, which it does where the PF has none for it.
     /// `only_vf`: nothing happened to the PF itself since the look before, and the VF is not trusted to go beyond its PF's
     /// settings: what changed, the VF's own interface was told, and the PF agreed.
-    pub fn after(now: AdminMacSight, before: Option<(AdminMacSight, Self)>, random: bool, only_vf: bool) -> Self {
+    pub fn after(now: SeenMacs, before: Option<(SeenMacs, Self)>, random: bool, only_vf: bool) -> Self {
         let Some(shown) = now.shown else {
             return Self::Unknown;
         };
@@ -72,8 +72,8 @@ mod tests {
     const B: Option<MacAddr> = Some(MacAddr([2, 0, 0, 0, 0, 0xb]));
     const ZERO: Option<MacAddr> = Some(MacAddr::ZERO);
 
-    fn sight(shown: Option<MacAddr>, own: Option<MacAddr>) -> AdminMacSight {
-        AdminMacSight { shown, own }
+    fn sight(shown: Option<MacAddr>, own: Option<MacAddr>) -> SeenMacs {
+        SeenMacs { shown, own }
     }
 
     #[test]

@@ -8,11 +8,11 @@ use crate::config::VfSettings;
 use crate::kernel::VfAttribute;
 
 /// What to set for an attachment, in the kernel's order: what `settings` ask for, and, where the VF was left in another
-/// state than `idle`, what nobody asks for, so that no pod gets what another left. Its admin MAC is not among that: the
+/// state than `baseline`, what nobody asks for, so that no pod gets what another left. Its admin MAC is not among that: the
 /// drivers change it by themselves.
-pub(super) fn wanted(settings: &VfSettings, before: &VfState, idle: Option<&VfState>) -> Vec<VfAttribute> {
+pub(super) fn wanted(settings: &VfSettings, before: &VfState, baseline: Option<&VfState>) -> Vec<VfAttribute> {
     let mut wanted = requested(settings, before);
-    let left = idle.map(|idle| differing(idle, before)).unwrap_or_default();
+    let left = baseline.map(|baseline| differing(baseline, before)).unwrap_or_default();
     let is_unasked = |attribute: &VfAttribute| {
         let same = |other: &VfAttribute| std::mem::discriminant(attribute) == std::mem::discriminant(other);
         !matches!(attribute, VfAttribute::Mac(_)) && !wanted.iter().any(same)
@@ -37,21 +37,31 @@ fn order(attribute: &VfAttribute) -> u8 {
 
 /// What `settings` ask for, in the kernel's order. A rate that is not given keeps its value: the kernel takes both at once.
 fn requested(settings: &VfSettings, before: &VfState) -> Vec<VfAttribute> {
-    let rate = (settings.min_tx_rate.is_some() || settings.max_tx_rate.is_some()).then(|| VfAttribute::Rate {
-        min: settings.min_tx_rate.unwrap_or(before.min_tx_rate),
-        max: settings.max_tx_rate.unwrap_or(before.max_tx_rate),
+    // Each field by its name, here and below: the compiler says where a new one has to be thought of.
+    let VfSettings {
+        mac,
+        vlan,
+        min_tx_rate,
+        max_tx_rate,
+        spoofchk,
+        trust,
+        link_state,
+    } = *settings;
+    let rate = (min_tx_rate.is_some() || max_tx_rate.is_some()).then(|| VfAttribute::Rate {
+        min: min_tx_rate.unwrap_or(before.min_tx_rate),
+        max: max_tx_rate.unwrap_or(before.max_tx_rate),
     });
     let attributes = [
-        settings.mac.map(VfAttribute::Mac),
-        settings.vlan.map(|vlan| VfAttribute::Vlan {
+        mac.map(VfAttribute::Mac),
+        vlan.map(|vlan| VfAttribute::Vlan {
             id: vlan.id.get(),
             qos: vlan.qos,
             protocol: vlan.protocol,
         }),
         rate,
-        settings.spoofchk.map(VfAttribute::SpoofCheck),
-        settings.link_state.map(VfAttribute::LinkState),
-        settings.trust.map(VfAttribute::Trust),
+        spoofchk.map(VfAttribute::SpoofCheck),
+        link_state.map(VfAttribute::LinkState),
+        trust.map(VfAttribute::Trust),
     ];
     attributes.into_iter().flatten().collect()
 }
@@ -77,21 +87,28 @@ pub(super) fn after(attributes: &[VfAttribute], before: &VfState) -> VfState {
 /// What to set so that a VF in state `other` is in state `target` again. A setting that the driver could not tell before
 /// cannot be put back: it is no part of the state.
 pub(super) fn differing(target: &VfState, other: &VfState) -> Vec<VfAttribute> {
-    let (id, qos, protocol) = vlan(target);
-    let (min, max) = rate(target);
+    let VfState {
+        mac,
+        vlan: id,
+        qos,
+        vlan_protocol: protocol,
+        min_tx_rate: min,
+        max_tx_rate: max,
+        spoofchk,
+        trust,
+        // Nothing here sets it.
+        query_rss: _,
+        link_state,
+    } = *target;
     let attributes = [
-        target.mac.filter(|_| target.mac != other.mac).map(VfAttribute::Mac),
+        mac.filter(|_| mac != other.mac).map(VfAttribute::Mac),
         (vlan(target) != vlan(other)).then_some(VfAttribute::Vlan { id, qos, protocol }),
         (rate(target) != rate(other)).then_some(VfAttribute::Rate { min, max }),
-        target
-            .spoofchk
-            .filter(|_| target.spoofchk != other.spoofchk)
+        spoofchk
+            .filter(|_| spoofchk != other.spoofchk)
             .map(VfAttribute::SpoofCheck),
-        (target.link_state != other.link_state).then_some(VfAttribute::LinkState(target.link_state)),
-        target
-            .trust
-            .filter(|_| target.trust != other.trust)
-            .map(VfAttribute::Trust),
+        (link_state != other.link_state).then_some(VfAttribute::LinkState(link_state)),
+        trust.filter(|_| trust != other.trust).map(VfAttribute::Trust),
     ];
     attributes.into_iter().flatten().collect()
 }
@@ -180,8 +197,8 @@ mod tests {
     use crate::pf::AdminMac;
 
     #[test]
-    fn what_another_left_is_set_to_idle_unless_something_else_is_asked_for() {
-        let idle = VfState {
+    fn what_another_left_is_set_to_the_baseline_unless_something_else_is_asked_for() {
+        let baseline = VfState {
             spoofchk: Some(true),
             trust: Some(false),
             ..VfState::default()
@@ -191,7 +208,7 @@ mod tests {
             vlan: 7,
             spoofchk: Some(false),
             trust: Some(true),
-            ..idle
+            ..baseline
         };
         let settings = VfSettings {
             trust: Some(true),
@@ -203,11 +220,11 @@ mod tests {
             protocol: VlanProtocol::Dot1Q,
         };
         assert_eq!(
-            wanted(&settings, &before, Some(&idle)),
+            wanted(&settings, &before, Some(&baseline)),
             [vlan, VfAttribute::SpoofCheck(true), VfAttribute::Trust(true)]
         );
         assert_eq!(wanted(&settings, &before, None), [VfAttribute::Trust(true)]);
-        assert_eq!(wanted(&VfSettings::default(), &idle, Some(&idle)), []);
+        assert_eq!(wanted(&VfSettings::default(), &baseline, Some(&baseline)), []);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use hardwire_pci::{DeviceId, MacAddr, Sysfs, pf_interface};
 use crate::config::VfSettings;
 use crate::kernel::{VfAttribute, set_vf};
 
-pub use admin_mac::{AdminMac, AdminMacSight};
+pub use admin_mac::{AdminMac, SeenMacs};
 pub use original::{InForce, OriginalVf, OwnAddress};
 pub use trunk::{OriginalTrunk, TrunkError};
 
@@ -75,7 +75,7 @@ pub enum PfError {
     #[error(
         "{pf}: the attributes of its VFs are not known, for they do not fit into a message of the kernel (EMSGSIZE)"
     )]
-    Untold {
+    TooLong {
         /// The PF.
         pf: Pf,
     },
@@ -107,7 +107,7 @@ impl VfPort<'_> {
         let state = state.map_err(|source| {
             let pf = self.pf.clone();
             if source.is_too_long() {
-                PfError::Untold { pf }
+                PfError::TooLong { pf }
             } else {
                 PfError::Read { pf, source }
             }
@@ -143,7 +143,7 @@ impl VfPort<'_> {
                     foreign = attributes::foreign_mac(vf, &now, own);
                 }
                 // The next pod is not to inherit what cannot be seen.
-                Err(PfError::Untold { .. }) => {}
+                Err(PfError::TooLong { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -157,7 +157,7 @@ impl VfPort<'_> {
         // The message stopped at what the driver refuses; that one may never have been changed. Set what differs, singly.
         let now = match self.read() {
             Ok(now) => Some(now),
-            Err(PfError::Untold { .. }) => None,
+            Err(PfError::TooLong { .. }) => None,
             Err(error) => return Err(error),
         };
         let mut refused = None;
@@ -214,7 +214,7 @@ impl VfPort<'_> {
         };
         let now = match self.read() {
             Ok(now) => now,
-            Err(PfError::Untold { pf }) => return refused_all(pf, self.vf, source),
+            Err(PfError::TooLong { pf }) => return refused_all(pf, self.vf, source),
             Err(unreadable) => return unreadable,
         };
         for attribute in wanted {
@@ -249,9 +249,9 @@ fn is_unsupported(source: &NetlinkError) -> bool {
 pub struct Wanted(Vec<VfAttribute>);
 
 impl Wanted {
-    /// What `settings` ask for, and what of `idle`, the state of the VF while nobody has it, is not so `before`.
-    pub fn new(settings: &VfSettings, before: &VfState, idle: Option<&VfState>) -> Self {
-        Self(attributes::wanted(settings, before, idle))
+    /// What `settings` ask for, and what of `baseline`, the state of the VF while nobody has it, is not so `before`.
+    pub fn new(settings: &VfSettings, before: &VfState, baseline: Option<&VfState>) -> Self {
+        Self(attributes::wanted(settings, before, baseline))
     }
 
     /// Whether there is nothing to set.

@@ -20,7 +20,7 @@ pub struct OriginalVf {
     /// Whether the admin MAC that was shown before had been set by anybody.
     #[serde(default)]
     pub admin_mac: AdminMac,
-    /// What was in force of the idle records of the PF then; none where nobody listened for its events.
+    /// What was in force of the baselines of the PF then; none where nobody listened for its events.
     #[serde(default)]
     pub in_force: Option<InForce>,
 }
@@ -50,7 +50,7 @@ pub struct OwnAddress {
     pub now: Option<MacAddr>,
 }
 
-/// A generation of a PF's idle records that is in force: whatever happens to the PF ends it, and the same generation in
+/// A generation of a PF's baselines that is in force: whatever happens to the PF ends it, and the same generation in
 /// force again is another of these, for its file is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InForce {

@@ -104,7 +104,7 @@ impl CniError {
     /// The object for stdout, its texts spelt out: what a tenant wrote stands in them. `version` is the configuration's where
     /// it is known.
     pub fn to_json(&self, version: Option<SpecVersion>) -> Value {
-        let version = version.unwrap_or(SpecVersion::V1_1_0);
+        let version = version.unwrap_or(SpecVersion::NEWEST);
         let mut object = json!({
             "cniVersion": version.as_str(), "code": self.code, "msg": excerpt(&self.msg, LONGEST),
         });

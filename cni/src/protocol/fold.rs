@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 /// A JSON object whose keys are found in any case.
 #[derive(Debug, Clone, Copy)]
-pub struct Folded<'a>(&'a Map<String, Value>);
+pub struct AnyCase<'a>(&'a Map<String, Value>);
 
-impl<'a> Folded<'a> {
+impl<'a> AnyCase<'a> {
     /// Wraps an object.
     pub fn new(object: &'a Map<String, Value>) -> Self {
         Self(object)

@@ -14,7 +14,7 @@ mod version;
 pub use args::CniArgs;
 pub use environment::{Command, Environment};
 pub use error::{CniError, code};
-pub use fold::Folded;
+pub use fold::AnyCase;
 pub use names::{BadName, ContainerId, NetworkName};
 pub use result::{Dns, Interface, IpConfig, NextHop, ResultError, Route, Success};
 pub use version::{SUPPORTED, SpecVersion, UnknownVersion};

@@ -43,6 +43,11 @@ fn list() -> String {
 }
 
 impl SpecVersion {
+    /// The one that is answered in where no other is asked for.
+    pub const NEWEST: Self = Self::V1_1_0;
+    /// The one that brought GC and STATUS.
+    pub const WITH_GC_AND_STATUS: Self = Self::V1_1_0;
+
     /// As `cniVersion` spells it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -30,7 +30,7 @@ pub enum Location {
     /// In the host's namespace.
     Host(Box<Link>),
     /// Without an interface, as a device is that user space drives or that is bound to no driver.
-    Bare,
+    WithoutInterface,
     /// Somewhere else.
     Unreachable,
     /// Not in this machine any more.
@@ -40,7 +40,7 @@ pub enum Location {
 /// Looks in the pod first, where an attached device is, then on the host.
 pub fn find(context: &Context, record: &Record, host: &mut Socket) -> Result<Location, ReleaseError> {
     let Some(original) = &record.link else {
-        return Ok(Location::Bare);
+        return Ok(Location::WithoutInterface);
     };
     if let Some(mut entered) = pod(record)?
         && let Some(link) = in_pod(context, record, original, &mut entered)?
@@ -81,7 +81,11 @@ fn on_bus(
     let ports = device.ports();
     if ports.is_empty() {
         let bare = device.driver.as_deref().is_none_or(is_userspace_driver);
-        return Ok(if bare { Location::Bare } else { Location::Unreachable });
+        return Ok(if bare {
+            Location::WithoutInterface
+        } else {
+            Location::Unreachable
+        });
     }
     let mut links = Vec::new();
     for port in &ports {

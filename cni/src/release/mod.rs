@@ -5,12 +5,12 @@
 //! device's lock.
 
 mod addresses;
+mod baseline;
 mod children;
 mod clean;
 mod fallback_name;
 mod find;
 mod host_network;
-mod idle;
 mod link;
 mod pf;
 mod reclaim;
@@ -23,6 +23,7 @@ use hardwire_pci::netlink::{Link, NetlinkError, Socket};
 use hardwire_pci::{DeviceId, IfName, instance};
 
 use self::clean::From;
+use self::link::Restoring;
 use crate::Context;
 use crate::journal::{JournalError, Record};
 use crate::kernel::{LinkChange, change_link};
@@ -32,11 +33,11 @@ use crate::queue::FairLock;
 use crate::report::{Phase, Phases};
 
 pub use addresses::{release_ipam, release_lease, release_stale_leases};
-use pf::Told;
+use pf::PfRestored;
 
+pub use baseline::{end_children_anywhere, return_to_baseline};
 pub use fallback_name::{fallback_name, is_fallback_name};
 pub use find::{Location, find};
-pub use idle::{end_children_anywhere, return_to_idle};
 pub use reclaim::{is_abandoned, is_orphaned, reclaim};
 
 /// Why a device is not yet as it was. The record stays, and the next DEL or repair goes on.
@@ -134,7 +135,7 @@ pub fn release(
     }
     // The PF first: while an admin MAC is set, some drivers take no other address (igb), and some take no reset of
     // theirs without trust. Whatever it says, the interface still goes home.
-    let pf = record.vf.as_ref().map_or(Ok(Told::NOTHING_TO_TELL), |vf| {
+    let pf = record.vf.as_ref().map_or(Ok(PfRestored::NOTHING_TO_DO), |vf| {
         phases.time(Phase::Pf, || pf::restore_vf(context, record, vf, location.link(), host))
     });
     let trunk = record
@@ -151,7 +152,13 @@ pub fn release(
         (Location::Pod { entered, link }, Some(original)) => {
             let queued = phases.time(Phase::Lock, || FairLock::acquire(&context.state));
             let back = phases.time(Phase::Move, || {
-                link::bring_back(context, record, entered, &link, original, foreign_mac, host)
+                let mut restoring = Restoring {
+                    context,
+                    record,
+                    original,
+                    host,
+                };
+                restoring.bring_back(entered, &link, foreign_mac)
             });
             drop(queued);
             back.map(Some)
@@ -160,7 +167,13 @@ pub fn release(
             // A DEL that was killed after the move left the rest to do.
             let pod = find::pod(record)?;
             let address = link::Address::of(record, foreign_mac);
-            link::settle(context, record, &link, original, (From::Host, pod), address, host).map(Some)
+            let mut restoring = Restoring {
+                context,
+                record,
+                original,
+                host,
+            };
+            restoring.settle(&link, From::Host, pod, address).map(Some)
         }
         _ => Ok(None),
     };
@@ -173,7 +186,7 @@ pub fn release(
     let told = pf?;
     link?;
     host_network::restore(context, record, host)?;
-    if !told.is_told {
+    if !told.is_done {
         return Ok(Outcome::Unreachable);
     }
     phases.time(Phase::Journal, || context.journal.remove(&record.device))?;
@@ -184,7 +197,7 @@ pub fn release(
 fn is_another(context: &Context, record: &Record, location: &Location) -> bool {
     let name = match location {
         Location::Host(link) => Some(link.name.as_str()),
-        Location::Bare => None,
+        Location::WithoutInterface => None,
         Location::Pod { .. } | Location::Unreachable | Location::Gone => return false,
     };
     let attached = record.instance;
@@ -195,7 +208,7 @@ impl Location {
     fn link(&self) -> Option<&Link> {
         match self {
             Self::Pod { link, .. } | Self::Host(link) => Some(link),
-            Self::Bare | Self::Unreachable | Self::Gone => None,
+            Self::WithoutInterface | Self::Unreachable | Self::Gone => None,
         }
     }
 }

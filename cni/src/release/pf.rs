@@ -30,16 +30,16 @@ pub(super) enum PfLocation {
 
 /// What became of a VF's attributes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Told {
+pub(super) struct PfRestored {
     /// The PF could be told of them; where it could not, they are as they were set.
-    pub(super) is_told: bool,
+    pub(super) is_done: bool,
     /// The admin MAC that somebody else gave the VF meanwhile.
     pub(super) foreign_mac: Option<MacAddr>,
 }
 
-impl Told {
-    pub(super) const NOTHING_TO_TELL: Self = Self {
-        is_told: true,
+impl PfRestored {
+    pub(super) const NOTHING_TO_DO: Self = Self {
+        is_done: true,
         foreign_mac: None,
     };
 }
@@ -51,7 +51,7 @@ pub(super) fn restore_vf(
     vf: &OriginalVf,
     link: Option<&Link>,
     host: &mut Socket,
-) -> Result<Told, ReleaseError> {
+) -> Result<PfRestored, ReleaseError> {
     let mut there;
     let (pf, socket) = match locate(context, &vf.pf) {
         PfLocation::Host(pf) => (pf, host),
@@ -62,11 +62,11 @@ pub(super) fn restore_vf(
         }
         PfLocation::Hidden => {
             tracing::warn!(device = %record.device, pf = %vf.pf, "the PF is in no namespace that can be reached: the VF keeps its attributes");
-            return Ok(Told::default());
+            return Ok(PfRestored::default());
         }
         PfLocation::Gone => {
             tracing::info!(device = %record.device, pf = %vf.pf, "the PF is gone, and the VF's attributes with it");
-            return Ok(Told::NOTHING_TO_TELL);
+            return Ok(PfRestored::NOTHING_TO_DO);
         }
     };
     let own = OwnAddress {
@@ -78,14 +78,14 @@ pub(super) fn restore_vf(
         pf,
         vf: vf.index,
     };
-    let told = |foreign_mac| Told {
-        is_told: true,
+    let told = |foreign_mac| PfRestored {
+        is_done: true,
         foreign_mac,
     };
     match port.restore(vf, in_doubt(context, record, vf), own) {
         Err(PfError::NoVf { pf, vf }) => {
             tracing::info!(device = %record.device, "{pf} has no VF {vf} any more");
-            Ok(Told::NOTHING_TO_TELL)
+            Ok(PfRestored::NOTHING_TO_DO)
         }
         result => result.map(told).map_err(|source| ReleaseError::Pf {
             device: record.device.clone(),
@@ -97,7 +97,7 @@ pub(super) fn restore_vf(
 /// Whether anybody may have changed the VF since it was attached. While the daemon hears of every event of the PF, and had
 /// none that was not ours, the PF need not be asked for all its VFs to know.
 fn in_doubt(context: &Context, record: &Record, vf: &OriginalVf) -> bool {
-    let undisturbed = vf.in_force.is_some() && context.idle.in_force(&vf.pf) == vf.in_force;
+    let undisturbed = vf.in_force.is_some() && context.baselines.in_force(&vf.pf) == vf.in_force;
     // What nobody owned has just been looked at.
     let nobodys = record.attempt.is_empty();
     !(nobodys || undisturbed && daemon_listens(&context.state))

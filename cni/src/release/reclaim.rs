@@ -4,7 +4,7 @@ use hardwire_pci::netlink::Socket;
 
 use super::{Outcome, release, release_ipam};
 use crate::Context;
-use crate::ipam::ReleasedBy;
+use crate::ipam::{self, ReleasedBy};
 use crate::journal::{Ending, JournalError, Owner, Record, Step};
 use crate::netns::{self, Netns};
 use crate::protocol::{CniError, code};
@@ -51,20 +51,27 @@ pub fn reclaim(
                 msg: format!("IPAM DEL: {}", error.msg),
                 ..error
             }));
-            errors.extend(match release(context, &record, host, &mut Phases::begin()) {
-                Ok(Outcome::Done) => None,
-                Ok(Outcome::Unreachable) => {
-                    let msg = format!("{device}, or its PF, is in a namespace that cannot be reached");
-                    Some(CniError::new(code::TRY_AGAIN, msg))
-                }
-                Err(error) => Some(CniError::new(code::REFUSED, error)),
-            });
+            // This program ends, and its plugin was ended for that: the next one goes by the record, and asks IPAM again.
+            if errors.is_empty() || !ipam::all_are_ended() {
+                errors.extend(release_device(context, &record, host));
+            }
         }
         Ok(_) => {}
         Err(error) => errors.push(io(error)),
     }
     errors.extend(context.journal.unlock(device, lock).map_err(io).err());
     errors
+}
+
+fn release_device(context: &Context, record: &Record, host: &mut Socket) -> Option<CniError> {
+    match release(context, record, host, &mut Phases::begin()) {
+        Ok(Outcome::Done) => None,
+        Ok(Outcome::Unreachable) => {
+            let msg = format!("{}, or its PF, is in a namespace that cannot be reached", record.device);
+            Some(CniError::new(code::TRY_AGAIN, msg))
+        }
+        Err(error) => Some(CniError::new(code::REFUSED, error)),
+    }
 }
 
 #[cfg(test)]

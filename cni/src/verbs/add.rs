@@ -1,16 +1,32 @@
-//! ADD: all of it or nothing.
+//! ADD: all of it or nothing. What happens, in this order:
+//!
+//!  1. The configuration becomes types, and what it asks for is checked; what an ADD of before left (prevResult) is read.
+//!  2. The pod's namespace is entered, for a socket in it; the interface's name is free there.
+//!  3. The device is found and its lock taken. A stale attachment of it is released; for one that is ending this waits, and
+//!     begins again at 2.
+//!  4. The device may be given away: no other plugin has it, its PF is not in use, it is not the node's own, it is clean.
+//!  5. An ADD that has waited writes its record now, and ends if its DEL came meanwhile. Nothing is changed until here.
+//!  6. What the device is goes on record, which is written: the device is ours from here on ([`MoveToPod`], as are 7 and 8).
+//!  7. One message sets the VF's attributes on its PF; then come the VLANs of its trunk.
+//!  8. One message moves the interface, with name, MAC and MTU, and up where no addresses follow.
+//!  9. The record says so, a lease is kept on disk, and IPAM is asked, without the device's lock. If its DEL came meanwhile it
+//!     ends here.
+//! 10. Addresses, up, announcement and routes in the pod ([`PodInterface`]).
+//! 11. The device-info file is written, and the record says that the attachment is complete.
+//! 12. The result is printed, and the lock goes. Whatever fails from 6 on, printing too, is undone: device info, IPAM DEL, the
+//!     device.
 
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hardwire_pci::netlink::{Socket, VfLinkState};
+use hardwire_pci::netlink::{Link, Socket, VfLinkState};
 use serde_json::Value;
 
 use super::ownership::{NotFree, ours, refuse_own_netns, refuse_pf_in_use, refuse_unclean, release_stale_owner};
 use super::previous::previous;
 use super::wait::HolderWait;
 use crate::Context;
-use crate::attach::{CarrierBound, DeviceInfoFile, WrittenDeviceInfo, configure, place};
+use crate::attach::{CarrierBound, DeviceInfoFile, MoveToPod, PodInterface, WrittenDeviceInfo};
 use crate::config::{Base, NetConf};
 use crate::device::{Candidate, candidate, identify};
 use crate::ipam::Delegate;
@@ -57,7 +73,7 @@ pub fn add(
         let begun = release_stale_owner(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
             refuse_pf_in_use(context, &id, &mut host)?;
-            let candidate = candidate(&conf, context, &operator, &mut host)?.expect(&id)?;
+            let candidate = candidate(&conf, context, &operator, &mut host)?.must_be(&id)?;
             Ok(refuse_unclean(context, candidate)?)
         });
         match begun {
@@ -216,18 +232,18 @@ impl Attempt<'_> {
             device_info,
             ..
         } = self.call;
-        let placed = place(
-            &mut self.record,
-            candidate,
-            conf,
-            &mut self.host,
-            &mut self.pod,
+        let to_pod = MoveToPod {
             context,
-            self.phases,
-        )?;
+            conf,
+            candidate,
+            record: &mut self.record,
+            host: &mut self.host,
+            pod: &mut self.pod,
+        };
+        let moved = to_pod.run(self.phases)?;
         let before = self.record.vf.as_ref().and_then(|vf| vf.requested.mac);
-        let mac = placed.link.as_ref().map_or(before, hardwire_pci::netlink::Link::mac);
-        let mtu = placed.link.as_ref().map_or(0, |link| link.mtu);
+        let mac = moved.as_ref().map_or(before, Link::mac);
+        let mtu = moved.as_ref().map_or(0, |link| link.mtu);
         result.interfaces.push(Interface::in_pod(
             environment.ifname()?.as_str(),
             mac,
@@ -237,18 +253,15 @@ impl Attempt<'_> {
         ));
         if let Some(plugin) = &conf.base.ipam {
             let given = self.ask_ipam(plugin, result.interfaces.len() - 1)?;
-            if let Some(link) = &placed.link {
-                let ifname = &self.record.owner.ifname;
-                let carrier = carrier_bound(conf, candidate, &mut self.host);
-                configure(
-                    &self.pod.netns,
-                    &mut self.pod.socket,
-                    ifname,
-                    link.index,
-                    &given,
-                    carrier,
-                    self.phases,
-                )?;
+            if let Some(link) = &moved {
+                let mut interface = PodInterface {
+                    netns: &self.pod.netns,
+                    socket: &mut self.pod.socket,
+                    ifname: &self.record.owner.ifname,
+                    index: link.index,
+                    carrier: carrier_bound(conf, candidate, &mut self.host),
+                };
+                interface.configure(&given, self.phases)?;
             }
             result.ips.extend(given.ips);
             result.routes.extend(given.routes);

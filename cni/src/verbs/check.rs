@@ -127,7 +127,7 @@ fn check_vf(context: &Context, record: &Record) -> Result<(), CniError> {
         vf: vf.index,
     };
     let differing = match port.differing(&vf.requested) {
-        Err(error @ PfError::Untold { .. }) => {
+        Err(error @ PfError::TooLong { .. }) => {
             tracing::warn!("CHECK: {error}");
             return Ok(());
         }

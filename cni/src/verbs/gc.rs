@@ -13,7 +13,7 @@ use crate::config::{Base, Bounds};
 use crate::ipam::{Delegate, ReleasedBy};
 use crate::journal::{Owner, Record};
 use crate::node::NodeConfig;
-use crate::protocol::{CniError, ContainerId, Environment, Folded, SpecVersion, code};
+use crate::protocol::{AnyCase, CniError, ContainerId, Environment, SpecVersion, code};
 use crate::release::{reclaim, release_stale_leases};
 
 const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
@@ -21,7 +21,7 @@ const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 /// Releases the stale attachments of the network, goes on past errors, and reports them together.
 pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
     let base = Base::parse_within(stdin, Bounds::GC)?;
-    let version = base.version_since(SpecVersion::V1_1_0, "GC")?;
+    let version = base.version_since(SpecVersion::WITH_GC_AND_STATUS, "GC")?;
     let Some(valid) = valid_attachments(base.json())? else {
         tracing::info!(network = %base.name, "GC without a list of valid attachments: nothing is released");
         return Ok(());
@@ -72,7 +72,7 @@ fn valid_attachments(json: &Map<String, Value>) -> Result<Option<HashSet<(Contai
     };
     let items = list.as_array().ok_or_else(|| wrong(list))?;
     let attachment = |item: &Value| {
-        let fields = Folded::new(item.as_object()?);
+        let fields = AnyCase::new(item.as_object()?);
         let text = |key| fields.get(key).and_then(Value::as_str);
         Some((text("containerID")?.parse().ok()?, text("ifname")?.parse().ok()?))
     };

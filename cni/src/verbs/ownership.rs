@@ -13,13 +13,13 @@ use crate::netns::Netns;
 use crate::protocol::{CniError, Environment, code};
 use crate::release::{Outcome, is_orphaned, release, release_ipam};
 use crate::report::Phases;
-use crate::unclean::what_stays;
+use crate::unclean::leftovers;
 
 /// Refuses a device on whose interface something of another pod stays.
 pub(super) fn refuse_unclean(context: &Context, candidate: Candidate) -> Result<Candidate, CniError> {
     let device = &candidate.device.id;
     let index = candidate.link.as_ref().map(|link| link.index);
-    match index.and_then(|index| what_stays(&context.state, device, index)) {
+    match index.and_then(|index| leftovers(&context.state, device, index)) {
         None => Ok(candidate),
         Some(what) => {
             let msg = format!("{device} is not clean: a pod left on its interface what cannot be taken away: {what}");

@@ -21,7 +21,7 @@ use crate::protocol::{CniError, Environment, SpecVersion, code};
 /// Checks the state directory, the rights, the device that the configuration itself names, and IPAM.
 pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
     let base = Base::parse(stdin)?;
-    let version = base.version_since(SpecVersion::V1_1_0, "STATUS")?;
+    let version = base.version_since(SpecVersion::WITH_GC_AND_STATUS, "STATUS")?;
     let conf = NetConf::parse(base, version, &environment.args)?;
     let unavailable = |why: &dyn std::fmt::Display| CniError::new(code::UNAVAILABLE, why);
     context.journal.probe().map_err(|error| unavailable(&error))?;
@@ -58,8 +58,8 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
 /// are no records.
 fn cut_off(context: &Context, named: Option<&DeviceId>, host: &mut Socket) -> Option<String> {
     let records = match named {
-        Some(id) => context.idle.get(id).into_iter().collect(),
-        None => context.idle.all(),
+        Some(id) => context.baselines.get(id).into_iter().collect(),
+        None => context.baselines.all(),
     };
     let mut pfs = BTreeSet::new();
     for record in &records {

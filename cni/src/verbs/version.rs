@@ -7,7 +7,7 @@ use crate::protocol::{SUPPORTED, SpecVersion};
 /// The answer to VERSION.
 pub fn version() -> Value {
     json!({
-        "cniVersion": SpecVersion::V1_1_0.as_str(),
+        "cniVersion": SpecVersion::NEWEST.as_str(),
         "supportedVersions": SUPPORTED.map(SpecVersion::as_str),
     })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hardwire_cni::Context;
+use hardwire_cni::{Context, ipam};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -112,7 +112,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         metrics: metrics.clone(),
     });
     let manager = manager.await?;
-    // With it the plugin goes by idle records: what an earlier daemon left of them is invalidated by now.
+    // With it the plugin goes by baselines: what an earlier daemon left of them is invalidated by now.
     let reports = Reports::bind(&context.state).map_err(RunError::Reports)?;
 
     let stop = CancellationToken::new();
@@ -153,6 +153,9 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         }
     };
     stop.cancel();
+    // IPAM plugins of repairs, which may take minutes: who waits for them is on a thread that nothing else ends. What they
+    // were to release is on record, and the next daemon releases it.
+    ipam::end_all();
     drain(tasks).await;
     ended
 }

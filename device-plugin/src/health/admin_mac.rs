@@ -1,22 +1,22 @@
 //! What is known of a free VF's admin MAC from one look to the next ([`AdminMac`]).
 
-use hardwire_cni::idle::{IdleRecord, IdleVf};
+use hardwire_cni::baseline::{Baseline, BaselineVf};
 use hardwire_cni::journal::OriginalLink;
-use hardwire_cni::pf::{AdminMac, AdminMacSight};
+use hardwire_cni::pf::{AdminMac, SeenMacs};
 use hardwire_pci::netlink::VfState;
 use hardwire_pci::{Sysfs, has_random_address};
 
-/// What is known of the admin MAC of a VF in this state with this interface. `before` is its idle record, and `only_vf` says
+/// What is known of the admin MAC of a VF in this state with this interface. `before` is its baseline, and `only_vf` says
 /// that nothing happened to its PF itself since the look before.
 pub fn admin_mac(
     sysfs: &Sysfs,
     state: &VfState,
     link: Option<&OriginalLink>,
-    before: Option<&IdleRecord>,
+    before: Option<&Baseline>,
     only_vf: bool,
 ) -> AdminMac {
     let own = link.and_then(|link| link.mac);
-    let now = AdminMacSight { shown: state.mac, own };
+    let now = SeenMacs { shown: state.mac, own };
     // An interface that a driver made anew has its address from the PF, or made another up.
     let before = before.filter(|before| {
         let same = before
@@ -39,9 +39,9 @@ pub fn admin_mac(
     AdminMac::after(now, known, random, only_vf && is_bound_by_pf)
 }
 
-/// The addresses of a VF that an idle record holds.
-pub fn sight(vf: &IdleVf, link: Option<&OriginalLink>) -> AdminMacSight {
-    AdminMacSight {
+/// The addresses of a VF that a baseline holds.
+pub fn sight(vf: &BaselineVf, link: Option<&OriginalLink>) -> SeenMacs {
+    SeenMacs {
         shown: vf.state.mac,
         own: link.and_then(|link| link.mac),
     }

@@ -1,4 +1,4 @@
-//! How a free VF differs from its idle record: field, what was, what is.
+//! How a free VF differs from its baseline: field, what was, what is.
 //!
 //! Only settings are compared. An interface's index and its running state are nobody's setting, whether it is up and
 //! what else it is called are the business of the node's network manager, and what the driver cannot tell is no part of
@@ -6,16 +6,16 @@
 
 use std::fmt::Display;
 
-use hardwire_cni::idle::{IdleRecord, IdleVf};
+use hardwire_cni::baseline::{Baseline, BaselineVf};
 use hardwire_cni::journal::{InterfaceSettings, OriginalLink};
 use hardwire_cni::release::is_fallback_name;
 use hardwire_pci::MacAddr;
-use hardwire_pci::netlink::{LinkFlags, OffloadLimits, VfLinkState, VlanProtocol};
+use hardwire_pci::netlink::{LinkFlags, OffloadLimits, VfLinkState, VfState, VlanProtocol};
 
 /// The differences, as one text; `None` if there are none. A driver that changed is not among them: it was bound
 /// deliberately, and whether it is the pool's the selectors tell. With it comes another interface (`rebound`), of which
 /// nothing is known yet.
-pub fn difference(was: &IdleRecord, is: &IdleRecord, rebound: bool) -> Option<String> {
+pub fn difference(was: &Baseline, is: &Baseline, rebound: bool) -> Option<String> {
     let mut found = Found::default();
     if let (Some(before), Some(now), false) = (&was.link, &is.link, rebound) {
         // A release gave it that name, because another interface had its own: it is its name now, and so is its own again.
@@ -35,7 +35,7 @@ pub fn difference(was: &IdleRecord, is: &IdleRecord, rebound: bool) -> Option<St
 }
 
 /// Whether nobody gave the VF an admin MAC.
-fn follows_interface(record: &IdleRecord) -> bool {
+fn follows_interface(record: &Baseline) -> bool {
     let own = record.link.as_ref().and_then(|link| link.mac);
     let shown = record.vf.as_ref().and_then(|vf| vf.state.mac);
     shown.is_none_or(|mac| mac == MacAddr::ZERO || own == Some(mac))
@@ -116,26 +116,39 @@ impl Found {
         }
     }
 
-    fn vf(&mut self, was: &IdleVf, is: &IdleVf, told: bool) {
-        let (was, is) = (&was.state, &is.state);
-        if let (Some(was), Some(is), false) = (was.mac, is.mac, told) {
+    fn vf(&mut self, was: &BaselineVf, is: &BaselineVf, told: bool) {
+        // Each field by its name: the compiler says when a new one has to be thought of.
+        let VfState {
+            mac,
+            vlan,
+            qos,
+            vlan_protocol,
+            min_tx_rate,
+            max_tx_rate,
+            spoofchk,
+            trust,
+            query_rss,
+            link_state,
+        } = was.state;
+        let is = &is.state;
+        if let (Some(was), Some(is), false) = (mac, is.mac, told) {
             self.compare("admin MAC", &was, &is);
         }
-        self.compare("vlan", &was.vlan, &is.vlan);
-        self.compare("vlanQoS", &was.qos, &is.qos);
-        if was.vlan != 0 || is.vlan != 0 {
+        self.compare("vlan", &vlan, &is.vlan);
+        self.compare("vlanQoS", &qos, &is.qos);
+        if vlan != 0 || is.vlan != 0 {
             let protocol = |protocol| match protocol {
                 VlanProtocol::Dot1Q => "802.1q",
                 VlanProtocol::Dot1Ad => "802.1ad",
             };
-            self.compare("vlanProto", &protocol(was.vlan_protocol), &protocol(is.vlan_protocol));
+            self.compare("vlanProto", &protocol(vlan_protocol), &protocol(is.vlan_protocol));
         }
-        self.compare("min_tx_rate", &was.min_tx_rate, &is.min_tx_rate);
-        self.compare("max_tx_rate", &was.max_tx_rate, &is.max_tx_rate);
+        self.compare("min_tx_rate", &min_tx_rate, &is.min_tx_rate);
+        self.compare("max_tx_rate", &max_tx_rate, &is.max_tx_rate);
         for (field, was, is) in [
-            ("spoofchk", was.spoofchk, is.spoofchk),
-            ("trust", was.trust, is.trust),
-            ("query_rss", was.query_rss, is.query_rss),
+            ("spoofchk", spoofchk, is.spoofchk),
+            ("trust", trust, is.trust),
+            ("query_rss", query_rss, is.query_rss),
         ] {
             let on = |set: bool| if set { "on" } else { "off" };
             if let (Some(was), Some(is)) = (was, is) {
@@ -147,7 +160,7 @@ impl Found {
             VfLinkState::Enable => "enable",
             VfLinkState::Disable => "disable",
         };
-        self.compare("link_state", &state(was.link_state), &state(is.link_state));
+        self.compare("link_state", &state(link_state), &state(is.link_state));
     }
 }
 
@@ -155,13 +168,12 @@ impl Found {
 mod tests {
     use hardwire_cni::journal::Hardware;
     use hardwire_cni::pf::AdminMac;
-    use hardwire_pci::netlink::VfState;
 
     use super::*;
 
-    fn record() -> IdleRecord {
-        IdleRecord {
-            version: IdleRecord::VERSION,
+    fn record() -> Baseline {
+        Baseline {
+            version: Baseline::VERSION,
             device: "0000:01:10.0".parse().unwrap(),
             boot: "b".to_owned(),
             driver: Some("igbvf".to_owned()),
@@ -176,7 +188,7 @@ mod tests {
                 settings: InterfaceSettings::default(),
                 hardware: Hardware::default(),
             }),
-            vf: Some(IdleVf {
+            vf: Some(BaselineVf {
                 pf: "0000:01:00.0".parse().unwrap(),
                 pf_index: 3,
                 generation: 1,

@@ -1,4 +1,4 @@
-//! Idle records: taken of free VFs once their events have settled, compared afterwards, restored where an attachment of ours
+//! Baselines: taken of free VFs once their events have settled, compared afterwards, restored where an attachment of ours
 //! left something behind.
 //!
 //! One question per PF answers for all of its VFs. Blocking: a PF's driver may ask its firmware about each VF.
@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use hardwire_cni::Context;
-use hardwire_cni::idle::{IdleRecord, IdleVf};
+use hardwire_cni::baseline::{Baseline, BaselineVf};
 use hardwire_cni::journal::{InterfaceSettings, OriginalLink};
-use hardwire_cni::release::{end_children_anywhere, return_to_idle};
+use hardwire_cni::release::{end_children_anywhere, return_to_baseline};
 use hardwire_cni::unclean;
 use hardwire_pci::netlink::{Link, NetlinkError, Socket, VfState};
 use hardwire_pci::{Device, DeviceId};
@@ -163,7 +163,7 @@ impl<'a> Inspector<'a> {
     }
 
     fn compare(&mut self, vf: &VfToInspect) -> Verdict {
-        let before = self.context.idle.get(&vf.id);
+        let before = self.context.baselines.get(&vf.id);
         let before = before.filter(|record| record.boot == self.boot);
         let only_vf = self.task.only_vfs && !vf.unwatched;
         let seen = self.seen(&vf.id, before.as_ref(), only_vf, vf.is_free);
@@ -189,7 +189,7 @@ impl<'a> Inspector<'a> {
     }
 
     /// A device that somebody has. Its record stays as long as it is seen to be true.
-    fn in_use(&self, before: Option<IdleRecord>, now: Option<IdleRecord>) -> Verdict {
+    fn in_use(&self, before: Option<Baseline>, now: Option<Baseline>) -> Verdict {
         match (before, now) {
             (None, _) => Verdict::Unknown,
             (Some(before), Some(now)) if before.driver == now.driver && difference(&before, &now, false).is_none() => {
@@ -206,7 +206,7 @@ impl<'a> Inspector<'a> {
     /// What stays of a pod on the interface that a device has now.
     fn what_stays(&self, id: &DeviceId) -> Option<String> {
         let index = self.hardware.inventory.get(id)?.netdev()?.index;
-        let what = unclean::what_stays(&self.context.state, id, index)?;
+        let what = unclean::leftovers(&self.context.state, id, index)?;
         Some(format!(
             "a pod left on its interface what cannot be taken away, until its driver is bound anew: {what}"
         ))
@@ -228,7 +228,7 @@ impl<'a> Inspector<'a> {
     }
 
     /// The device as it is. Of one that somebody has, only what is told without a further question.
-    fn seen(&mut self, id: &DeviceId, before: Option<&IdleRecord>, only_vf: bool, whole: bool) -> Option<IdleRecord> {
+    fn seen(&mut self, id: &DeviceId, before: Option<&Baseline>, only_vf: bool, whole: bool) -> Option<Baseline> {
         let device = self.hardware.inventory.get(id)?;
         let link = match device.netdev() {
             None => None,
@@ -244,7 +244,7 @@ impl<'a> Inspector<'a> {
         let vf = self.pf.as_ref().and_then(|pf| {
             let index = device.vf_index()?;
             let (_, state) = pf.vfs.iter().flatten().find(|(vf, _)| *vf == index)?;
-            Some(IdleVf {
+            Some(BaselineVf {
                 pf: pf.id.clone(),
                 pf_index: pf.index,
                 generation: self.task.generation,
@@ -254,8 +254,8 @@ impl<'a> Inspector<'a> {
                 admin_mac_at: None,
             })
         });
-        Some(IdleRecord {
-            version: IdleRecord::VERSION,
+        Some(Baseline {
+            version: Baseline::VERSION,
             device: id.clone(),
             boot: self.boot.to_owned(),
             driver: device.driver.clone(),
@@ -264,7 +264,7 @@ impl<'a> Inspector<'a> {
         })
     }
 
-    fn take(&self, now: &IdleRecord) -> Verdict {
+    fn take(&self, now: &Baseline) -> Verdict {
         if !self.task.settled {
             return Verdict::Unsettled;
         }
@@ -272,7 +272,7 @@ impl<'a> Inspector<'a> {
     }
 
     /// The record of a clean device, renewed where it is of an earlier generation or of an interface with another index.
-    fn keep(&self, before: &IdleRecord, now: &IdleRecord) -> Verdict {
+    fn keep(&self, before: &Baseline, now: &Baseline) -> Verdict {
         let now = &with_known(before, now);
         let says_less = before.vf.is_some() && now.vf.is_none() || before.link.is_some() && now.link.is_none();
         if says_less || before == now {
@@ -283,7 +283,7 @@ impl<'a> Inspector<'a> {
 
     /// Nobody is to go by a record that is not true; it stays, to be compared with. What was seen of the admin MAC of a free
     /// device is noted beside it.
-    fn distrust(&self, mut before: IdleRecord, now: Option<&IdleRecord>, text: String) -> Verdict {
+    fn distrust(&self, mut before: Baseline, now: Option<&Baseline>, text: String) -> Verdict {
         let verdict = Verdict::Differs(text);
         let Some(vf) = before.vf.as_mut() else {
             return verdict;
@@ -300,12 +300,12 @@ impl<'a> Inspector<'a> {
         self.put(&before, verdict)
     }
 
-    fn restore(&mut self, before: &IdleRecord, now: &IdleRecord, text: &str) -> Verdict {
+    fn restore(&mut self, before: &Baseline, now: &Baseline, text: &str) -> Verdict {
         let device = &before.device;
         info!(%device, "an attachment left it changed, bringing it back to its idle state: {text}");
         let state = now.vf.as_ref().map(|vf| vf.state);
         let interface = now.link.as_ref().map(|link| link.index);
-        let restored = return_to_idle(self.context, before, state.as_ref(), interface, &mut self.socket);
+        let restored = return_to_baseline(self.context, before, state.as_ref(), interface, &mut self.socket);
         if let Err(error) = restored {
             warn!(%device, "not in its idle state: {error}");
         }
@@ -324,8 +324,8 @@ impl<'a> Inspector<'a> {
         }
     }
 
-    fn put(&self, record: &IdleRecord, verdict: Verdict) -> Verdict {
-        if let Err(error) = self.context.idle.put(record) {
+    fn put(&self, record: &Baseline, verdict: Verdict) -> Verdict {
+        if let Err(error) = self.context.baselines.put(record) {
             warn!(device = %record.device, "its idle record is not written: {error}");
         }
         verdict
@@ -344,7 +344,7 @@ fn vfs(socket: &mut Socket, pf: &DeviceId, index: u32) -> Result<Option<Vec<(u32
 }
 
 /// What is, and where that is not known, what was.
-fn with_known(before: &IdleRecord, now: &IdleRecord) -> IdleRecord {
+fn with_known(before: &Baseline, now: &Baseline) -> Baseline {
     let mut now = now.clone();
     if let (Some(before), Some(now)) = (&before.link, &mut now.link) {
         let (before, now) = (&before.settings, &mut now.settings);

@@ -2,8 +2,8 @@
 //!
 //! - here: the judgement;
 //! - [`admin_mac`]: whether anybody set the admin MAC of a free VF;
-//! - [`difference`]: a free VF and its idle record;
-//! - [`inspection`]: taking, comparing and restoring idle records;
+//! - [`difference`]: a free VF and its baseline;
+//! - [`inspection`]: taking, comparing and restoring baselines;
 //! - [`flap_history`]: a device that comes and goes stays away until it has been well for a while.
 
 pub mod admin_mac;
@@ -38,7 +38,7 @@ pub struct HealthInput<'a> {
     pub host_use: Option<&'a HostUse>,
     /// Why the pool's configuration no longer selects it.
     pub unselected: Option<String>,
-    /// How it differs from its idle record.
+    /// How it differs from its baseline.
     pub difference: Option<&'a str>,
 }
 
@@ -58,7 +58,7 @@ pub enum UnhealthyReason {
     /// The node uses it.
     UsedByNode(HostUse),
     /// It is free, and not in its idle state.
-    NotIdle(String),
+    DiffersFromBaseline(String),
     /// Its attachment has no owner any more and is about to be released.
     UnderRepair,
     /// Its DEL came and could not give it back.
@@ -78,7 +78,7 @@ impl fmt::Display for UnhealthyReason {
             Self::NoDriver => f.write_str("no driver is bound to it"),
             Self::Unselected(why) => f.write_str(why),
             Self::UsedByNode(host_use) => host_use.fmt(f),
-            Self::NotIdle(difference) => write!(f, "free, but not in its idle state: {difference}"),
+            Self::DiffersFromBaseline(difference) => write!(f, "free, but not in its idle state: {difference}"),
             Self::UnderRepair => f.write_str("under repair: its pod is gone and no DEL came"),
             Self::NotGivenBack => f.write_str("under repair: its DEL came, and could not give it back"),
             Self::HeldAsOther(other) => other.fmt(f),
@@ -145,7 +145,7 @@ fn not_as_it_should_be(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
     }
     // A difference seen while the device was known to be free stays one while nobody can tell.
     let difference = input.difference?;
-    Some(UnhealthyReason::NotIdle(difference.to_owned()))
+    Some(UnhealthyReason::DiffersFromBaseline(difference.to_owned()))
 }
 
 #[cfg(test)]

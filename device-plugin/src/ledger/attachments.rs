@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hardwire_cni::journal::{Ending, Journal, Record, Step, Unreadable};
+use hardwire_cni::netns;
 use hardwire_cni::release::is_orphaned;
 use hardwire_pci::DeviceId;
 use tracing::warn;
@@ -23,6 +24,8 @@ pub struct Attachments {
 pub(super) struct Records {
     /// Each record, and whether its attachment has lost its owner.
     pub(super) readable: Vec<(Record, bool)>,
+    /// Those of them of whose namespaces nothing can be told from here.
+    pub(super) hidden: Vec<Record>,
     unreadable: Vec<Unreadable>,
     unheard: Option<String>,
 }
@@ -44,17 +47,21 @@ impl Records {
     /// Reads the journal, and looks at the namespace of each attachment. Blocking.
     pub(super) fn read(journal: &Journal) -> Self {
         match journal.all() {
-            Ok((records, unreadable)) => Self {
-                readable: records
-                    .into_iter()
-                    .map(|record| {
-                        let orphaned = is_orphaned(&record);
-                        (record, orphaned)
-                    })
-                    .collect(),
-                unreadable,
-                unheard: None,
-            },
+            Ok((records, unreadable)) => {
+                let is_hidden = |record: &&Record| netns::is_hidden(&record.owner.netns_path);
+                Self {
+                    hidden: records.iter().filter(is_hidden).cloned().collect(),
+                    readable: records
+                        .into_iter()
+                        .map(|record| {
+                            let orphaned = is_orphaned(&record);
+                            (record, orphaned)
+                        })
+                        .collect(),
+                    unreadable,
+                    unheard: None,
+                }
+            }
             Err(error) => Self::unheard(error.to_string()),
         }
     }

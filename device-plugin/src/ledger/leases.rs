@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hardwire_cni::Context;
-use hardwire_cni::idle::boot_id;
+use hardwire_cni::boot_id;
 use hardwire_cni::ipam::ReleasedBy;
 use hardwire_cni::leases::Lease;
 use hardwire_cni::release::release_stale_leases;

@@ -21,6 +21,8 @@ pub(super) struct Orphans {
     running: HashSet<String>,
     /// Those that failed are tried again then.
     again: HashMap<String, Instant>,
+    /// Those of whose namespaces nothing can be told from here.
+    hidden: HashSet<String>,
 }
 
 /// The pod that keeps repair from an attachment: the kubelet says that it lives and has the device. Not where the kubelet has
@@ -63,6 +65,16 @@ impl Orphans {
         }
         due.truncate(AT_ONCE.saturating_sub(self.running.len()));
         (due, next)
+    }
+
+    /// Those of whose namespaces nothing can be told from here, and which were not among these before.
+    pub(super) fn newly_hidden<'r>(&mut self, hidden: &'r [Record]) -> Vec<&'r Record> {
+        let before = std::mem::take(&mut self.hidden);
+        self.hidden = hidden.iter().map(|record| record.attempt.clone()).collect();
+        hidden
+            .iter()
+            .filter(|record| !before.contains(&record.attempt))
+            .collect()
     }
 
     /// A repair begins.

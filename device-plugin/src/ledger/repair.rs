@@ -95,6 +95,12 @@ impl Repair {
             *before = now;
             changed
         });
+        for record in orphans.newly_hidden(&records.hidden) {
+            let (device, container, path) = (&record.device, &record.owner.container_id, &record.owner.netns_path);
+            warn!(%device, %container, "{path}: whether this namespace still lives cannot be seen from here, so the attachment \
+                 is not released without its DEL: hardwired needs the host's mounts there (mountPropagation: HostToContainer), \
+                 and for a path in /proc the host's processes (hostPID)");
+        }
         let mut is_new = false;
         let paths = records
             .readable

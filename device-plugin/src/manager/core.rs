@@ -384,7 +384,7 @@ impl Core {
         }
     }
 
-    /// The idle records of devices that no pool has any more say nothing of what this node offers.
+    /// The baselines of devices that no pool has any more say nothing of what this node offers.
     pub(super) fn forget_unlisted(&mut self) {
         let known: HashSet<DeviceId> = self.lists.ids().chain(self.ledger.attached()).cloned().collect();
         self.baselines.forget_all_but(known);

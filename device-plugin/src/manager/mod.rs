@@ -197,7 +197,7 @@ impl Manager {
     }
 
     fn record(&self, change: RecordChange) -> Option<Input> {
-        let records = &self.context.idle;
+        let records = &self.context.baselines;
         let (device, done) = match change {
             RecordChange::Withdraw(pf) => (pf.clone(), records.withdraw(&pf)),
             RecordChange::Remove(id) => (id.clone(), records.remove(&id)),

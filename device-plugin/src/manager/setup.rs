@@ -1,6 +1,6 @@
 //! How the daemon begins.
 //!
-//! The first list comes first: whatever can wait (idle records, podresources) is done once the pools are served.
+//! The first list comes first: whatever can wait (baselines, podresources) is done once the pools are served.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hardwire_cni::Context;
-use hardwire_cni::idle::boot_id;
+use hardwire_cni::boot_id;
 use hardwire_pci::DeviceId;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;

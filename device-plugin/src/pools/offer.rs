@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hardwire_pci::in_shares;
+use hardwire_pci::in_parallel;
 use hardwire_proto::deviceplugin as api;
 
 use super::given::Given;
@@ -68,7 +68,7 @@ impl Offer {
             each.map(|member| (member.device.id.to_string(), offered(member)))
                 .collect()
         };
-        let devices: BTreeMap<String, Offered> = in_shares(&members, made).into_iter().flatten().collect();
+        let devices: BTreeMap<String, Offered> = in_parallel(&members, made).into_iter().flatten().collect();
         let is_late = is_late(&devices);
         Self {
             cdi: cdi(pool, &devices, host_paths),

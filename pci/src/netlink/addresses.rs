@@ -16,7 +16,6 @@ const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_TENTATIVE: u32 = 0x40;
-const RT_SCOPE_LINK: u8 = 253;
 
 /// One address of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +33,6 @@ pub struct InterfaceAddress {
 }
 
 impl InterfaceAddress {
-    /// Whether the address may be one that the node lives on: not of a link-local range nor meant for its link only. One of
-    /// host scope is answered for on every interface, so it counts.
-    pub fn is_routable(&self) -> bool {
-        let link_local = match self.address {
-            IpAddr::V4(v4) => v4.is_link_local() || v4.is_loopback(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_loopback(),
-        };
-        self.scope != RT_SCOPE_LINK && !link_local
-    }
-
     /// Whether duplicate address detection is still running. An optimistic address (RFC 4429) can be used meanwhile.
     pub fn is_tentative(&self) -> bool {
         self.flags & IFA_F_TENTATIVE != 0

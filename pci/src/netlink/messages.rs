@@ -3,6 +3,8 @@
 //! Contract: netlink(7), "Netlink messages": each begins with a `struct nlmsghdr`, whose length counts itself, and the next
 //! one begins at a multiple of four.
 
+use std::fmt;
+
 use super::attributes::{u16_at, u32_at};
 use super::error::NetlinkError;
 
@@ -20,6 +22,33 @@ pub(super) struct Message<'a> {
     pub(super) sequence: u32,
     /// What follows the header.
     pub(super) payload: &'a [u8],
+}
+
+/// A datagram as a trace shows it: each message with type, flags, length and all that follows its header.
+pub(super) struct Traced<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Traced<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, message) in messages(self.0).enumerate() {
+            if number > 0 {
+                f.write_str("; ")?;
+            }
+            match message {
+                Ok(Message {
+                    kind,
+                    flags,
+                    sequence,
+                    payload,
+                }) => {
+                    let length = HEADER + payload.len();
+                    write!(f, "type {kind} flags {flags:#x} sequence {sequence} length {length} ")?;
+                    payload.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                }
+                Err(error) => write!(f, "{error}")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The messages in `datagram`. One that is cut short ends the walk with an error.
@@ -64,6 +93,15 @@ mod tests {
         let datagram = [message(18, &[1, 2]), message(16, &[]), message(17, &[3])].concat();
         let payloads: Vec<&[u8]> = messages(&datagram).map(|m| m.unwrap().payload).collect();
         assert_eq!(payloads, [[1, 2].as_slice(), &[], &[3]]);
+    }
+
+    #[test]
+    fn a_trace_shows_every_message_of_a_datagram() {
+        let datagram = [message(18, &[1, 0xab]), message(40, &[])].concat();
+        assert_eq!(
+            Traced(&datagram).to_string(),
+            "type 16 flags 0x0 sequence 0 length 18 01ab; netlink reply not understood: a message is cut short"
+        );
     }
 
     #[test]

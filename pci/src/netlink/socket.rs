@@ -17,7 +17,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::attributes::{attributes, text, u32_at};
 use super::error::NetlinkError;
-use super::messages::{HEADER, Message, messages};
+use super::messages::{HEADER, Message, Traced, messages};
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -98,8 +98,8 @@ impl Socket {
     }
 
     /// The same for a message that is there as bytes: what the kernel told once, to be told to it again.
-    pub fn change_as_told(&mut self, kind: u16, payload: &[u8], flags: u16) -> Result<(), NetlinkError> {
-        self.send_as_told(kind, payload, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+    pub fn change_raw(&mut self, kind: u16, payload: &[u8], flags: u16) -> Result<(), NetlinkError> {
+        self.send_raw(kind, payload, NLM_F_REQUEST | NLM_F_ACK | flags)?;
         self.replies(End::Acknowledgement, |_| Ok(())).map(|_interrupted| ())
     }
 
@@ -159,13 +159,13 @@ impl Socket {
     }
 
     /// The same for a question that is there as bytes.
-    pub(super) fn dump_as_told<T>(
+    pub(super) fn dump_raw<T>(
         &mut self,
         kind: u16,
         question: &[u8],
         read: impl FnMut(&[u8]) -> Result<Option<T>, NetlinkError>,
     ) -> Result<Vec<T>, NetlinkError> {
-        let ask = |socket: &mut Self| socket.send_as_told(kind, question, NLM_F_REQUEST | NLM_F_DUMP);
+        let ask = |socket: &mut Self| socket.send_raw(kind, question, NLM_F_REQUEST | NLM_F_DUMP);
         whole(self.dump_until_whole(ask, read)?)
     }
 
@@ -202,7 +202,7 @@ impl Socket {
         self.send_bytes(&bytes)
     }
 
-    fn send_as_told(&mut self, kind: u16, payload: &[u8], flags: u16) -> Result<(), NetlinkError> {
+    fn send_raw(&mut self, kind: u16, payload: &[u8], flags: u16) -> Result<(), NetlinkError> {
         self.sequence = self.sequence.wrapping_add(1);
         let length = u32::try_from(HEADER + payload.len());
         let length = length.map_err(|_too_long| NetlinkError::Malformed("a message is too long".to_owned()))?;
@@ -217,6 +217,7 @@ impl Socket {
     }
 
     fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), NetlinkError> {
+        tracing::trace!(fd = self.raw.as_raw_fd(), "netlink sends {}", Traced(bytes));
         self.raw
             .send(bytes, 0)
             .map_err(|source| NetlinkError::Socket { step: "send", source })?;
@@ -234,6 +235,8 @@ impl Socket {
         let mut failed = None;
         loop {
             let length = self.receive()?;
+            let answer = Traced(&self.received[..length]);
+            tracing::trace!(fd = self.raw.as_raw_fd(), "netlink answers {answer}");
             for reply in messages(&self.received[..length]) {
                 let reply = reply?;
                 if reply.sequence != self.sequence {

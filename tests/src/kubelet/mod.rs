@@ -218,6 +218,20 @@ impl Kubelet {
         self.block_on(admitted)
     }
 
+    /// Remembers that a container holds devices, as a kubelet does from its checkpoint when no plugin has registered.
+    pub fn remember(&self, pod: &str, container: &str, resource: &str, devices: &[&str]) {
+        let allocation = Allocation {
+            pod: pod.to_owned(),
+            container: container.to_owned(),
+            resource: resource.to_owned(),
+            devices: devices.iter().map(|&device| device.to_owned()).collect(),
+            response: api::ContainerAllocateResponse::default(),
+        };
+        self.shared
+            .state
+            .send_modify(|state| state.allocations.push(allocation));
+    }
+
     /// A pod is gone; returns what it held.
     pub fn free(&self, pod: &str) -> Vec<Allocation> {
         admission::free(&self.shared, pod)

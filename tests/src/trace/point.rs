@@ -161,6 +161,7 @@ const NAMES: &[(i64, &str)] = &[
     (libc::SYS_unlink, "unlink"),
     (libc::SYS_unlinkat, "unlinkat"),
     (libc::SYS_unshare, "unshare"),
+    (libc::SYS_pidfd_open, "pidfd_open"),
     (libc::SYS_vfork, "vfork"),
     (libc::SYS_wait4, "wait4"),
     (libc::SYS_waitid, "waitid"),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hardwire_cni::idle::{IdleRecord, IdleRecords, IdleVf};
+use hardwire_cni::baseline::{Baseline, BaselineStore, BaselineVf};
 use hardwire_cni::pf::AdminMac;
 use hardwire_pci::netlink::VfState;
 use hardwire_tests::node::{Veth, host_links, run};
@@ -171,14 +171,14 @@ fn c66_status_leaves_no_trace() {
 }
 
 /// The daemon's record of a free VF of this PF.
-fn idle(vf: &str, pf: &str) -> IdleRecord {
-    IdleRecord {
-        version: IdleRecord::VERSION,
+fn idle(vf: &str, pf: &str) -> Baseline {
+    Baseline {
+        version: Baseline::VERSION,
         device: vf.parse().expect("an id"),
         boot: String::new(),
         driver: None,
         link: None,
-        vf: Some(IdleVf {
+        vf: Some(BaselineVf {
             pf: pf.parse().expect("an id"),
             pf_index: 0,
             generation: 1,
@@ -197,7 +197,7 @@ fn c66_devices_all_of_which_have_lost_their_pf_or_its_carrier_are_code_51() {
     for end in [pf.name().to_owned(), pf.neighbour()] {
         run(&["ip", "link", "set", &end, "up"]);
     }
-    let records = IdleRecords::at(&plugin.state());
+    let records = BaselineStore::at(&plugin.state());
     records.put(&idle("0000:ff:10.0", "0000:ff:00.0")).expect("a record");
     let error = status(&plugin, &json!({}))
         .run()
@@ -219,7 +219,7 @@ fn c66_a_pf_that_the_configuration_cannot_use_is_no_code_51() {
     let plugin = Plugin::new();
     let (spare, pf) = (Veth::new("hwc51s"), Veth::new("hwc51q"));
     run(&["ip", "link", "set", &pf.neighbour(), "up"]);
-    let records = IdleRecords::at(&plugin.state());
+    let records = BaselineStore::at(&plugin.state());
     let named = json!({"device": spare.name()});
     // Without carrier, and not its PF.
     records.put(&idle("0000:ff:10.2", "net/hwc51q")).expect("a record");

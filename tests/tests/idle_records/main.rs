@@ -14,7 +14,8 @@ mod questions;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 
-use hardwire_cni::idle::{IdleRecord, IdleRecords, IdleVf, boot_id};
+use hardwire_cni::baseline::{Baseline, BaselineStore, BaselineVf};
+use hardwire_cni::boot_id;
 use hardwire_cni::journal::InterfaceSettings;
 use hardwire_cni::journal::OriginalLink;
 use hardwire_cni::pf::AdminMac;
@@ -34,8 +35,8 @@ struct Known {
     igb: Igb,
     plugin: Plugin,
     pod: Pod,
-    records: IdleRecords,
-    record: IdleRecord,
+    records: BaselineStore,
+    record: Baseline,
     /// The daemon's ear.
     socket: Option<UnixDatagram>,
     before: Seen,
@@ -60,7 +61,7 @@ impl Known {
         igb.tidy(VF);
         fs::create_dir_all(plugin.state()).expect("the state directory");
         let socket = UnixDatagram::bind(plugin.state().join(SOCKET)).expect("a socket");
-        let (records, record) = (IdleRecords::at(&plugin.state()), record(&igb));
+        let (records, record) = (BaselineStore::at(&plugin.state()), record(&igb));
         records.put(&record).expect("a record");
         let known = Self {
             pod: Pod::new(name),
@@ -90,7 +91,7 @@ impl Known {
     }
 
     /// Puts another record in the place of the true one.
-    fn records(&self, change: impl FnOnce(&mut IdleRecord)) {
+    fn records(&self, change: impl FnOnce(&mut Baseline)) {
         let mut record = self.record.clone();
         change(&mut record);
         self.records.put(&record).expect("a record");
@@ -191,15 +192,15 @@ fn seen(igb: &Igb) -> Seen {
 }
 
 /// What a daemon writes of the VF as it is now.
-fn record(igb: &Igb) -> IdleRecord {
+fn record(igb: &Igb) -> Baseline {
     let mut socket = Socket::open().expect("a socket");
     let mut link = |name: &str| socket.link_by_name(name).expect("an answer").expect("a link");
     let (pf, vf) = (
         link(&igb.name),
         link(&igb.vf_netdev(VF).expect("the VF is on the host")),
     );
-    IdleRecord {
-        version: IdleRecord::VERSION,
+    Baseline {
+        version: Baseline::VERSION,
         device: igb.vf_address(VF).parse().expect("a PCI address"),
         boot: boot_id().expect("a boot id"),
         driver: Some("igbvf".to_owned()),
@@ -214,7 +215,7 @@ fn record(igb: &Igb) -> IdleRecord {
             settings: InterfaceSettings::from(&vf),
             hardware: hardwire_cni::journal::Hardware::default(),
         }),
-        vf: Some(IdleVf {
+        vf: Some(BaselineVf {
             pf: igb.address.parse().expect("a PCI address"),
             pf_index: pf.index,
             generation: GENERATION,

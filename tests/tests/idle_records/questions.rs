@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hardwire_cni::idle::{IdleRecord, IdleVf};
+use hardwire_cni::baseline::{Baseline, BaselineVf};
 use hardwire_cni::report::SOCKET;
 use hardwire_pci::MacAddr;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn attached(known: &Known, questions: usize, of_del: usize) {
     known.unchanged();
 }
 
-fn vf(record: &mut IdleRecord) -> &mut IdleVf {
+fn vf(record: &mut Baseline) -> &mut BaselineVf {
     record.vf.as_mut().expect("a VF")
 }
 

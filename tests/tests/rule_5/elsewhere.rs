@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hardwire_cni::idle::boot_id;
+use hardwire_cni::boot_id;
 use hardwire_cni::netns::Netns;
 use hardwire_cni::node::{Findings, Upper, search};
 use hardwire_tests::node::Pod;

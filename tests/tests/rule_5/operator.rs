@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
-use hardwire_cni::idle::boot_id;
+use hardwire_cni::boot_id;
 use hardwire_cni::node::Findings;
 use hardwire_tests::node::run;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Dns, Interface, IpConfig, ResultError, Route, Success};
 use crate::printable::printable;
-use crate::protocol::fold::Folded;
+use crate::protocol::fold::AnyCase;
 use crate::protocol::version::SpecVersion;
 
 impl Dns {
@@ -55,7 +55,7 @@ impl Success {
     }
 }
 
-fn later_formats(result: Folded<'_>) -> Result<Success, ResultError> {
+fn later_formats(result: AnyCase<'_>) -> Result<Success, ResultError> {
     let interfaces = each(result, "interfaces", |interface| {
         Ok(Interface {
             name: string(interface, "name")?,
@@ -81,7 +81,7 @@ fn later_formats(result: Folded<'_>) -> Result<Success, ResultError> {
     })
 }
 
-fn first_format(result: Folded<'_>) -> Result<Success, ResultError> {
+fn first_format(result: AnyCase<'_>) -> Result<Success, ResultError> {
     let mut success = Success::default();
     for key in ["ip4", "ip6"] {
         let Some(value) = result.get(key) else { continue };
@@ -96,7 +96,7 @@ fn first_format(result: Folded<'_>) -> Result<Success, ResultError> {
     Ok(success)
 }
 
-fn route(route: Folded<'_>) -> Result<Route, ResultError> {
+fn route(route: AnyCase<'_>) -> Result<Route, ResultError> {
     Ok(Route {
         dst: network(&string(route, "dst")?, "routes[].dst")?,
         gw: address(&string(route, "gw")?, "routes[].gw")?,
@@ -115,17 +115,17 @@ fn field(field: &str, problem: &impl ToString) -> ResultError {
     }
 }
 
-fn object<'a>(value: &'a Value, name: &str) -> Result<Folded<'a>, ResultError> {
+fn object<'a>(value: &'a Value, name: &str) -> Result<AnyCase<'a>, ResultError> {
     value
         .as_object()
-        .map(Folded::new)
+        .map(AnyCase::new)
         .ok_or_else(|| field(name, &format!("{value} is no object")))
 }
 
 fn each<T>(
-    parent: Folded<'_>,
+    parent: AnyCase<'_>,
     key: &str,
-    read: impl Fn(Folded<'_>) -> Result<T, ResultError>,
+    read: impl Fn(AnyCase<'_>) -> Result<T, ResultError>,
 ) -> Result<Vec<T>, ResultError> {
     let Some(value) = parent.get(key) else {
         return Ok(Vec::new());
@@ -136,7 +136,7 @@ fn each<T>(
     items.iter().map(|item| read(object(item, key)?)).collect()
 }
 
-fn string(parent: Folded<'_>, key: &str) -> Result<String, ResultError> {
+fn string(parent: AnyCase<'_>, key: &str) -> Result<String, ResultError> {
     match parent.get(key) {
         None => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
@@ -144,7 +144,7 @@ fn string(parent: Folded<'_>, key: &str) -> Result<String, ResultError> {
     }
 }
 
-fn strings(parent: Folded<'_>, key: &str) -> Result<Vec<String>, ResultError> {
+fn strings(parent: AnyCase<'_>, key: &str) -> Result<Vec<String>, ResultError> {
     let Some(value) = parent.get(key) else {
         return Ok(Vec::new());
     };
@@ -154,7 +154,7 @@ fn strings(parent: Folded<'_>, key: &str) -> Result<Vec<String>, ResultError> {
     texts.ok_or_else(|| field(key, &format!("{value} is no list of texts")))
 }
 
-fn number<T: TryFrom<i64>>(parent: Folded<'_>, key: &str) -> Result<Option<T>, ResultError> {
+fn number<T: TryFrom<i64>>(parent: AnyCase<'_>, key: &str) -> Result<Option<T>, ResultError> {
     let Some(value) = parent.get(key) else { return Ok(None) };
     let number = value.as_i64().and_then(|number| T::try_from(number).ok());
     number

@@ -25,7 +25,7 @@ const IFA_OPTIMISTIC: u32 = 4;
 pub(super) fn of(socket: &mut Socket, index: u32) -> Result<Vec<Kept>, NetlinkError> {
     let mut question = vec![0; HEADER];
     put(&mut question, 4, index);
-    let mut kept = socket.dump_as_told(22, &question, |message| address(message, index))?;
+    let mut kept = socket.dump_raw(22, &question, |message| address(message, index))?;
     // The kernel puts a new IPv6 address before those of its scope, and the first is the source that it prefers.
     let v4 = kept
         .iter()

@@ -120,7 +120,7 @@ impl Kept {
             KeptKind::Rule => rule::remake(),
             KeptKind::Neighbour => neighbour::remake(&mut message, indices.1),
         };
-        match socket.change_as_told(kind, &message, flags) {
+        match socket.change_raw(kind, &message, flags) {
             Ok(()) => Ok(true),
             Err(error) if error.errno() == Some(rustix::io::Errno::EXIST.raw_os_error()) => Ok(false),
             Err(error) => Err(error),

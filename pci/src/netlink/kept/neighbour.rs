@@ -31,7 +31,7 @@ pub(super) fn of(socket: &mut Socket, index: u32) -> Result<Vec<Kept>, NetlinkEr
         let mut question = vec![0; HEADER];
         question[FLAGS] = flags;
         push(&mut question, NDA_IFINDEX, &index.to_ne_bytes());
-        kept.extend(socket.dump_as_told(30, &question, |message| neighbour(message, index))?);
+        kept.extend(socket.dump_raw(30, &question, |message| neighbour(message, index))?);
     }
     Ok(kept)
 }

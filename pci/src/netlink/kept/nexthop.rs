@@ -27,7 +27,7 @@ const MEMBER: usize = 8;
 pub(super) fn of(socket: &mut Socket, index: u32) -> Result<(Vec<Kept>, Vec<u32>), NetlinkError> {
     let mut question = vec![0; HEADER];
     push(&mut question, NHA_OIF, &index.to_ne_bytes());
-    let found = socket.dump_as_told(106, &question, |message| {
+    let found = socket.dump_raw(106, &question, |message| {
         let id = value(message, HEADER, NHA_ID)?;
         let id = id.map(|id| u32_at(id, 0)).transpose()?;
         Ok(Some((nexthop(message, KeptKind::Nexthop)?, id)))
@@ -47,7 +47,7 @@ pub(super) fn groups_of(socket: &mut Socket, ids: &[u32]) -> Result<Vec<Kept>, N
     }
     let mut question = vec![0; HEADER];
     push(&mut question, NHA_GROUPS, &[]);
-    socket.dump_as_told(106, &question, |message| {
+    socket.dump_raw(106, &question, |message| {
         let members = value(message, HEADER, NHA_GROUP)?.unwrap_or_default();
         let has_one = |member: &[u8]| u32_at(member, 0).is_ok_and(|id| ids.contains(&id));
         let has_one = members.chunks(MEMBER).any(has_one);

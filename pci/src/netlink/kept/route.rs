@@ -47,7 +47,7 @@ pub(super) fn of(socket: &mut Socket, index: u32, family: u8) -> Result<Vec<Kept
     let mut question = vec![0; HEADER];
     question[0] = family;
     push(&mut question, RTA_OIF, &index.to_ne_bytes());
-    match socket.dump_as_told(26, &question, |message| route(message, index, family)) {
+    match socket.dump_raw(26, &question, |message| route(message, index, family)) {
         Err(error) if family == V6 && error.errno() == Some(rustix::io::Errno::OPNOTSUPP.raw_os_error()) => {
             Ok(Vec::new())
         }

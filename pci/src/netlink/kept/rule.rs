@@ -22,7 +22,7 @@ const INVERT: u32 = 2;
 pub(super) fn of(socket: &mut Socket, name: &str, family: u8) -> Result<Vec<Kept>, NetlinkError> {
     let mut question = vec![0; HEADER];
     question[0] = family;
-    socket.dump_as_told(34, &question, |message| rule(message, name))
+    socket.dump_raw(34, &question, |message| rule(message, name))
 }
 
 pub(super) fn remake() -> (u16, u16) {

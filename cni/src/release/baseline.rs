@@ -1,33 +1,33 @@
-//! A free device that an attachment of ours left dirty: its idle record is what it has to be again.
+//! A free device that an attachment of ours left dirty: its baseline is what it has to be again.
 
 use hardwire_pci::DeviceId;
 use hardwire_pci::netlink::{Socket, VfState};
 
 use super::children::end_children;
 use super::clean::{From, note};
-use super::link::Address;
-use super::pf::{Told, restore_vf};
-use super::{ReleaseError, link, refused, renamed};
+use super::link::{Address, Restoring};
+use super::pf::{PfRestored, restore_vf};
+use super::{ReleaseError, refused, renamed};
 use crate::Context;
-use crate::idle::IdleRecord;
+use crate::baseline::Baseline;
 use crate::journal::{OriginalVf, Owner, Record, Step};
 use crate::netns::{Netns, NetnsIdentity, reachable};
 
-/// Brings a device back to its idle state, under its lock, unless it has got a record meanwhile: then it is another
+/// Brings a device back to its baseline, under its lock, unless it has got a record meanwhile: then it is another
 /// attachment's. `now` is what its PF shows of it, if it has one; `interface` the index of its interface on the host.
-pub fn return_to_idle(
+pub fn return_to_baseline(
     context: &Context,
-    idle: &IdleRecord,
+    baseline: &Baseline,
     now: Option<&VfState>,
     interface: Option<u32>,
     host: &mut Socket,
 ) -> Result<(), ReleaseError> {
-    let lock = context.journal.lock(&idle.device)?;
-    let result = match context.journal.get(&idle.device)? {
+    let lock = context.journal.lock(&baseline.device)?;
+    let result = match context.journal.get(&baseline.device)? {
         Some(_) => Ok(()),
-        None => restore(context, idle, now, interface, host),
+        None => restore(context, baseline, now, interface, host),
     };
-    let unlocked = context.journal.unlock(&idle.device, lock);
+    let unlocked = context.journal.unlock(&baseline.device, lock);
     result?;
     Ok(unlocked?)
 }
@@ -78,12 +78,12 @@ fn end_children_in(context: &Context, device: &DeviceId, index: u32, own: &Netns
 
 fn restore(
     context: &Context,
-    idle: &IdleRecord,
+    baseline: &Baseline,
     now: Option<&VfState>,
     interface: Option<u32>,
     host: &mut Socket,
 ) -> Result<(), ReleaseError> {
-    let vf = idle.vf.as_ref().zip(now).map(|(vf, now)| OriginalVf {
+    let vf = baseline.vf.as_ref().zip(now).map(|(vf, now)| OriginalVf {
         pf: vf.pf.clone(),
         index: vf.index,
         state: vf.state,
@@ -91,21 +91,26 @@ fn restore(
         admin_mac: vf.admin_mac,
         in_force: None,
     });
-    let Some(record) = as_if_attached(idle, vf) else {
+    let Some(record) = as_if_attached(baseline, vf) else {
         return Ok(());
     };
     let found = interface.map(|index| host.link_by_index(index)).transpose();
     let found = found.map_err(|source| refused(&record, "looking at it on the host", source))?;
     let found = found.flatten();
     // It is asked for where the PF has just been seen.
-    let told = record.vf.as_ref().map_or(Ok(Told::NOTHING_TO_TELL), |vf| {
+    let told = record.vf.as_ref().map_or(Ok(PfRestored::NOTHING_TO_DO), |vf| {
         restore_vf(context, &record, vf, found.as_ref(), host)
     });
     let restored = match (found, &record.link) {
         (Some(found), Some(original)) => {
             let address = Address::of(&record, None);
-            let name = link::settle(context, &record, &found, original, (From::Host, None), address, host);
-            name.map(|name| {
+            let mut restoring = Restoring {
+                context,
+                record: &record,
+                original,
+                host,
+            };
+            restoring.settle(&found, From::Host, None, address).map(|name| {
                 if name != original.name {
                     renamed(&record, &original.name, &name);
                 }
@@ -117,8 +122,8 @@ fn restore(
 }
 
 /// What a release goes by. Nobody owned it, and nothing that a release does on the host asks who did.
-fn as_if_attached(idle: &IdleRecord, vf: Option<OriginalVf>) -> Option<Record> {
-    let name = "idle";
+fn as_if_attached(baseline: &Baseline, vf: Option<OriginalVf>) -> Option<Record> {
+    let name = "nobody";
     let nobody = Owner {
         network: name.parse().ok()?,
         container_id: name.parse().ok()?,
@@ -131,8 +136,8 @@ fn as_if_attached(idle: &IdleRecord, vf: Option<OriginalVf>) -> Option<Record> {
         },
     };
     Some(Record {
-        link: idle.link.clone(),
+        link: baseline.link.clone(),
         vf,
-        ..Record::new(idle.device.clone(), String::new(), nobody, Step::Released)
+        ..Record::new(baseline.device.clone(), String::new(), nobody, Step::Released)
     })
 }

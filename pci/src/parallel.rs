@@ -10,7 +10,7 @@ const LEAST_SHARE: usize = 128;
 
 /// Divides `items` among threads, neighbours together, and returns what `work` made of each share, in order. A panic of a
 /// share is the caller's.
-pub fn in_shares<I: Sync, T: Send>(items: &[I], work: impl Fn(&[I]) -> T + Sync) -> Vec<T> {
+pub fn in_parallel<I: Sync, T: Send>(items: &[I], work: impl Fn(&[I]) -> T + Sync) -> Vec<T> {
     let threads = available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let mut shares = items.chunks(items.len().div_ceil(threads).max(LEAST_SHARE));
     thread::scope(|scope| {
@@ -35,7 +35,7 @@ mod tests {
     fn every_item_is_worked_on_once_and_in_order() {
         for count in [0, 1, LEAST_SHARE, LEAST_SHARE + 1, 10 * LEAST_SHARE + 7] {
             let items: Vec<usize> = (0..count).collect();
-            let done: Vec<usize> = in_shares(&items, <[usize]>::to_vec).concat();
+            let done: Vec<usize> = in_parallel(&items, <[usize]>::to_vec).concat();
             assert_eq!(done, items);
         }
     }

@@ -1,4 +1,5 @@
-//! The idle records: what each free device is like while nobody has it, kept by `hardwired` and read by the plugin.
+//! The baselines: what each free device is like while nobody has it (its idle state, as logs and READMEs say), kept by
+//! `hardwired` in `idle/` of the state directory and read by the plugin.
 //!
 //! With such a record at hand neither ADD nor DEL asks a PF for its VFs, which costs a firmware query per VF under RTNL
 //! (`rtnl_fill_vf`, net/core/rtnetlink.c). A record is taken of a free device only: it says what every pod is to get. It counts for the boot, the PF interface and the
@@ -16,12 +17,12 @@ use hardwire_pci::netlink::VfState;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::OriginalLink;
-use crate::pf::{AdminMac, AdminMacSight, InForce};
+use crate::pf::{AdminMac, InForce, SeenMacs};
 use crate::state_file::replace;
 
 /// A free device as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdleRecord {
+pub struct Baseline {
     /// Layout of the record.
     pub version: u32,
     /// The device.
@@ -33,12 +34,12 @@ pub struct IdleRecord {
     /// Its interface; none where it has none.
     pub link: Option<OriginalLink>,
     /// Its attributes on the PF; none where no PF is to be asked.
-    pub vf: Option<IdleVf>,
+    pub vf: Option<BaselineVf>,
 }
 
 /// A VF as its PF showed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdleVf {
+pub struct BaselineVf {
     /// The PF.
     pub pf: DeviceId,
     /// Index of the PF's interface.
@@ -54,21 +55,21 @@ pub struct IdleVf {
     pub admin_mac: AdminMac,
     /// What that is known from, where the VF was seen since with other addresses than this record's.
     #[serde(default)]
-    pub admin_mac_at: Option<AdminMacSight>,
+    pub admin_mac_at: Option<SeenMacs>,
 }
 
-impl IdleRecord {
+impl Baseline {
     /// The layout that this program writes.
     pub const VERSION: u32 = 1;
 }
 
-/// The directory of idle records.
+/// The directory of baselines.
 #[derive(Debug, Clone)]
-pub struct IdleRecords {
+pub struct BaselineStore {
     directory: PathBuf,
 }
 
-impl IdleRecords {
+impl BaselineStore {
     /// The records below `state`, `/run/hardwire` in production.
     pub fn at(state: &Path) -> Self {
         Self {
@@ -77,13 +78,13 @@ impl IdleRecords {
     }
 
     /// The record of a device; `None` where there is none that is understood.
-    pub fn get(&self, device: &DeviceId) -> Option<IdleRecord> {
-        let record: IdleRecord = serde_json::from_slice(&fs::read(self.path(device)).ok()?).ok()?;
-        (record.version == IdleRecord::VERSION && record.device == *device).then_some(record)
+    pub fn get(&self, device: &DeviceId) -> Option<Baseline> {
+        let record: Baseline = serde_json::from_slice(&fs::read(self.path(device)).ok()?).ok()?;
+        (record.version == Baseline::VERSION && record.device == *device).then_some(record)
     }
 
     /// All that are understood, by file name.
-    pub fn all(&self) -> Vec<IdleRecord> {
+    pub fn all(&self) -> Vec<Baseline> {
         let entries = fs::read_dir(&self.directory)
             .into_iter()
             .flatten()
@@ -95,12 +96,12 @@ impl IdleRecords {
             .filter(|path| path.extension().is_some_and(|e| e == "json"));
         records
             .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
-            .filter(|record: &IdleRecord| record.version == IdleRecord::VERSION)
+            .filter(|record: &Baseline| record.version == Baseline::VERSION)
             .collect()
     }
 
     /// Writes a record, in one step.
-    pub fn put(&self, record: &IdleRecord) -> io::Result<()> {
+    pub fn put(&self, record: &Baseline) -> io::Result<()> {
         replace(&self.path(&record.device), &serde_json::to_vec(record)?)
     }
 
@@ -141,13 +142,6 @@ impl IdleRecords {
     }
 }
 
-/// Which boot this is.
-pub fn boot_id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
-        .trim_end()
-        .to_owned())
-}
-
 fn gone(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -162,15 +156,15 @@ mod tests {
     #[test]
     fn a_pfs_records_go_out_of_use_together() {
         let state = tempfile::tempdir().unwrap();
-        let records = IdleRecords::at(state.path());
+        let records = BaselineStore::at(state.path());
         let (pf, vf): (DeviceId, DeviceId) = ("0000:01:00.0".parse().unwrap(), "0000:01:10.0".parse().unwrap());
-        let record = IdleRecord {
-            version: IdleRecord::VERSION,
+        let record = Baseline {
+            version: Baseline::VERSION,
             device: vf.clone(),
             boot: "b".to_owned(),
             driver: Some("igbvf".to_owned()),
             link: None,
-            vf: Some(IdleVf {
+            vf: Some(BaselineVf {
                 pf: pf.clone(),
                 pf_index: 3,
                 generation: 7,
@@ -205,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_no_record() {
         let state = tempfile::tempdir().unwrap();
-        let records = IdleRecords::at(state.path());
+        let records = BaselineStore::at(state.path());
         let vf: DeviceId = "0000:01:10.0".parse().unwrap();
         fs::create_dir(state.path().join("idle")).unwrap();
         for text in ["", "{", r#"{"version":9}"#] {
