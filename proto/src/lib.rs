@@ -41,6 +41,10 @@ pub mod podresources {
 
     /// The socket, below the kubelet's directory.
     pub const SOCKET: &str = "pod-resources/kubelet.sock";
+    /// The directory of that socket, below the kubelet's.
+    pub const DIRECTORY: &str = "pod-resources";
+    /// The socket, in that directory.
+    pub const KUBELET_SOCKET: &str = "kubelet.sock";
 }
 
 #[cfg(test)]

@@ -114,6 +114,21 @@ impl Site {
         Daemon::spawn(command.env("PATH", with_system(programs)))
     }
 
+    /// Starts it with more arguments, and as in a container: no variable says where its state is.
+    pub fn start_unnamed(&self, config: &Value, sysfs: &Path, arguments: &[&str]) -> Daemon {
+        let mut command = self.run(&self.config(config), sysfs);
+        Daemon::spawn(command.args(arguments).env_remove("HARDWIRE_STATE_DIR"))
+    }
+
+    /// Runs a command to its end, and as in a container: no variable says where the state is.
+    pub fn output_unnamed(&self, arguments: &[&str], sysfs: &Path) -> Output {
+        let mut command = self.command(arguments, sysfs);
+        command
+            .env_remove("HARDWIRE_STATE_DIR")
+            .output()
+            .expect("hardwired runs")
+    }
+
     /// Starts `hardwired run` with a configuration that is there.
     pub fn start_from(&self, config: &Path, sysfs: &Path) -> Daemon {
         Daemon::spawn(&mut self.run(config, sysfs))

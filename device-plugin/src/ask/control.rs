@@ -6,7 +6,6 @@
 //! A socket rather than a file, so that who asks hears at once whether a daemon is there, and what it says.
 
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,11 +13,13 @@ use hardwire_pci::DeviceId;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::in_force::{InForce, Running};
+use crate::events::backoff::Backoff;
+use crate::events::connections::{self, Limits};
+use crate::events::socket::{SocketFile, bind};
 
 /// Name of the socket in the state directory.
 const SOCKET: &str = "control.sock";
@@ -28,6 +29,11 @@ const CONFIGURATION: &str = "configuration";
 const LONGEST: u64 = 256;
 /// For a look at a PF and all its VFs, on a slow card.
 const ANSWER_BOUND: Duration = Duration::from_secs(20);
+/// Operators are few; what is read and what is answered has a bound each.
+const LIMITS: Limits = Limits {
+    most: 16,
+    longest: Duration::from_secs(2 * ANSWER_BOUND.as_secs() + 5),
+};
 
 /// A request to take a device's present state for its idle state.
 #[derive(Debug)]
@@ -65,36 +71,33 @@ pub enum ControlError {
     Refused(String),
 }
 
-/// Listens below `state`, the state directory. Its lock is held: who left the socket there has ended.
-pub fn listen(state: &Path) -> io::Result<UnixListener> {
-    let path = state.join(SOCKET);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
+/// Answers until it is dropped. `state` is the state directory.
+pub async fn serve(state: &Path, answers: Answers) {
+    let (listener, _file) = listen(&state.join(SOCKET)).await;
+    let answer = |stream| {
+        let answers = answers.clone();
+        async move {
+            if let Err(error) = answer(stream, &answers).await {
+                debug!("a request was not answered: {error}");
+            }
+        }
+    };
+    connections::serve("requests", &listener, LIMITS, answer).await;
 }
 
-/// Answers until told to stop.
-pub async fn serve(listener: UnixListener, answers: Answers, stop: CancellationToken) {
+/// Takes the socket's place, however often it takes.
+async fn listen(path: &Path) -> (UnixListener, SocketFile) {
+    let mut backoff = Backoff::default();
     loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let answers = answers.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = answer(stream, &answers).await {
-                        debug!("a request was not answered: {error}");
-                    }
-                });
-            }
-            Err(error) => return warn!("no more requests are taken: {error}"),
+        let bound = bind(path).and_then(|(listener, file)| {
+            file.for_root_only()?;
+            Ok((listener, file))
+        });
+        match bound {
+            Ok(bound) => return bound,
+            Err(error) => warn!("no requests are taken yet: {error}"),
         }
+        sleep(backoff.pause()).await;
     }
 }
 

@@ -29,6 +29,8 @@ pub struct InForce {
 pub struct Running {
     /// Its `--kubelet-dir`.
     pub kubelet_dir: PathBuf,
+    /// Where the kubelet's podresources socket is.
+    pub pod_resources_dir: PathBuf,
     /// Its `--sysfs-root`.
     pub sysfs_root: PathBuf,
     /// What it reads its configuration with.

@@ -88,6 +88,10 @@ pub struct DevicesArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Where the kubelet's podresources socket is. Default: where the running daemon looks for it, else
+    /// /var/lib/kubelet/pod-resources.
+    #[arg(long, value_name = "DIR")]
+    pub pod_resources_dir: Option<PathBuf>,
     /// The kubelet's directory. Default: the running daemon's, else /var/lib/kubelet.
     #[arg(long, value_name = "DIR")]
     pub kubelet_dir: Option<PathBuf>,
@@ -135,7 +139,15 @@ pub struct InstallArgs {
 /// Where things are on this node.
 #[derive(Debug, Args)]
 pub struct NodeArgs {
-    /// The kubelet's directory; its sockets are in DIR/device-plugins.
+    /// Where the kubelet's socket for device plugins is, and ours. A kubelet keeps it in place, whatever its --root-dir.
+    /// Default: /var/lib/kubelet/device-plugins.
+    #[arg(long, value_name = "DIR")]
+    pub device_plugin_dir: Option<PathBuf>,
+    /// Where the kubelet's podresources socket is: ROOT/pod-resources for a kubelet with --root-dir=ROOT.
+    /// Default: /var/lib/kubelet/pod-resources.
+    #[arg(long, value_name = "DIR")]
+    pub pod_resources_dir: Option<PathBuf>,
+    /// Both of them: DIR/device-plugins and DIR/pod-resources, unless their own flags say otherwise.
     #[arg(long, value_name = "DIR", default_value = KUBELET_DIR)]
     pub kubelet_dir: PathBuf,
     /// Read devices below DIR instead of /sys.
@@ -166,7 +178,13 @@ impl DevicesArgs {
         };
         let prefix = self.resource_prefix.as_ref();
         let prefix = prefix.or_else(|| running.map(|running| &running.defaults.resource_prefix));
+        // What an argument says of both directories is more than what the daemon says of one.
+        let running_dir = running.filter(|_| self.kubelet_dir.is_none());
+        let pod_resources_dir = self.pod_resources_dir.clone();
+        let device_plugin_dir = running_dir.map(|running| running.defaults.plugin_directory.clone());
         NodeArgs {
+            device_plugin_dir,
+            pod_resources_dir: pod_resources_dir.or_else(|| Some(running_dir?.pod_resources_dir.clone())),
             kubelet_dir: path(&self.kubelet_dir, |running| &running.kubelet_dir, KUBELET_DIR),
             sysfs_root: path(&self.sysfs_root, |running| &running.sysfs_root, SYSFS),
             resource_prefix: prefix.map_or_else(|| PREFIX.to_owned(), Clone::clone),
@@ -186,7 +204,54 @@ impl NodeArgs {
     pub fn defaults(&self) -> Defaults {
         Defaults {
             resource_prefix: self.resource_prefix.clone(),
-            plugin_directory: self.kubelet_dir.join(hardwire_proto::deviceplugin::DIRECTORY),
+            plugin_directory: self.device_plugin_dir(),
         }
+    }
+
+    /// The directory of the kubelet's registration socket and of ours (`DevicePluginPath` in the kubelet's
+    /// staging/src/k8s.io/kubelet/pkg/apis/deviceplugin, which no flag of it changes).
+    pub fn device_plugin_dir(&self) -> PathBuf {
+        let below = || self.kubelet_dir.join(hardwire_proto::deviceplugin::DIRECTORY);
+        self.device_plugin_dir.clone().unwrap_or_else(below)
+    }
+
+    /// The directory of the kubelet's podresources socket (`getPodResourcesDir` in pkg/kubelet, below its root directory).
+    pub fn pod_resources_dir(&self) -> PathBuf {
+        let below = || self.kubelet_dir.join(hardwire_proto::podresources::DIRECTORY);
+        self.pod_resources_dir.clone().unwrap_or_else(below)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn directories(arguments: &[&str]) -> (PathBuf, PathBuf) {
+        let cli = Cli::try_parse_from([&["hardwired", "run"], arguments].concat()).unwrap();
+        let Command::Run(run) = cli.command else { unreachable!() };
+        (run.node.device_plugin_dir(), run.node.pod_resources_dir())
+    }
+
+    #[test]
+    fn the_kubelets_sockets_are_found_together_or_each_for_itself() {
+        let both = |plugins: &str, pods: &str| (Path::new(plugins).to_owned(), Path::new(pods).to_owned());
+        let (plugins, pods) = ("/var/lib/kubelet/device-plugins", "/var/lib/kubelet/pod-resources");
+        assert_eq!(directories(&[]), both(plugins, pods));
+        assert_eq!(
+            directories(&["--kubelet-dir", "/k"]),
+            both("/k/device-plugins", "/k/pod-resources")
+        );
+        assert_eq!(
+            directories(&["--pod-resources-dir", "/data/kubelet/pod-resources"]),
+            both(plugins, "/data/kubelet/pod-resources")
+        );
+        assert_eq!(directories(&["--device-plugin-dir=/d"]), both("/d", pods));
+        assert_eq!(
+            directories(&["--kubelet-dir=/k", "--device-plugin-dir=/d"]),
+            both("/d", "/k/pod-resources"),
+            "the narrower flag takes precedence"
+        );
     }
 }

@@ -27,8 +27,8 @@ pub struct ContainerArgs {
 // === impl ContainerArgs ===
 
 impl ContainerArgs {
-    /// What offers are made with. `state` is our own state directory.
-    pub fn host_paths(&self, sysfs: Sysfs, state: &Path) -> HostPaths {
+    /// What offers are made with. `state` is our own state directory, where there is one.
+    pub fn host_paths(&self, sysfs: Sysfs, state: Option<&Path>) -> HostPaths {
         HostPaths {
             sysfs,
             dev: self.dev_root.clone(),
@@ -36,7 +36,7 @@ impl ContainerArgs {
                 self.use_cdi,
                 self.cdi_dir.clone(),
                 self.device_info_dir.clone(),
-                state.join("published"),
+                state.map(|state| state.join("published")),
             ),
         }
     }

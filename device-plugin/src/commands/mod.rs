@@ -3,7 +3,7 @@
 //! Here is the edge: arguments become paths, names and durations, and what goes wrong becomes an exit code and a sentence.
 //!
 //! - [`args`], [`container_args`]: the flags; [`upstream_flags`]: those of sriov-network-device-plugin, translated;
-//! - [`run`]: the daemon, from its lock to its drain;
+//! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time;
 //! - [`devices`], [`check`], [`install_cni`]: the commands of the same names (`adopt` is [`crate::ask::control`]'s client).
 
 pub mod args;
@@ -12,4 +12,5 @@ pub mod container_args;
 pub mod devices;
 pub mod install_cni;
 pub mod run;
+pub mod tasks;
 pub mod upstream_flags;

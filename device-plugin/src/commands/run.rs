@@ -1,86 +1,60 @@
 //! The command `run`: from configuration and hardware to pools that the kubelet knows, until told to stop.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hardwire_cni::{Context, ipam};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{info, warn};
 
+use super::tasks::{Ended, Tasks, Until};
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
 use crate::commands::args::RunArgs;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
+use crate::ledger::state_directory::{StateDirectory, StateDirectoryError};
 use crate::ledger::{Attachments, leases};
 use crate::manager::{Manager, Setup, StartError};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::metrics::http::{Endpoints, MetricsBind, MetricsBindError};
+use crate::telemetry::metrics::http::{self, MetricsBind};
 use crate::telemetry::metrics::watchdog::watchdog;
-use crate::telemetry::reports::Reports;
+use crate::telemetry::reports;
 
 /// Sockets are closed well before a pod's shortest sensible grace period.
 const DRAIN_BOUND: Duration = Duration::from_secs(4);
-/// Name of the lock in the state directory.
-const LOCK: &str = "daemon.lock";
 
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Another one runs.
-    #[error("{}: locked: is a second hardwired running?", .0.display())]
-    Second(PathBuf),
-    /// The state directory cannot be used.
-    #[error("{}: {source}", path.display())]
-    State {
-        /// Which file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    /// The state directory is another daemon's, or of no use.
+    #[error(transparent)]
+    State(#[from] StateDirectoryError),
     /// There is nothing to begin with.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The address of the metrics cannot be had.
-    #[error(transparent)]
-    Metrics(#[from] MetricsBindError),
-    /// The socket of the plugin's reports cannot be made.
-    #[error("the plugin's reports: {0}")]
-    Reports(io::Error),
     /// The system does not let us wait for signals.
     #[error("signals: {0}")]
     Signals(io::Error),
     /// Something stopped by itself, which it never should.
-    #[error("a task failed: {0}")]
-    Task(tokio::task::JoinError),
+    #[error(transparent)]
+    Task(#[from] Ended),
 }
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(RunError::Signals)?;
     let metrics = Metrics::default();
-    let endpoints = match args.metrics_bind {
-        MetricsBind::None => None,
-        MetricsBind::At(address) => Some(Endpoints::bind(address).await?),
-    };
     let context = Context {
         sysfs: args.node.sysfs(),
         ..Context::read(|name| std::env::var_os(name))
     };
-    let _lock = lock(&context.state)?;
-    let in_state = |source| RunError::State {
-        path: context.state.clone(),
-        source,
-    };
-    let listener = control::listen(&context.state).map_err(in_state)?;
+    let (state, _lock) = StateDirectory::claim(&context.state, is_state_named())?;
+    let pod_resources_dir = args.node.pod_resources_dir();
     let (ask, requests) = mpsc::channel(1);
     let (attachments, attachment_changes) = watch::channel(Attachments::default());
     let (reload, returned) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -90,6 +64,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         adopt: ask,
         running: Running {
             kubelet_dir: args.node.kubelet_dir.clone(),
+            pod_resources_dir: pod_resources_dir.clone(),
             sysfs_root: args.node.sysfs_root.clone(),
             defaults: args.node.defaults(),
             in_force: InForce::default(),
@@ -99,10 +74,11 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let manager = Manager::start(Setup {
         pulse,
         context: context.clone(),
+        state: state.clone(),
         config: args.config.clone(),
         defaults: args.node.defaults(),
-        host_paths: args.container.host_paths(args.node.sysfs(), &context.state),
-        kubelet_dir: args.node.kubelet_dir.clone(),
+        host_paths: args.container.host_paths(args.node.sysfs(), state.path()),
+        pod_resources_dir: pod_resources_dir.clone(),
         grace: Duration::from_secs(args.removal_grace),
         attachments: attachment_changes,
         requests,
@@ -111,81 +87,88 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         returned: Arc::clone(&returned),
         metrics: metrics.clone(),
     });
-    let manager = manager.await?;
-    // With it the plugin goes by baselines: what an earlier daemon left of them is invalidated by now.
-    let reports = Reports::bind(&context.state).map_err(RunError::Reports)?;
+    let manager = tokio::select! {
+        manager = manager => manager?,
+        () = stopped(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
+    };
 
     let stop = CancellationToken::new();
-    let mut tasks = JoinSet::new();
+    let mut tasks = Tasks::new(metrics.clone());
     metrics.started();
-    if let Some(endpoints) = endpoints {
-        tasks.spawn(endpoints.run(metrics.clone(), watchdog, stop.clone()));
+    if let Some(state) = state.path() {
+        listening(&mut tasks, state, answers, &metrics);
+    } else {
+        warn!("no reports, no requests, and no view of the devices: there is no state directory");
     }
-    tasks.spawn(reports.run(metrics.clone(), stop.clone()));
-    tasks.spawn(manager.run(stop.clone()));
-    tasks.spawn(control::serve(listener, answers, stop.clone()));
-    tasks.spawn(leases::run(
-        context.clone(),
-        args.ipam_by_container_id.clone(),
-        stop.clone(),
-    ));
-    let repair = Repair {
-        context,
-        grace: Duration::from_secs(args.repair_grace),
-        podresources: PodResources::at(&args.node.kubelet_dir),
-        attachments,
-        returned,
-        metrics,
-    };
-    tasks.spawn(repair.run(stop.clone()));
+    if let MetricsBind::At(address) = args.metrics_bind {
+        let metrics = metrics.clone();
+        tasks.kept("metrics", Until::Dropped, move || {
+            http::serve(address, metrics.clone(), watchdog.clone())
+        });
+    }
+    tasks.needed("loop", manager.run(stop.clone()));
+    match state.unknown() {
+        None => {
+            let (owing, vouched, stopped) = (context.clone(), args.ipam_by_container_id.clone(), stop.clone());
+            tasks.kept("leases", Until::Done, move || {
+                leases::run(owing.clone(), vouched.clone(), stopped.clone())
+            });
+            let (grace, stopped) = (Duration::from_secs(args.repair_grace), stop.clone());
+            tasks.kept("repair", Until::Stopped, move || {
+                let repair = Repair {
+                    context: context.clone(),
+                    grace,
+                    podresources: PodResources::in_directory(&pod_resources_dir),
+                    attachments: attachments.clone(),
+                    returned: Arc::clone(&returned),
+                    metrics: metrics.clone(),
+                };
+                repair.run(stopped.clone())
+            });
+        }
+        Some(why) => warn!("{why}"),
+    }
     let ended = loop {
         tokio::select! {
-            _ = signals.terminate.recv() => {
-                info!("SIGTERM: stopping");
-                break Ok(());
-            }
-            _ = signals.interrupt.recv() => {
-                info!("SIGINT: stopping");
-                break Ok(());
-            }
+            () = stopped(&mut signals.terminate, &mut signals.interrupt) => break Ok(()),
             _ = signals.hangup.recv() => reload.notify_one(),
-            Some(Err(error)) = tasks.join_next() => break Err(RunError::Task(error)),
+            ended = tasks.ended() => break Err(ended.into()),
         }
     };
     stop.cancel();
     // IPAM plugins of repairs, which may take minutes: who waits for them is on a thread that nothing else ends. What they
     // were to release is on record, and the next daemon releases it.
     ipam::end_all();
-    drain(tasks).await;
+    tasks.end(DRAIN_BOUND).await;
     ended
 }
 
-/// One daemon per state directory: the lock is the process's, whatever ends it.
-fn lock(state: &Path) -> Result<File, RunError> {
-    let path = state.join(LOCK);
-    let failed = |source| RunError::State {
-        path: path.clone(),
-        source,
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(state)
-        .map_err(failed)?;
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-    let file = file.map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RunError::Second(path)),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+/// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports
+/// the plugin goes by idle records, and what an earlier daemon left of them is invalidated by now.
+fn listening(tasks: &mut Tasks, state: &Path, answers: Answers, metrics: &Metrics) {
+    let (path, counted) = (state.to_owned(), metrics.clone());
+    tasks.kept("reports", Until::Dropped, move || {
+        let (path, counted) = (path.clone(), counted.clone());
+        async move { reports::run(&path, &counted).await }
+    });
+    let path = state.to_owned();
+    tasks.kept("requests", Until::Dropped, move || {
+        let (path, answers) = (path.clone(), answers.clone());
+        async move { control::serve(&path, answers).await }
+    });
+}
+
+/// Waits until we are told to stop.
+async fn stopped(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => info!("SIGINT: stopping"),
     }
 }
 
-async fn drain(mut tasks: JoinSet<()>) {
-    let all = async { while tasks.join_next().await.is_some() {} };
-    if timeout(DRAIN_BOUND, all).await.is_err() {
-        error!("not everything ended in time");
-    }
+/// Whether the operator says where the state is.
+pub(super) fn is_state_named() -> bool {
+    std::env::var_os("HARDWIRE_STATE_DIR").is_some_and(|named| !named.is_empty())
 }
 
 struct Signals {

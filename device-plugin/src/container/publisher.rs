@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,8 +27,8 @@ pub struct Publisher {
     pub cdi: PathBuf,
     /// Folder of device-info files.
     pub device_info: PathBuf,
-    /// Folder of our marks.
-    pub published: PathBuf,
+    /// Folder of our marks; without one, documents of resources that an earlier process had are not known.
+    pub published: Option<PathBuf>,
     kept: Arc<Kept>,
     /// One change of the folders at a time: a device goes from one document into another.
     changing: Arc<Mutex<()>>,
@@ -59,25 +60,26 @@ struct Changes {
 
 impl Publisher {
     /// What goes into these folders; CDI only if it is on.
-    pub fn new(use_cdi: bool, cdi: PathBuf, device_info: PathBuf, published: PathBuf) -> Self {
+    pub fn new(use_cdi: bool, cdi: PathBuf, device_info: PathBuf, published: impl Into<Option<PathBuf>>) -> Self {
         Self {
             use_cdi,
             cdi,
             device_info,
-            published,
+            published: published.into(),
             kept: Arc::default(),
             changing: Arc::default(),
         }
     }
 
     /// Writes an offer's documents, and puts those of devices that are not in it any more aside. With the offer before it at
-    /// hand, only what differs is looked at. Errors are logged: Allocate sees to what it needs once more.
+    /// hand, only what differs is looked at. Returns whether all of them are there; why not is logged, and Allocate sees to what
+    /// it needs once more.
     ///
     /// Calls for one resource must follow each other.
-    pub async fn publish<P: Published>(&self, resource: &ResourceName, previous: Option<&P>, offer: &P) {
-        let mark = self.mark(resource);
+    pub async fn publish<P: Published>(&self, resource: &ResourceName, previous: Option<&P>, offer: &P) -> bool {
         if previous.is_none()
-            && let Err(error) = fs::create_dir_all(&self.published).and_then(|()| fs::write(&mark, ""))
+            && let Some(mark) = self.mark(resource)
+            && let Err(error) = write_mark(&mark)
         {
             warn!(%resource, "{}: {error}", mark.display());
         }
@@ -86,14 +88,30 @@ impl Publisher {
         }
         let changes = self.changes(resource, previous, offer);
         if changes.new.is_empty() && changes.lost.is_empty() && changes.specs.is_empty() {
-            return;
+            return true;
         }
         // A thousand files take longer than the kubelet should wait for anything.
         let (publisher, resource) = (self.clone(), resource.clone());
         let written = tokio::task::spawn_blocking(move || publisher.change(&resource, &changes));
-        if let Err(error) = written.await {
+        written.await.unwrap_or_else(|error| {
             warn!("documents: {error}");
-        }
+            false
+        })
+    }
+
+    /// Sees to it that all documents of an offer are there, after some of them could not be written. Returns whether they are.
+    pub async fn retry<P: Published>(&self, resource: &ResourceName, offer: &P) -> bool {
+        let specs = offer.cdi().map(|cdi| cdi.spec.clone());
+        let documents: Vec<Document> = offer.device_infos().cloned().chain(specs).collect();
+        let (publisher, resource) = (self.clone(), resource.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let _changing = publisher.changing();
+            ensure(&resource, &documents)
+        });
+        written.await.unwrap_or_else(|error| {
+            warn!("documents: {error}");
+            false
+        })
     }
 
     /// Removes the documents of a resource that is gone for good, and keeps those of devices that somebody may have.
@@ -107,11 +125,13 @@ impl Publisher {
             document::remove(&path);
         }
         let mut files = self.device_info_files(resource).peekable();
-        if files.peek().is_none() {
-            document::remove(&mark);
+        if files.peek().is_none()
+            && let Some(mark) = &mark
+        {
+            document::remove(mark);
         }
         for (path, device) in files {
-            self.kept.file(path, device, Some(&mark));
+            self.kept.file(path, device, mark.as_deref());
         }
         info!(%resource, "its CDI spec and device-info files are removed, but for those of devices that somebody has");
     }
@@ -121,7 +141,7 @@ impl Publisher {
     pub fn sweep<'a>(&self, resources: impl IntoIterator<Item = &'a ResourceName>) {
         let current: Vec<&ResourceName> = resources.into_iter().collect();
         self.kept.restore(&self.cdi);
-        for mark in document::names(&self.published) {
+        for mark in self.published.as_deref().map(document::names).unwrap_or_default() {
             let resource = mark.split_once('_');
             let resource = resource.and_then(|(prefix, name)| ResourceName::new(prefix, name).ok());
             if let Some(gone) = resource.filter(|resource| !current.contains(&resource)) {
@@ -205,7 +225,7 @@ impl Publisher {
         Changes { new, lost, specs, cdi }
     }
 
-    fn change(&self, resource: &ResourceName, changes: &Changes) {
+    fn change(&self, resource: &ResourceName, changes: &Changes) -> bool {
         let _changing = self.changing();
         let Changes { new, lost, specs, cdi } = changes;
         let described = cdi.as_ref().map_or_else(Described::new, |cdi| {
@@ -228,10 +248,11 @@ impl Publisher {
             }
         }
         self.kept.take_back(new.iter().map(|document| document.path.as_path()));
-        ensure(resource, new);
+        let is_whole = ensure(resource, new);
         if let Some(cdi) = cdi {
             self.kept.described(&self.cdi, cdi.kind(), &described);
         }
+        is_whole
     }
 
     /// The device-info files that are there of a resource, and of which device each is.
@@ -240,9 +261,9 @@ impl Publisher {
         names.filter_map(|name| Some((self.device_info.join(&name), device_info::device(resource, &name)?)))
     }
 
-    fn mark(&self, resource: &ResourceName) -> PathBuf {
-        self.published
-            .join(format!("{}_{}", resource.prefix(), resource.name()))
+    fn mark(&self, resource: &ResourceName) -> Option<PathBuf> {
+        let published = self.published.as_ref()?;
+        Some(published.join(format!("{}_{}", resource.prefix(), resource.name())))
     }
 
     fn changing(&self) -> MutexGuard<'_, ()> {
@@ -251,12 +272,25 @@ impl Publisher {
     }
 }
 
-fn ensure(resource: &ResourceName, documents: &[Document]) {
-    for document in documents {
-        if let Err(error) = document.ensure() {
-            warn!(%resource, "{}: {error}", document.path.display());
-        }
+fn write_mark(mark: &Path) -> io::Result<()> {
+    if let Some(folder) = mark.parent() {
+        fs::create_dir_all(folder)?;
     }
+    fs::write(mark, "")
+}
+
+/// Whether all are there. What keeps one from it keeps most: one line says it for all.
+fn ensure(resource: &ResourceName, documents: &[Document]) -> bool {
+    let mut missing = documents
+        .iter()
+        .filter_map(|document| Some((document, document.ensure().err()?)));
+    let Some((document, error)) = missing.next() else {
+        return true;
+    };
+    let path = document.path.display();
+    let others = missing.count();
+    warn!(%resource, "{path}: {error}; {others} others are not written either; trying again later");
+    false
 }
 
 #[cfg(test)]

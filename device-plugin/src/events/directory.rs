@@ -12,12 +12,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use inotify::{Event, EventMask, EventStream, Inotify, WatchMask};
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tracing::{debug, warn};
 
 /// Room for a few dozen events; what does not fit stays in the kernel's queue.
 const BUFFER: usize = 4096;
 /// Between attempts to watch a directory that cannot be watched. There is no event for "now it can".
 const RETRY: Duration = Duration::from_secs(1);
+const GONE: &str = "it is gone";
 
 /// How a directory is opened to be watched.
 type Open = fn(&Path) -> io::Result<EventStream<[u8; BUFFER]>>;
@@ -46,7 +48,7 @@ impl Directory {
     fn watch_by(open: Open, path: &Path, extension: Option<&'static str>) -> io::Result<Self> {
         let events = open(path)?;
         let (tell, changes) = watch::channel(());
-        tokio::spawn(follow(open, path.to_owned(), extension, events, tell));
+        tokio::spawn(follow_always(open, path.to_owned(), extension, events, tell));
         Ok(Self {
             path: path.to_owned(),
             changes,
@@ -98,7 +100,8 @@ fn open(path: &Path) -> io::Result<EventStream<[u8; BUFFER]>> {
     inotify.into_event_stream([0; BUFFER])
 }
 
-async fn follow(
+/// Follows it whatever happens: whoever waits for a change would wait for ever otherwise.
+async fn follow_always(
     open: Open,
     path: PathBuf,
     extension: Option<&'static str>,
@@ -106,34 +109,44 @@ async fn follow(
     tell: watch::Sender<()>,
 ) {
     loop {
-        until_gone(&mut events, extension, &tell).await;
-        warn!(
-            "{} is gone or cannot be watched any more; watching it anew",
-            path.display()
-        );
+        let watched = tokio::spawn(until_gone(events, extension, tell.clone()));
+        let why = match watched.await {
+            Ok(None) => GONE.to_owned(),
+            Ok(Some(error)) => error.to_string(),
+            Err(panicked) => panicked.to_string(),
+        };
+        warn!("{} is watched no more: {why}; watching it anew", path.display());
         events = loop {
             match open(&path) {
                 Ok(events) => break events,
-                Err(error) => {
-                    debug!("{}: {error}", path.display());
-                    tokio::time::sleep(RETRY).await;
-                }
+                Err(error) => debug!("{}: {error}", path.display()),
             }
+            sleep(RETRY).await;
         };
         tell.send_replace(());
+        if why != GONE {
+            // Whatever it was may happen again at once.
+            sleep(RETRY).await;
+        }
     }
 }
 
-async fn until_gone(events: &mut EventStream<[u8; BUFFER]>, extension: Option<&'static str>, tell: &watch::Sender<()>) {
+/// Tells of changes until the directory is gone or inotify fails.
+async fn until_gone(
+    mut events: EventStream<[u8; BUFFER]>,
+    extension: Option<&'static str>,
+    tell: watch::Sender<()>,
+) -> Option<io::Error> {
     let gone = EventMask::DELETE_SELF | EventMask::MOVE_SELF | EventMask::IGNORED | EventMask::UNMOUNT;
-    while let Some(Ok(event)) = events.next().await {
-        if event.mask.intersects(gone) {
-            return;
-        }
-        if matters(&event, extension) {
-            tell.send_replace(());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) if event.mask.intersects(gone) => return None,
+            Ok(event) if !matters(&event, extension) => {}
+            Ok(_) => tell.send_replace(()),
+            Err(error) => return Some(error),
         }
     }
+    None
 }
 
 /// What lies there besides (the kubelet's checkpoint, written with each pod; temporary files of the journal) does not.

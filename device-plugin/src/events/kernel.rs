@@ -6,10 +6,12 @@ use std::path::Path;
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use tracing::{debug, error};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use tracing::{debug, warn};
 use udev::{EventType, MonitorBuilder, MonitorSocket};
 
-use super::{Change, DevicePath, Event, EventSender};
+use super::{Change, DevicePath, Event, EventSender, Origin};
 
 /// Buses and classes whose devices are ours, or hang below ours. `netdevsim` is a bus too.
 const SUBSYSTEMS: [&str; 6] = ["pci", "net", "netdevsim", "auxiliary", "vdpa", "infiniband"];
@@ -29,9 +31,7 @@ pub(super) fn listen(events: EventSender) -> io::Result<()> {
         Ok(socket) => {
             // The starter waits for it.
             let _ = ready.send(Ok(()));
-            if let Err(error) = follow(&socket, &events) {
-                error!("uevents are no longer heard: {error}");
-            }
+            events.run(Origin::Uevents, |events| follow(&socket, events));
         }
         Err(error) => {
             let _ = ready.send(Err(error));
@@ -40,37 +40,64 @@ pub(super) fn listen(events: EventSender) -> io::Result<()> {
     is_ready.recv().unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
+/// Without a filter, which libudev would apply by receiving until something passes: each message is to be looked at here.
 fn open() -> io::Result<MonitorSocket> {
-    let mut builder = MonitorBuilder::new_kernel()?;
-    for subsystem in SUBSYSTEMS.into_iter().chain(RDMA_FILES).chain([MISC]) {
-        builder = builder.match_subsystem(subsystem)?;
-    }
-    builder.listen()
+    MonitorBuilder::new_kernel()?.listen()
 }
 
 fn follow(socket: &MonitorSocket, events: &EventSender) -> io::Result<()> {
     loop {
         let mut fds = [PollFd::new(socket, PollFlags::IN)];
         match poll(&mut fds, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        // libudev tells nobody of an overrun (ENOBUFS); the socket's pending error does.
-        let overrun = fds[0].revents().contains(PollFlags::ERR);
-        if overrun && !events.tell(Event::Overrun) {
-            return Ok(());
+        let told = fds[0].revents();
+        if told.intersects(PollFlags::NVAL | PollFlags::HUP) {
+            return Err(io::Error::other(format!("the socket is of no use any more: {told:?}")));
         }
-        for event in socket.iter() {
-            let subsystem = event.subsystem().and_then(OsStr::to_str).unwrap_or_default();
-            let Some(event) = meaning(subsystem, event.event_type(), event.devpath().as_ref()) else {
-                continue;
-            };
-            debug!(?event, "uevent");
-            if !events.tell(event) {
-                return Ok(());
+        loop {
+            match next(socket)? {
+                Next::Told(event) => {
+                    if !events.tell(event) {
+                        return Ok(());
+                    }
+                }
+                Next::OfNoConcern => {}
+                Next::None => break,
             }
         }
     }
+}
+
+/// What is next in the socket.
+enum Next {
+    /// Nothing.
+    None,
+    /// A message about something else.
+    OfNoConcern,
+    /// Something that happened.
+    Told(Event),
+}
+
+fn next(socket: &MonitorSocket) -> io::Result<Next> {
+    // libudev does not tell a message that it ignores from none, nor that some were lost.
+    match recv(socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok(_) => {}
+        Err(Errno::AGAIN | Errno::INTR) => return Ok(Next::None),
+        Err(Errno::NOBUFS) => return Ok(Next::Told(Event::Overrun)),
+        Err(errno) => return Err(errno.into()),
+    }
+    let Some(event) = socket.iter().next() else {
+        warn!("a uevent was not understood: {}", io::Error::last_os_error());
+        return Ok(Next::Told(Event::Malformed(Origin::Uevents)));
+    };
+    let subsystem = event.subsystem().and_then(OsStr::to_str).unwrap_or_default();
+    let Some(event) = meaning(subsystem, event.event_type(), event.devpath().as_ref()) else {
+        return Ok(Next::OfNoConcern);
+    };
+    debug!(?event, "uevent");
+    Ok(Next::Told(event))
 }
 
 /// What an event says, if it concerns anything of ours.
@@ -80,6 +107,9 @@ fn meaning(subsystem: &str, kind: EventType, path: &Path) -> Option<Event> {
         return MISC_FILES.contains(&name).then_some(Event::CharacterDevices);
     }
     let is_file = RDMA_FILES.contains(&subsystem);
+    if !is_file && !SUBSYSTEMS.contains(&subsystem) {
+        return None;
+    }
     match DevicePath::of(path) {
         Some(path) if is_file => Some(Event::Device {
             path,

@@ -1,14 +1,21 @@
 //! Taking a socket's place in the directory.
 //!
 //! A socket file that a killed process left behind stands in the way of bind(2). It is removed only after it refused a
-//! connection: one that accepts belongs to another instance, which must not lose it.
+//! connection: one that does not belongs to another process, which must not lose it. connect(2) of a datagram socket tells that
+//! of every kind: `ECONNREFUSED` where no socket is bound to the file any more, `EPROTOTYPE` where one of another kind is
+//! (`unix_find_bsd`, `net/unix/af_unix.c`). It never waits, as that of a stream socket may.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tokio::net::{UnixListener, UnixStream};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use tokio::net::{UnixDatagram, UnixListener};
+use tracing::info;
 
 /// How often another process may come in between before that is an error.
 const ATTEMPTS: usize = 5;
@@ -33,11 +40,15 @@ pub enum BindError {
 }
 
 /// Which file a path leads to, also after it was removed and made again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// A file system may use the number of a removed inode again at once, but not while somebody holds it: so it is held, without
+/// being opened (`O_PATH`, open(2)). Times tell less: chmod(2) and chown(2) change the ctime of a file that stays the same.
+#[derive(Debug, Clone)]
 pub struct FileId {
     device: u64,
     inode: u64,
-    changed: (i64, i64),
+    /// None where there was no descriptor for it.
+    _held: Option<Arc<OwnedFd>>,
 }
 
 /// Our file; removed with this, if it is still ours.
@@ -52,14 +63,33 @@ pub struct SocketFile {
 impl FileId {
     /// Of what is there now, if anything is.
     pub fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::symlink_metadata(path).ok()?;
+        let held = openat(
+            CWD,
+            path,
+            OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .ok();
+        let (device, inode) = match &held {
+            Some(held) => rustix::fs::fstat(held).ok().map(|stat| (stat.st_dev, stat.st_ino))?,
+            None => numbers(path)?,
+        };
         Some(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            // An inode is used again at once, by a socket of the same name too.
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            device,
+            inode,
+            _held: held.map(Arc::new),
         })
     }
+
+    /// Whether the path leads to it now.
+    pub fn is_at(&self, path: &Path) -> bool {
+        numbers(path) == Some((self.device, self.inode))
+    }
+}
+
+fn numbers(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 // === impl SocketFile ===
@@ -74,12 +104,20 @@ impl SocketFile {
 
     /// Whether the path still leads to it.
     pub fn is_there(&self) -> bool {
-        FileId::of(&self.path) == Some(self.id)
+        self.id.is_at(&self.path)
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Lets nobody but root use it. Until then the directory's mode keeps others out.
+    pub fn for_root_only(&self) -> Result<(), BindError> {
+        fs::set_permissions(&self.path, Permissions::from_mode(0o600)).map_err(|source| BindError::Io {
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 
@@ -92,19 +130,30 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens at `path`.
-pub async fn bind(path: &Path) -> Result<(UnixListener, SocketFile), BindError> {
+/// Listens at `path` for streams. Within a runtime.
+pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), BindError> {
+    place(path, UnixListener::bind)
+}
+
+/// Receives datagrams at `path`. Within a runtime.
+pub fn bind_datagram(path: &Path) -> Result<(UnixDatagram, SocketFile), BindError> {
+    place(path, UnixDatagram::bind)
+}
+
+fn place<'a, S>(path: &'a Path, make: impl Fn(&'a Path) -> io::Result<S>) -> Result<(S, SocketFile), BindError> {
     let io = |source| BindError::Io {
         path: path.to_owned(),
         source,
     };
     for _ in 0..ATTEMPTS {
-        match UnixListener::bind(path) {
-            Ok(listener) => {
-                let file = SocketFile::of(path).ok_or_else(|| io(io::ErrorKind::NotFound.into()))?;
-                return Ok((listener, file));
+        match make(path) {
+            Ok(socket) => {
+                if let Some(file) = SocketFile::of(path) {
+                    return Ok((socket, file));
+                }
+                // Removed meanwhile, as a starting kubelet does.
             }
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => clear(path).await?,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => clear(path)?,
             Err(error) => return Err(io(error)),
         }
     }
@@ -112,7 +161,7 @@ pub async fn bind(path: &Path) -> Result<(UnixListener, SocketFile), BindError> 
 }
 
 /// Removes a socket that nobody serves.
-async fn clear(path: &Path) -> Result<(), BindError> {
+fn clear(path: &Path) -> Result<(), BindError> {
     let io = |source| BindError::Io {
         path: path.to_owned(),
         source,
@@ -123,11 +172,18 @@ async fn clear(path: &Path) -> Result<(), BindError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
     }
-    match UnixStream::connect(path).await {
-        Ok(_) => Err(BindError::InUse(path.to_owned())),
+    let asked = std::os::unix::net::UnixDatagram::unbound().map_err(io)?.connect(path);
+    match asked {
+        Ok(()) => Err(BindError::InUse(path.to_owned())),
+        Err(error) if error.raw_os_error() == Some(Errno::PROTOTYPE.raw_os_error()) => {
+            Err(BindError::InUse(path.to_owned()))
+        }
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
-            _ => Ok(()),
+            _ => {
+                info!("{}: left by a process that was killed; replaced", path.display());
+                Ok(())
+            }
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(io(error)),
@@ -149,9 +205,9 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("a.sock");
             drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-            let (_listener, file) = bind(&path).await.unwrap();
+            let (_listener, file) = bind(&path).unwrap();
             assert!(file.is_there());
-            assert!(matches!(bind(&path).await, Err(BindError::InUse(_))));
+            assert!(matches!(bind(&path), Err(BindError::InUse(_))));
             assert!(file.is_there());
         });
     }
@@ -162,7 +218,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("a.sock");
             fs::write(&path, "precious").unwrap();
-            assert!(matches!(bind(&path).await, Err(BindError::NoSocket(_))));
+            assert!(matches!(bind(&path), Err(BindError::NoSocket(_))));
             assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         });
     }
@@ -172,16 +228,61 @@ mod tests {
         run(async {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("a.sock");
-            let (listener, file) = bind(&path).await.unwrap();
+            let (listener, file) = bind(&path).unwrap();
             drop(file);
             assert!(!path.exists());
             drop(listener);
-            let (_listener, file) = bind(&path).await.unwrap();
+            let (_listener, file) = bind(&path).unwrap();
             fs::remove_file(&path).unwrap();
             let _other = std::os::unix::net::UnixListener::bind(&path).unwrap();
             assert!(!file.is_there());
             drop(file);
             assert!(path.exists());
+        });
+    }
+
+    #[test]
+    fn a_chmod_makes_no_other_file_of_it_and_a_file_in_its_place_does() {
+        run(async {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("a.sock");
+            let (listener, file) = bind(&path).unwrap();
+            for mode in [0o666, 0o600, 0o755] {
+                fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+                assert!(file.is_there());
+            }
+            std::os::unix::fs::chown(&path, Some(0), Some(0)).ok();
+            assert!(file.is_there());
+            // Its inode would be free for the next file otherwise.
+            drop(listener);
+            for _ in 0..100 {
+                fs::remove_file(&path).unwrap();
+                let _other = std::os::unix::net::UnixListener::bind(&path).unwrap();
+                assert!(!file.is_there());
+            }
+        });
+    }
+
+    #[test]
+    fn sockets_of_every_kind_stay_while_somebody_has_them_and_go_afterwards() {
+        use std::os::unix::net::{UnixDatagram as Datagram, UnixListener as Listener};
+
+        run(async {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("a.sock");
+            let in_use = || {
+                assert!(matches!(bind(&path), Err(BindError::InUse(_))));
+                assert!(matches!(bind_datagram(&path), Err(BindError::InUse(_))));
+            };
+            let listener = Listener::bind(&path).unwrap();
+            in_use();
+            drop(listener);
+            drop(bind_datagram(&path).unwrap());
+            let datagrams = Datagram::bind(&path).unwrap();
+            in_use();
+            drop(datagrams);
+            drop(bind(&path).unwrap());
+            assert!(!path.exists());
         });
     }
 }

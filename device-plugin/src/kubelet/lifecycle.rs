@@ -16,12 +16,13 @@ use hardwire_proto::deviceplugin::KUBELET_SOCKET;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
-use super::registration::{Backoff, register};
+use super::registration::register;
 use super::service::Witnesses;
 use super::serving::Serving;
 use crate::config::ResourceName;
+use crate::events::backoff::Backoff;
 use crate::events::directory::Directory;
 use crate::events::socket::{BindError, FileId, bind};
 use crate::pools::offer::Offer;
@@ -47,7 +48,7 @@ pub struct Plugin {
 
 impl Plugin {
     /// Serves a pool; fails if another process does.
-    pub async fn start(
+    pub fn start(
         resource: ResourceName,
         offer: Offer,
         witnesses: Witnesses,
@@ -58,7 +59,7 @@ impl Plugin {
         metrics.devices(&resource, healthy, offer.devices.len() - healthy);
         metrics.served(&resource);
         let offer = watch::Sender::new(Arc::new(offer));
-        let serving = serve(&resource, &offer, &witnesses, directory, metrics).await?;
+        let serving = serve(&resource, &offer, &witnesses, directory, metrics)?;
         Ok(Self {
             resource,
             offer,
@@ -81,10 +82,20 @@ impl Plugin {
 
     /// Keeps the pool registered until `stop`, then ends its streams and removes its socket.
     pub async fn run(mut self, stop: CancellationToken) {
+        // A pool that nobody keeps any more would stay as the kubelet saw it last.
+        let _watched = self.metrics.fatal_panic(&format!("{}: its task", self.resource));
         loop {
+            let ended = self.serving.ended();
             let stopped = tokio::select! {
                 () = stop.cancelled() => true,
-                () = self.socket_gone() => false,
+                () = self.socket_gone() => {
+                    info!(resource = %self.resource, "the socket was removed; making it anew");
+                    false
+                }
+                () = ended.cancelled() => {
+                    error!(resource = %self.resource, "the server ended by itself; making it anew");
+                    stop.run_until_cancelled(sleep(STREAM_BOUND)).await.is_none()
+                }
                 never = self.keep_registered() => match never {},
             };
             self.serving.stop().await;
@@ -92,7 +103,6 @@ impl Plugin {
             if stopped {
                 return self.metrics.forget(&self.resource);
             }
-            info!(resource = %self.resource, "the socket was removed; making it anew");
             self.serving = tokio::select! {
                 () = stop.cancelled() => return self.metrics.forget(&self.resource),
                 serving = serve_at_last(
@@ -154,7 +164,8 @@ impl Plugin {
     async fn pause(&self, backoff: &mut Backoff) {
         let socket = self.directory.path().join(KUBELET_SOCKET);
         let before = FileId::of(&socket);
-        let new_kubelet = |_: &_| FileId::of(&socket).filter(|now| Some(*now) != before);
+        let is_same = || before.as_ref().is_some_and(|before| before.is_at(&socket));
+        let new_kubelet = |_: &_| FileId::of(&socket).filter(|_| !is_same());
         tokio::select! {
             () = sleep(backoff.pause()) => {}
             _id = self.directory.wait_for(new_kubelet) => backoff.reset(),
@@ -179,14 +190,14 @@ impl Plugin {
     }
 }
 
-async fn serve(
+fn serve(
     resource: &ResourceName,
     offer: &watch::Sender<Arc<Offer>>,
     witnesses: &Witnesses,
     directory: &Directory,
     metrics: &Metrics,
 ) -> Result<Serving, BindError> {
-    let (listener, file) = bind(&directory.path().join(resource.endpoint())).await?;
+    let (listener, file) = bind(&directory.path().join(resource.endpoint()))?;
     let (resource, offer) = (resource.clone(), offer.clone());
     let (witnesses, metrics) = (witnesses.clone(), metrics.clone());
     Ok(Serving::start(resource, offer, witnesses, listener, file, metrics))
@@ -202,7 +213,7 @@ async fn serve_at_last(
 ) -> Serving {
     let mut backoff = Backoff::default();
     loop {
-        match serve(resource, offer, witnesses, directory, metrics).await {
+        match serve(resource, offer, witnesses, directory, metrics) {
             Ok(serving) => return serving,
             Err(error) => warn!(%resource, "{error}"),
         }

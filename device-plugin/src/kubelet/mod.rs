@@ -7,7 +7,7 @@
 //!
 //! - [`service`], [`serving`]: the gRPC service of one pool, and the server that runs it;
 //! - [`allocate`], [`preferred`]: its two answers that take thinking;
-//! - [`registration`]: the call to the kubelet, and how long to wait between failed ones;
+//! - [`registration`]: the call to the kubelet;
 //! - [`lifecycle`]: when to do which.
 
 pub mod allocate;

@@ -13,9 +13,6 @@ const CONNECT_BOUND: Duration = Duration::from_secs(5);
 /// The kubelet gives itself 10 s to connect to us before it answers.
 const REGISTER_BOUND: Duration = Duration::from_secs(30);
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
 /// Why the kubelet does not know us.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
@@ -50,47 +47,4 @@ pub async fn register(socket: &Path, resource: &ResourceName) -> Result<(), Regi
     };
     let registered = RegistrationClient::new(channel).register(request).await;
     registered.map(|_empty| ()).map_err(RegisterError::Refused)
-}
-
-/// Pauses between attempts: longer each time, for ever.
-#[derive(Debug)]
-pub struct Backoff {
-    next: Duration,
-}
-
-// === impl Backoff ===
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { next: FIRST_PAUSE }
-    }
-}
-
-impl Backoff {
-    /// How long to wait this time.
-    pub fn pause(&mut self) -> Duration {
-        let pause = self.next;
-        self.next = (pause * 2).min(LONGEST_PAUSE);
-        pause
-    }
-
-    /// Things look better.
-    pub fn reset(&mut self) {
-        *self = Self::default();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_a_bound() {
-        let mut backoff = Backoff::default();
-        let pauses: Vec<u128> = (0..10).map(|_| backoff.pause().as_millis()).collect();
-        assert_eq!(pauses[..4], [100, 200, 400, 800]);
-        assert_eq!(pauses[9], 30_000);
-        backoff.reset();
-        assert_eq!(backoff.pause(), FIRST_PAUSE);
-    }
 }

@@ -7,19 +7,25 @@ use hardwire_proto::deviceplugin::device_plugin_server::DevicePluginServer;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tracing::warn;
 
 use super::service::{Service, Witnesses};
 use crate::config::ResourceName;
+use crate::events::connections::{Limits, speaking};
 use crate::events::socket::SocketFile;
 use crate::pools::offer::Offer;
 use crate::telemetry::metrics::Metrics;
 
 /// How long streams and calls may take to end. Streams are told to; calls are answered from memory.
 const STOP_BOUND: Duration = Duration::from_secs(2);
+/// gRPC's client speaks first, as soon as it is connected (the preface of HTTP/2, RFC 9113, 3.4). Only root gets here: the
+/// directory is the kubelet's, with mode 0750.
+const SILENT: Limits = Limits {
+    most: 32,
+    longest: Duration::from_secs(10),
+};
 
 /// A server.
 #[derive(Debug)]
@@ -27,6 +33,7 @@ pub struct Serving {
     file: SocketFile,
     streams: watch::Receiver<usize>,
     stop: CancellationToken,
+    ended: CancellationToken,
     task: JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
@@ -52,20 +59,34 @@ impl Serving {
             stop: stop.clone(),
             metrics,
         };
+        let connections = speaking(&file.path().display().to_string(), listener, SILENT);
         let server = Server::builder()
             .add_service(DevicePluginServer::new(service))
-            .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop.clone().cancelled_owned());
+            .serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
+        let ended = CancellationToken::new();
+        // Dropped, and so cancelled, whichever way the task ends.
+        let end = ended.clone().drop_guard();
+        let task = tokio::spawn(async move {
+            let _end = end;
+            server.await
+        });
         Self {
             file,
             streams,
             stop,
-            task: tokio::spawn(server),
+            ended,
+            task,
         }
     }
 
     /// Our place in the directory.
     pub fn file(&self) -> &SocketFile {
         &self.file
+    }
+
+    /// Cancelled when the server has ended.
+    pub fn ended(&self) -> CancellationToken {
+        self.ended.clone()
     }
 
     /// How many `ListAndWatch` streams are open.

@@ -96,6 +96,14 @@ impl Attachments {
     pub fn read(journal: &Journal) -> Self {
         Records::read(journal).attachments()
     }
+
+    /// Nothing is known of them, for this reason.
+    pub fn unheard(because: &str) -> Self {
+        Self {
+            unheard: Some(because.to_owned()),
+            ..Self::default()
+        }
+    }
 }
 
 /// The device of a record that is not understood: by what it says, else by its file's name.

@@ -11,7 +11,7 @@
 //!
 //! - [`ownership`]: the answer; `question`: when the kubelet is asked;
 //! - [`podresources`]: what the kubelet says;
-//! - [`attachments`]: what the journal says;
+//! - [`attachments`]: what the journal says; [`state_directory`]: whether it is the one that the plugin writes;
 //! - [`allocations`]: Allocates that nothing has confirmed yet;
 //! - [`given_away`]: attachments whose device the kubelet has given to another pod;
 //! - [`repair`], `orphans`: attachments that no DEL came for are released;
@@ -26,6 +26,7 @@ pub mod ownership;
 pub mod podresources;
 mod question;
 pub mod repair;
+pub mod state_directory;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -112,11 +113,20 @@ impl Ledger {
 
     /// Why it is not known whether a device is free that no witness names.
     pub fn unheard(&self) -> Option<&str> {
-        let kubelet = match &self.kubelet {
+        self.journal_unheard().or_else(|| self.kubelet_unheard())
+    }
+
+    /// Why the journal says nothing of devices that it does not name.
+    pub fn journal_unheard(&self) -> Option<&str> {
+        self.attachments.unheard.as_deref()
+    }
+
+    /// Why the kubelet says nothing.
+    pub fn kubelet_unheard(&self) -> Option<&str> {
+        match &self.kubelet {
             Kubelet::Heard(_) => None,
             Kubelet::Unheard(because) => Some(because),
-        };
-        self.attachments.unheard.as_ref().or(kubelet).map(String::as_str)
+        }
     }
 
     /// Who has a device. `is_away` is the kernel's word: an interface that it had is not in the host's namespace.

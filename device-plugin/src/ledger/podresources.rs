@@ -78,6 +78,13 @@ impl PodResources {
         }
     }
 
+    /// The API whose socket is in this directory.
+    pub fn in_directory(directory: &Path) -> Self {
+        Self {
+            socket: directory.join(api::KUBELET_SOCKET),
+        }
+    }
+
     /// Asks, on a connection of its own: a kept one would not survive a restart of the kubelet.
     pub async fn held(&self) -> Result<Held, PodResourcesError> {
         let path = || self.socket.clone();

@@ -21,13 +21,15 @@ impl WrittenFindings {
     /// Writes the file, if it says something else than before. Nothing before the first search.
     pub(super) fn write(
         &mut self,
-        (state, boot): (&Path, &str),
+        (state, boot): (Option<&Path>, &str),
         uppers: Option<&[Upper]>,
         lists: &[PoolList],
         assignment: &Assignment,
         hardware: &Hardware,
     ) {
-        let Some(uppers) = uppers else { return };
+        let (Some(uppers), Some(state)) = (uppers, state) else {
+            return;
+        };
         let before = self.0.as_ref().map(|findings| &findings.allowed);
         let findings = Findings {
             version: Findings::VERSION,

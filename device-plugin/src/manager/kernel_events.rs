@@ -3,7 +3,7 @@
 
 use hardwire_pci::{Device, DeviceId};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::scanner::{Scanner, pf_for, pfs, pfs_of_netdevsim};
 use super::upper_search::UpperSearch;
@@ -53,7 +53,11 @@ impl Hearers<'_> {
     pub(super) fn on_event(&mut self, event: Event, is_ours: bool, now: Instant) {
         debug!(?event, "event");
         match event {
-            Event::Overrun => {
+            Event::Deaf(origin, reason) => {
+                error!("{origin} are heard no more: {reason}; reading everything again");
+                self.on_everything(now);
+            }
+            Event::Overrun | Event::Malformed(_) => {
                 warn!("events were lost: reading everything again");
                 self.on_everything(now);
             }

@@ -50,6 +50,7 @@ use crate::ask::control::Adopt;
 use crate::config::ResourceName;
 use crate::events::{Event, Events};
 use crate::health::baselines::RecordChange;
+use crate::ledger::state_directory::StateDirectory;
 use crate::ledger::{Attachments, given_away};
 use crate::telemetry::metrics::watchdog::Pulse;
 use crate::telemetry::metrics::{Metrics, Source};
@@ -63,6 +64,7 @@ pub struct Manager {
     inputs: Inputs,
     jobs: Jobs,
     context: Context,
+    state: StateDirectory,
     boot: String,
     returned: Arc<Notify>,
     served_with: ServedWith,
@@ -175,6 +177,11 @@ impl Manager {
 
     /// Whether an attachment of ours makes a change at this moment, only its device's lock tells.
     fn kernel(&self, event: Event) -> Input {
+        match &event {
+            Event::Malformed(origin) => self.metrics.malformed_event(*origin),
+            Event::Deaf(origin, reason) => self.metrics.not_alive(format!("{origin} are heard no more: {reason}")),
+            _ => {}
+        }
         let vfs = kernel_events::vfs_concerned(&self.core.scanner, &self.core.baselines, &event);
         let is_ours = vfs.iter().any(|vf| self.context.journal.is_changing(vf));
         Input::Kernel { event, is_ours }
@@ -185,7 +192,7 @@ impl Manager {
             Input::Kernel { event, .. } => match event {
                 Event::Device { .. } | Event::CharacterDevices => Source::Udev,
                 Event::Link(_) | Event::Address(_) | Event::DefaultRoute(_) => Source::Netlink,
-                Event::Overrun => Source::Overrun,
+                Event::Overrun | Event::Malformed(_) | Event::Deaf(..) => Source::Overrun,
             },
             Input::Attachments(_) => Source::Journal,
             Input::Reload => Source::Signal,
@@ -237,7 +244,8 @@ impl Manager {
             let count = list.entries.keys().filter(is_held).count();
             self.metrics.held(&list.pool.resource, count);
         }
-        self.metrics.podresources(ledger.unheard());
+        self.metrics.podresources(ledger.kubelet_unheard());
+        self.metrics.journal(&self.context.state, ledger.journal_unheard());
     }
 
     /// Ends what is not configured any more, and serves what is not served.
@@ -261,7 +269,7 @@ impl Manager {
                 // Its socket's name is wanted again.
                 let _ = end.await;
             }
-            match ServedPool::serve(list, self.core.scanner.seen(), &self.served_with).await {
+            match ServedPool::serve(list, self.core.scanner.seen(), &self.served_with) {
                 Ok(pool) => self.served.push(pool),
                 Err(error) => {
                     error!(resource = %list.pool.resource, "not served: {error}");
@@ -274,7 +282,7 @@ impl Manager {
 
     /// Everybody sees what is the case.
     fn show(&mut self, changed: &BTreeSet<DeviceId>) {
-        let (core, state) = (&self.core, &self.context.state);
+        let (core, state) = (&self.core, self.state.path());
         let (lists, seen) = (&core.lists.pools, core.scanner.seen());
         let uppers = core.search.uppers.as_deref();
         self.findings

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hardwire_pci::{Device, DeviceId};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::lists::{Entry, PoolList};
 use crate::config::{Pool, ResourceName};
 use crate::container::{HostPaths, Member, Publisher};
+use crate::events::backoff::Backoff;
 use crate::events::directory::Directory;
 use crate::events::socket::BindError;
 use crate::kubelet::lifecycle::Plugin;
@@ -18,6 +21,9 @@ use crate::kubelet::service::Witnesses;
 use crate::pools::Hardware;
 use crate::pools::offer::Offer;
 use crate::telemetry::metrics::Metrics;
+
+/// Pauses before documents that could not be written are tried again.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// What pools are served with.
 #[derive(Debug, Clone)]
@@ -57,7 +63,7 @@ struct Shown {
 
 impl ServedPool {
     /// Serves and registers a pool, with its present list.
-    pub(super) async fn serve(list: &PoolList, hardware: &Hardware, with: &ServedWith) -> Result<Self, BindError> {
+    pub(super) fn serve(list: &PoolList, hardware: &Hardware, with: &ServedWith) -> Result<Self, BindError> {
         let shown = shown(list);
         let offer = make(list, &shown, hardware, &with.host_paths);
         let resource = list.pool.resource.clone();
@@ -67,8 +73,7 @@ impl ServedPool {
             with.witnesses.clone(),
             &with.directory,
             &with.metrics,
-        );
-        let plugin = plugin.await?;
+        )?;
         let publisher = with.host_paths.publisher.clone();
         let documents = document(resource, plugin.offer().subscribe(), plugin.streams(), publisher);
         let (offer, stop) = (plugin.offer(), CancellationToken::new());
@@ -166,10 +171,22 @@ async fn document(
     let mut previous: Option<Arc<Offer>> = None;
     loop {
         let offer = Arc::clone(&offers.borrow_and_update());
-        publisher.publish(&resource, previous.as_deref(), &offer).await;
-        previous = Some(offer);
-        if offers.changed().await.is_err() {
+        let mut is_whole = publisher.publish(&resource, previous.as_deref(), &offer).await;
+        let mut backoff = Backoff::between(RETRY.0, RETRY.1);
+        let changed = loop {
+            if is_whole {
+                break offers.changed().await;
+            }
+            // Nothing tells when descriptors or room on the disk are there again.
+            match timeout(backoff.pause(), offers.changed()).await {
+                Ok(changed) => break changed,
+                Err(_elapsed) => is_whole = publisher.retry(&resource, &*offer).await,
+            }
+        };
+        if changed.is_err() {
             return;
         }
+        // One that is not whole is gone through as a whole the next time.
+        previous = is_whole.then_some(offer);
     }
 }

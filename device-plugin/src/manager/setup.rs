@@ -34,6 +34,7 @@ use crate::events::socket::BindError;
 use crate::kubelet::service::Witnesses;
 use crate::ledger::Attachments;
 use crate::ledger::podresources::PodResources;
+use crate::ledger::state_directory::StateDirectory;
 use crate::pools::{Hardware, find_uppers};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::watchdog::Pulse;
@@ -51,8 +52,10 @@ pub struct Setup {
     pub defaults: Defaults,
     /// What offers are made with.
     pub host_paths: HostPaths,
-    /// The kubelet's directory.
-    pub kubelet_dir: PathBuf,
+    /// Where the kubelet's podresources socket is.
+    pub pod_resources_dir: PathBuf,
+    /// Whether the state directory is the one that the CNI plugin on the node uses.
+    pub state: StateDirectory,
     /// How long a device that nothing keeps in a list stays there.
     pub grace: Duration,
     /// Attachments, as repair tells of them.
@@ -97,9 +100,9 @@ impl Manager {
         // Before anything is read, so that no change falls between.
         let inputs = Inputs {
             pulse: setup.pulse,
-            events: listen(&context),
+            events: listen(&context, &metrics),
             config: watch_config(&setup.config)?,
-            kubelet_socket: watch_podresources(&setup.kubelet_dir),
+            kubelet_socket: watch_podresources(&setup.pod_resources_dir),
             attachments: setup.attachments,
             requests: setup.requests,
             reload: setup.reload,
@@ -121,8 +124,12 @@ impl Manager {
         let path = file.defaults.plugin_directory.clone();
         let directory =
             Directory::watch(&path, Some("sock")).map_err(|source| StartError::Directory { path, source })?;
-        let podresources = PodResources::at(&setup.kubelet_dir);
-        let attachments = Attachments::read(&context.journal);
+        let podresources = PodResources::in_directory(&setup.pod_resources_dir);
+        let attachments = match setup.state.unknown() {
+            None => Attachments::read(&context.journal),
+            Some(why) => Attachments::unheard(why),
+        };
+        metrics.journal(&context.state, attachments.unheard.as_deref());
         let mut core = Core::new(Scanner::new(Arc::new(hardware)), config.pools, attachments, setup.grace);
         restore(&mut core, &context);
         let served_with = ServedWith {
@@ -143,6 +150,7 @@ impl Manager {
                 String::new()
             }),
             context,
+            state: setup.state,
             returned: setup.returned,
             served_with,
             served: Vec::new(),
@@ -161,7 +169,9 @@ impl Manager {
         let found = find_uppers(&self.context.sysfs).map_err(|error| error.to_string());
         self.handle(Input::Searched(found, begin.elapsed())).await;
         for list in &self.core.lists.pools {
-            let pool = ServedPool::serve(list, self.core.scanner.seen(), &self.served_with).await?;
+            // Who is told to stop meanwhile stops here.
+            tokio::task::yield_now().await;
+            let pool = ServedPool::serve(list, self.core.scanner.seen(), &self.served_with)?;
             self.served.push(pool);
         }
         // Another instance would have refused us by now.
@@ -199,13 +209,14 @@ fn restore(core: &mut Core, context: &Context) {
     }
 }
 
-fn listen(context: &Context) -> Events {
+fn listen(context: &Context, metrics: &Metrics) -> Events {
     // Another tree has no events of its own, and the kernel's are not about it.
     if context.sysfs.path("") != Path::new("/sys") {
         return Events::none();
     }
     Events::listen().unwrap_or_else(|error| {
         error!("changes of the hardware are noticed on SIGHUP only: {error}");
+        metrics.not_alive(format!("no event is heard: {error}"));
         Events::none()
     })
 }
@@ -224,12 +235,11 @@ fn watch_config(file: &Path) -> Result<watch::Receiver<()>, StartError> {
     Ok(watched.changes())
 }
 
-fn watch_podresources(kubelet_dir: &Path) -> Option<watch::Receiver<()>> {
-    let socket = kubelet_dir.join(hardwire_proto::podresources::SOCKET);
-    match Directory::watch(socket.parent()?, Some("sock")) {
+fn watch_podresources(directory: &Path) -> Option<watch::Receiver<()>> {
+    match Directory::watch(directory, Some("sock")) {
         Ok(directory) => Some(directory.changes()),
         Err(error) => {
-            warn!("{}: not watched: {error}", socket.display());
+            warn!("{}: not watched: {error}", directory.display());
             None
         }
     }

@@ -15,7 +15,8 @@ pub(super) struct Written(Option<View>);
 
 impl Written {
     /// Writes the view of these pools, if it is another one.
-    pub(super) fn write(&mut self, state: &Path, lists: &[PoolList]) {
+    pub(super) fn write(&mut self, state: Option<&Path>, lists: &[PoolList]) {
+        let Some(state) = state else { return };
         let mut view = View::default();
         for list in lists {
             for (id, entry) in &list.entries {

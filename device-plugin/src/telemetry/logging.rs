@@ -57,5 +57,10 @@ pub fn start(level: &str, format: LogFormat) -> Result<(), BadLogLevel> {
             registry().with(log.with_filter(targets)).init();
         }
     }
+    // Otherwise it would be a line of its own form, and one that names no thread's work. Who waits for the task says what it means.
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        tracing::error!(thread = thread.name(), "{panic}");
+    }));
     Ok(())
 }

@@ -5,18 +5,19 @@
 //! records count; it is bound before the first of them is written.
 
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use hardwire_cni::protocol::{ContainerId, NetworkName};
 use hardwire_cni::report::{Report, SOCKET};
 use hardwire_pci::IfName;
 use tokio::net::UnixDatagram;
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tokio::time::sleep;
+use tracing::{debug, warn};
 
-use crate::events::socket::SocketFile;
+use crate::events::backoff::Backoff;
+use crate::events::socket::{BindError, SocketFile, bind_datagram};
 use crate::telemetry::metrics::Metrics;
 
 /// A report is a few hundred bytes: names are bounded, and there are seven phases.
@@ -33,36 +34,27 @@ pub struct Reports {
 // === impl Reports ===
 
 impl Reports {
-    /// Takes the socket's place in `state`, the state directory. Within a runtime. A file that a killed daemon left is
-    /// replaced; [`ErrorKind::AddrInUse`] where another daemon listens, or where something that is no socket is in the way.
-    pub fn bind(state: &Path) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(state)?;
-        let path = state.join(SOCKET);
-        clear(&path)?;
-        let socket = UnixDatagram::bind(&path)?;
-        // Until here the directory's mode keeps others out.
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        let file = SocketFile::of(&path).ok_or(ErrorKind::NotFound)?;
+    /// Takes the socket's place in `state`, the state directory. Within a runtime.
+    pub fn bind(state: &Path) -> Result<Self, BindError> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
+        made.map_err(|source| BindError::Io {
+            path: state.to_owned(),
+            source,
+        })?;
+        let (socket, file) = bind_datagram(&state.join(SOCKET))?;
+        file.for_root_only()?;
         Ok(Self { socket, file })
     }
 
-    /// Counts what comes, until `stop`.
-    pub async fn run(self, metrics: Metrics, stop: CancellationToken) {
+    /// Counts what comes, until the socket fails.
+    pub async fn run(self, metrics: &Metrics) -> io::Error {
         let path = self.file.path().display();
         // One more, to tell a datagram that is too large.
         let mut buffer = vec![0; LARGEST + 1];
         loop {
-            let received = tokio::select! {
-                () = stop.cancelled() => return,
-                received = self.socket.recv(&mut buffer) => received,
-            };
-            let length = match received {
+            let length = match self.socket.recv(&mut buffer).await {
                 Ok(length) => length,
-                Err(error) => {
-                    // None is known, and a busy loop must not come of one.
-                    warn!("{path}: {error}; the plugin's calls are counted no more");
-                    return stop.cancelled().await;
-                }
+                Err(error) => return error,
             };
             match read(&buffer[..length]) {
                 Ok(report) => {
@@ -88,6 +80,21 @@ impl Reports {
     }
 }
 
+/// Counts until it is dropped, with another socket where one fails.
+pub async fn run(state: &Path, metrics: &Metrics) {
+    let mut backoff = Backoff::default();
+    loop {
+        match Reports::bind(state) {
+            Ok(reports) => {
+                let error = reports.run(metrics).await;
+                warn!("the plugin's reports: {error}; listening anew");
+            }
+            Err(error) => warn!("the plugin's calls are not counted yet: {error}"),
+        }
+        sleep(backoff.pause()).await;
+    }
+}
+
 fn read(datagram: &[u8]) -> Result<Report, String> {
     if datagram.len() > LARGEST {
         return Err(format!("more than {LARGEST} bytes"));
@@ -108,37 +115,13 @@ fn read(datagram: &[u8]) -> Result<Report, String> {
     Ok(report)
 }
 
-/// Removes a socket that nobody reads.
-fn clear(path: &Path) -> io::Result<()> {
-    let in_use = |text: &str| {
-        Err(io::Error::new(
-            ErrorKind::AddrInUse,
-            format!("{}: {text}", path.display()),
-        ))
-    };
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.file_type().is_socket() => {}
-        Ok(_) => return in_use("in the way, and no socket"),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    }
-    match std::os::unix::net::UnixDatagram::unbound()?.connect(path) {
-        Ok(()) => in_use("another process reads it; is a second hardwired running?"),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            info!("{}: left by a daemon that was killed; replaced", path.display());
-            fs::remove_file(path)
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        // EPROTOTYPE: a socket of another kind, and somebody listens.
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
-    fn run<T>(test: impl Future<Output = T>) -> T {
+    fn block_on<T>(test: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.unwrap().block_on(test)
     }
@@ -160,12 +143,12 @@ mod tests {
 
     #[test]
     fn reports_are_counted_and_nonsense_is_too() {
-        run(async {
+        block_on(async {
             let state = tempfile::tempdir().unwrap();
             let metrics = Metrics::default();
             let reports = Reports::bind(state.path()).unwrap();
-            let stop = CancellationToken::new();
-            let running = tokio::spawn(reports.run(metrics.clone(), stop.clone()));
+            let counter = metrics.clone();
+            let running = tokio::spawn(async move { reports.run(&counter).await });
             report("ADD").send(state.path());
             let sender = UnixDatagram::unbound().unwrap();
             let socket = state.path().join(SOCKET);
@@ -203,23 +186,22 @@ mod tests {
             };
             let all = tokio::time::timeout(std::time::Duration::from_secs(5), all).await;
             assert!(all.is_ok(), "{}", metrics.text().unwrap());
-            stop.cancel();
-            running.await.unwrap();
+            running.abort();
+            assert!(running.await.unwrap_err().is_cancelled());
             assert!(!socket.exists());
         });
     }
 
     #[test]
     fn only_root_may_report_and_only_one_daemon_listens() {
-        run(async {
+        block_on(async {
             let state = tempfile::tempdir().unwrap();
             let state = state.path().join("made");
             let reports = Reports::bind(&state).unwrap();
             let socket = state.join(SOCKET);
             assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
             let second = Reports::bind(&state).unwrap_err();
-            assert_eq!(second.kind(), ErrorKind::AddrInUse);
-            assert!(second.to_string().contains("another process reads it"), "{second}");
+            assert!(matches!(second, BindError::InUse(_)), "{second}");
             assert!(socket.exists());
             drop(reports);
             assert!(!socket.exists());
@@ -228,14 +210,15 @@ mod tests {
 
     #[test]
     fn a_killed_daemons_socket_is_replaced_and_other_files_stay() {
-        run(async {
+        block_on(async {
             let state = tempfile::tempdir().unwrap();
             let socket = state.path().join(SOCKET);
             drop(std::os::unix::net::UnixDatagram::bind(&socket).unwrap());
             assert!(socket.exists());
             drop(Reports::bind(state.path()).unwrap());
             fs::write(&socket, "precious").unwrap();
-            assert_eq!(Reports::bind(state.path()).unwrap_err().kind(), ErrorKind::AddrInUse);
+            let refused = Reports::bind(state.path()).unwrap_err();
+            assert!(matches!(refused, BindError::NoSocket(_)), "{refused}");
             assert_eq!(fs::read_to_string(&socket).unwrap(), "precious");
         });
     }

@@ -11,7 +11,7 @@ use netlink_sys::{Socket as RawSocket, protocols::NETLINK_ROUTE};
 
 use super::attributes::{attributes, u32_at};
 use super::error::NetlinkError;
-use super::messages::messages;
+use super::messages::{HEADER, messages};
 
 /// `RTNLGRP_LINK`, `_IPV4_IFADDR`, `_IPV4_ROUTE`, `_IPV6_IFADDR`, `_IPV6_ROUTE`, `_NEXTHOP` (include/uapi/linux/rtnetlink.h).
 const GROUPS: [u32; 6] = [1, 5, 7, 9, 11, 32];
@@ -38,6 +38,8 @@ pub enum Notice {
     DefaultRoute(Option<u32>),
     /// Some changes were lost.
     Overrun,
+    /// A message made no sense: what changed is not known.
+    Malformed,
 }
 
 /// A socket that hears of changes in the network namespace in which it was opened.
@@ -71,7 +73,10 @@ impl Notices {
     /// Waits for changes, and adds them to `notices`; there may be none of interest.
     pub fn next(&mut self, notices: &mut Vec<Notice>) -> Result<(), NetlinkError> {
         match self.0.recv_from_full() {
-            Ok((datagram, _from)) => parse(&datagram, notices),
+            Ok((datagram, _from)) => {
+                parse(&datagram, notices);
+                Ok(())
+            }
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error()) => {
                 notices.push(Notice::Overrun);
                 Ok(())
@@ -85,12 +90,18 @@ impl Notices {
     }
 }
 
-fn parse(datagram: &[u8], notices: &mut Vec<Notice>) -> Result<(), NetlinkError> {
-    for message in messages(datagram) {
-        let message = message?;
-        one(message.kind, message.payload, notices)?;
+/// One message that makes no sense keeps nobody from hearing of the others. The end of one that is cut short is not known, and
+/// so it is the last of its datagram.
+fn parse(datagram: &[u8], notices: &mut Vec<Notice>) {
+    if datagram.len() < HEADER {
+        notices.push(Notice::Malformed);
     }
-    Ok(())
+    for message in messages(datagram) {
+        let read = message.and_then(|message| one(message.kind, message.payload, notices));
+        if read.is_err() {
+            notices.push(Notice::Malformed);
+        }
+    }
 }
 
 fn one(kind: u16, payload: &[u8], notices: &mut Vec<Notice>) -> Result<(), NetlinkError> {
@@ -109,6 +120,9 @@ fn one(kind: u16, payload: &[u8], notices: &mut Vec<Notice>) -> Result<(), Netli
         // RTM_NEWADDR, RTM_DELADDR
         20 | 21 => notices.push(Notice::Address(u32_at(payload, 4)?)),
         // RTM_NEWROUTE, RTM_DELROUTE: destination length 0 is the default route.
+        24 | 25 if payload.len() < ROUTE_HEADER => {
+            return Err(NetlinkError::Malformed("a route is cut short".to_owned()));
+        }
         24 | 25 if payload.get(1) == Some(&0) && payload.get(7) == Some(&RTN_UNICAST) => {
             notices.push(Notice::DefaultRoute(interface(payload, ROUTE_HEADER, RTA_OIF)?));
         }
@@ -131,7 +145,6 @@ fn interface(payload: &[u8], header: usize, wanted: u16) -> Result<Option<u32>, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::messages::HEADER;
     use super::*;
 
     fn message(kind: u16, payload: &[u8]) -> Vec<u8> {
@@ -157,7 +170,7 @@ mod tests {
 
     fn notices(datagram: &[u8]) -> Vec<Notice> {
         let mut notices = Vec::new();
-        parse(datagram, &mut notices).unwrap();
+        parse(datagram, &mut notices);
         notices
     }
 
@@ -180,5 +193,35 @@ mod tests {
         link.extend(attribute(IFLA_LINK, 3));
         let two = [message(16, &link), message(20, &[2, 24, 0, 0, 5, 0, 0, 0])].concat();
         assert_eq!(notices(&two), [Notice::Link(9), Notice::Link(3), Notice::Address(5)]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told_and_hides_nothing_else() {
+        let address = message(20, &[2, 24, 0, 0, 5, 0, 0, 0]);
+        let longer_than_it_is = [16_u8, 0, 5, 0].to_vec();
+        let mut link = vec![0; LINK_HEADER];
+        link[4] = 9;
+        for bad in [
+            message(16, &[0; 6]),
+            message(16, &[link.clone(), longer_than_it_is].concat()),
+            message(20, &[2]),
+            message(24, &[2, 0, 0]),
+            message(104, &[&[0; NEXTHOP_HEADER][..], &[4, 0, 5, 0]].concat()),
+        ] {
+            let mut padded = bad.clone();
+            padded.resize(bad.len().next_multiple_of(4), 0);
+            let told = notices(&[padded, address.clone()].concat());
+            assert!(told.contains(&Notice::Malformed), "{bad:?}: {told:?}");
+            assert!(told.contains(&Notice::Address(5)), "{bad:?}: {told:?}");
+        }
+        let mut endless = message(16, &link);
+        endless[0] = 200;
+        assert_eq!(
+            notices(&[address, endless].concat()),
+            [Notice::Address(5), Notice::Malformed]
+        );
+        for bad in [&[][..], &[1, 2, 3]] {
+            assert_eq!(notices(bad), [Notice::Malformed]);
+        }
     }
 }

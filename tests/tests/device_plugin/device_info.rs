@@ -94,12 +94,15 @@ fn files_of_a_removed_pool_go() {
     assert_eq!(running.daemon.wait(SOON).code(), Some(0));
     let renamed = json!({"resourceList": [{"resourceName": "renamed", "selectors": {"pfNames": ["eth0#0"]}}]});
     running.daemon = running.site.start(&renamed, running.tree.root());
+    // The old ones go one by one.
+    let renamed = running
+        .site
+        .device_info_dir()
+        .join("intel.com-renamed-0000:01:10.0-device.json");
+    let deadline = Instant::now() + SOON;
+    while !renamed.exists() {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(10));
+    }
     wait_for_files(&running.site, 1);
-    assert!(
-        running
-            .site
-            .device_info_dir()
-            .join("intel.com-renamed-0000:01:10.0-device.json")
-            .exists()
-    );
 }

@@ -40,6 +40,19 @@ fn d15_a_removed_socket_is_made_anew_and_registered() {
 }
 
 #[test]
+fn a_pools_socket_whose_mode_is_changed_stays_and_so_does_its_registration() {
+    let running = Running::registered(1);
+    let socket = running.site.plugin_dir().join(ENDPOINT);
+    fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    // A reason to look at the directory.
+    let other = running.site.plugin_dir().join("another.sock");
+    drop(std::os::unix::net::UnixListener::bind(&other).unwrap());
+    fs::remove_file(&other).unwrap();
+    running.assert_no_more_registrations_than(1);
+    running.kubelet.allocate(RESOURCE, &[&["0000:01:10.0"]]).unwrap();
+}
+
+#[test]
 fn a_kubelet_that_restarts_is_registered_with_again() {
     for how in [End::Clean, End::Killed] {
         let mut running = Running::registered(2);

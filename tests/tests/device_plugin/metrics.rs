@@ -157,19 +157,41 @@ fn a_stopped_daemon_does_not_wait_for_scrapers() {
 }
 
 #[test]
-fn a_busy_port_ends_the_daemon_and_names_the_flag() {
+fn a_busy_port_is_waited_for_while_pods_get_devices() {
+    let (site, tree) = (Site::new(), SysfsTree::with_vfs(2));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let mut daemon = site.start_with(&one_pool(), tree.root(), &["--metrics-bind", &address]);
+    for _attempt in 0..3 {
+        let line = daemon.wait_for_log("--metrics-bind", SOON);
+        assert!(line.contains(&format!("{address}: Address already in use")), "{line}");
+        assert!(line.contains("not ready"), "{line}");
+    }
+    let two = |devices: &[Device]| devices.len() == 2;
+    kubelet.wait_for_devices(RESOURCE, two, SOON).unwrap();
+    kubelet.allocate(RESOURCE, &[&["0000:01:10.0"]]).unwrap();
+    drop(taken);
+    http::wait_for(&address, "/readyz", |(status, _)| *status == 200, SOON);
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_busy_port() {
     let (site, tree) = (Site::new(), SysfsTree::new());
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
+    let mut daemon = site.start_with(&one_pool(), tree.root(), &["--metrics-bind", &address]);
+    daemon.wait_for_log("Address already in use", SOON);
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn an_address_that_is_none_names_the_flag() {
+    let (site, tree) = (Site::new(), SysfsTree::new());
     let config = site.config(&one_pool());
-    let arguments = ["run", "--metrics-bind", &address, "--config", config.to_str().unwrap()];
-    let output = site.output(&arguments, tree.root());
-    assert_eq!(output.status.code(), Some(1));
-    let log = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        log.contains(&format!("--metrics-bind {address}: Address already in use")),
-        "{log}"
-    );
     let bad = ["run", "--metrics-bind", "9808", "--config", config.to_str().unwrap()];
     let output = site.output(&bad, tree.root());
     assert_eq!(output.status.code(), Some(2));

@@ -141,6 +141,7 @@ mod tests {
                        "selectors": {}}]}"#;
         Running {
             kubelet_dir: "/k".into(),
+            pod_resources_dir: "/other-root/pod-resources".into(),
             sysfs_root: "/s".into(),
             defaults: Defaults {
                 resource_prefix: "acme.org".to_owned(),
@@ -163,6 +164,10 @@ mod tests {
             (Some("/k"), Some("/s"))
         );
         assert_eq!(
+            chosen.node.pod_resources_dir().to_str(),
+            Some("/other-root/pod-resources")
+        );
+        assert_eq!(
             chosen.told.lines(),
             [
                 "pools: those in force in the running hardwired, from /c/config.json",
@@ -173,6 +178,7 @@ mod tests {
         );
         let chosen = Chosen::among(&args(&["--kubelet-dir", "/other"]), Ok(running())).unwrap();
         assert_eq!(chosen.node.kubelet_dir.to_str(), Some("/other"));
+        assert_eq!(chosen.node.pod_resources_dir().to_str(), Some("/other/pod-resources"));
     }
 
     #[test]

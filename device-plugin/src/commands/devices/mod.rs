@@ -43,7 +43,7 @@ pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesErro
         Err(error) => tracing::warn!("{error}"),
     }
     let assignment = assign(&hardware, &config.pools);
-    let uses = uses::Uses::read(&node.kubelet_dir);
+    let uses = uses::Uses::read(&node.pod_resources_dir());
     let report = rows::Report::new(&hardware, &assignment, &config.pools, &uses, told);
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;

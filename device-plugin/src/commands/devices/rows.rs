@@ -14,6 +14,8 @@ use crate::pools::{Assignment, Hardware, PoolMatch};
 pub(super) struct Report {
     pub(super) devices: Vec<Row>,
     pub(super) skipped: Vec<SkippedRow>,
+    /// What is not known of them, and why.
+    pub(super) unknown: Vec<String>,
     /// Where the pools come from.
     pub(super) configuration: Told,
 }
@@ -91,6 +93,7 @@ impl Report {
         Self {
             devices,
             skipped,
+            unknown: uses.unknown.clone(),
             configuration,
         }
     }

@@ -43,6 +43,9 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         let line = format!("skipped {}: {}", skipped.device, skipped.reason);
         writeln!(out, "{}", printable(&line))?;
     }
+    for unknown in &report.unknown {
+        writeln!(out, "{}", printable(unknown))?;
+    }
     for line in report.configuration.lines() {
         writeln!(out, "{}", printable(&line))?;
     }

@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::Source;
 use crate::config::ResourceName;
+use crate::events::Origin;
 
 /// Upper bounds in seconds. A phase takes microseconds to milliseconds, an IPAM plugin with a server of its own seconds; a
 /// runtime gives up after some minutes, but nobody needs to tell such attachments apart.
@@ -53,6 +54,18 @@ pub(super) struct SourceLabels {
     pub(super) source: &'static str,
 }
 
+/// Where something is to be mounted from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct MountLabels {
+    pub(super) mount: String,
+}
+
+/// A task of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct TaskLabels {
+    pub(super) task: &'static str,
+}
+
 /// How a call of the plugin ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct CallLabels {
@@ -90,7 +103,10 @@ pub(super) struct Families {
     pub(super) repairs: Family<ResultLabels, Counter>,
     pub(super) events: Family<SourceLabels, Counter>,
     pub(super) reloads: Family<ResultLabels, Counter>,
+    pub(super) malformed: Family<SourceLabels, Counter>,
+    pub(super) restarts: Family<TaskLabels, Counter>,
     pub(super) podresources: Gauge,
+    pub(super) journal: Family<MountLabels, Gauge>,
     pub(super) refused_pools: Gauge,
     pub(super) in_force: Gauge,
 }
@@ -146,7 +162,10 @@ impl Families {
             repairs: Family::default(),
             events: Family::default(),
             reloads: Family::default(),
+            malformed: Family::default(),
+            restarts: Family::default(),
             podresources: Gauge::default(),
+            journal: Family::default(),
             refused_pools: Gauge::default(),
             in_force: Gauge::default(),
         };
@@ -172,6 +191,7 @@ impl Families {
             "1 while the kubelet tells which pod holds which device, else 0: what it does not tell is not repaired",
             families.podresources.clone(),
         );
+        families.of_itself(registry);
         families.of_configuration(registry);
         families
     }
@@ -192,6 +212,9 @@ impl Families {
             drop(self.repairs.get_or_create(&result));
             drop(self.reloads.get_or_create(&result));
         }
+        for source in Origin::ALL.map(Origin::as_str) {
+            drop(self.malformed.get_or_create(&SourceLabels { source }));
+        }
         for source in Source::ALL.map(Source::as_str) {
             drop(self.events.get_or_create(&SourceLabels { source }));
         }
@@ -209,6 +232,24 @@ impl Families {
             );
         }
         drop(self.lists.get_or_create(&PoolLabels::resource(resource)));
+    }
+
+    fn of_itself(&self, registry: &mut Registry) {
+        registry.register(
+            "journal_heard",
+            "1 while the journal of the node can be read, else 0: the mount is missing, or is not the node's, and nothing is repaired",
+            self.journal.clone(),
+        );
+        registry.register(
+            "malformed_events",
+            "Messages of the kernel that made no sense; everything was read again",
+            self.malformed.clone(),
+        );
+        registry.register(
+            "task_restarts",
+            "Tasks of the daemon that ended by themselves and were begun anew",
+            self.restarts.clone(),
+        );
     }
 
     fn of_configuration(&self, registry: &mut Registry) {

@@ -2,6 +2,10 @@
 //!
 //! Contract: the kubelet's HTTP probes, which take 200 to 399 for a yes and show the first bytes of the body of a no in the
 //! pod's events; Prometheus' scraping, which goes by the content type.
+//!
+//! One question per connection, and little time for it: whoever can reach the port could otherwise use up the descriptors that
+//! the kubelet's calls need, by saying nothing. The address may be taken when we start, by the daemon before us or by somebody
+//! else: it is waited for, since pods need devices and not metrics.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,16 +18,28 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
 
 use super::Metrics;
 use super::watchdog::Watchdog;
+use crate::events::backoff::Backoff;
+use crate::events::connections::{self, Limits};
 
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Below the second that a probe waits by default.
 const ALIVE_BOUND: Duration = Duration::from_millis(800);
+/// Prometheus gives up after 10 s by default, probes earlier.
+const LIMITS: Limits = Limits {
+    most: 32,
+    longest: Duration::from_secs(10),
+};
+/// Of what is received and not understood yet.
+const LARGEST_HEAD: usize = 16 << 10;
 
 /// The value of `--metrics-bind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,20 +54,6 @@ pub enum MetricsBind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an IP address and a port, as in 127.0.0.1:9808 or [::]:9808, or none")]
 pub struct BadMetricsBind;
-
-/// The address cannot be had.
-#[derive(Debug, thiserror::Error)]
-#[error("--metrics-bind {address}: {source}")]
-pub struct MetricsBindError {
-    /// Which address.
-    pub address: SocketAddr,
-    /// What the system says.
-    pub source: std::io::Error,
-}
-
-/// The endpoints, bound and not yet served.
-#[derive(Debug)]
-pub struct Endpoints(TcpListener);
 
 #[derive(Clone)]
 struct Shown {
@@ -81,36 +83,47 @@ impl fmt::Display for MetricsBind {
     }
 }
 
-// === impl Endpoints ===
-
-impl Endpoints {
-    /// Takes the address.
-    pub async fn bind(address: SocketAddr) -> Result<Self, MetricsBindError> {
-        let listener = TcpListener::bind(address).await;
-        listener
-            .map(Self)
-            .map_err(|source| MetricsBindError { address, source })
+/// Serves until it is dropped, as soon as the address is to be had.
+pub async fn serve(address: SocketAddr, metrics: Metrics, watchdog: Watchdog) {
+    let listener = bind(address, &metrics).await;
+    match listener.local_addr() {
+        Ok(address) => info!("metrics and probes on http://{address}"),
+        Err(error) => warn!("metrics and probes: {error}"),
     }
+    let router = Router::new()
+        .route("/metrics", get(metrics_text))
+        .route("/healthz", get(health))
+        .route("/readyz", get(ready))
+        .with_state(Shown { metrics, watchdog });
+    let answer = |stream| answer(stream, router.clone());
+    connections::serve("metrics and probes", &listener, LIMITS, answer).await;
+}
 
-    /// Serves until `stop`.
-    pub async fn run(self, metrics: Metrics, watchdog: Watchdog, stop: CancellationToken) {
-        match self.0.local_addr() {
-            Ok(address) => info!("metrics and probes on http://{address}"),
-            Err(error) => warn!("metrics and probes: {error}"),
-        }
-        let router = Router::new()
-            .route("/metrics", get(metrics_text))
-            .route("/healthz", get(health))
-            .route("/readyz", get(ready))
-            .with_state(Shown { metrics, watchdog });
-        // Not gracefully: a connection that a scraper keeps open would hold up the daemon's end.
-        tokio::select! {
-            () = stop.cancelled() => {}
-            served = axum::serve(self.0, router).into_future() => {
-                warn!("metrics and probes ended: {served:?}");
-                stop.cancelled().await;
+/// Takes the address, however long somebody else has it.
+async fn bind(address: SocketAddr, metrics: &Metrics) -> TcpListener {
+    let mut backoff = Backoff::default();
+    loop {
+        let error = match TcpListener::bind(address).await {
+            Ok(listener) => {
+                metrics.address(None);
+                return listener;
             }
-        }
+            Err(error) => error,
+        };
+        let pause = backoff.pause();
+        warn!("--metrics-bind {address}: {error}; not ready: no metrics and no probes; trying again in {pause:?}");
+        metrics.address(Some(format!("--metrics-bind {address}: {error}")));
+        sleep(pause).await;
+    }
+}
+
+async fn answer(stream: TcpStream, router: Router) {
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = connection.await {
+        debug!("a question of metrics or probes: {error}");
     }
 }
 
@@ -121,21 +134,59 @@ async fn metrics_text(State(shown): State<Shown>) -> impl IntoResponse {
     }
 }
 
-async fn health(State(shown): State<Shown>) -> (StatusCode, &'static str) {
-    if shown.watchdog.is_alive(ALIVE_BOUND).await {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the main loop does not answer\n")
+async fn health(State(shown): State<Shown>) -> (StatusCode, String) {
+    let mut dead = shown.metrics.dead();
+    if !shown.watchdog.is_alive(ALIVE_BOUND).await {
+        dead.push("the main loop does not answer".to_owned());
     }
+    told(&dead)
 }
 
 async fn ready(State(shown): State<Shown>) -> (StatusCode, String) {
-    let missing = shown.metrics.missing();
-    let (status, mut lines) = if missing.is_empty() {
-        (StatusCode::OK, vec!["ok".to_owned()])
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, missing)
-    };
-    lines.extend(shown.metrics.notes());
-    (status, lines.join("\n") + "\n")
+    let (status, text) = told(&shown.metrics.missing());
+    let notes = shown.metrics.notes().into_iter().map(|note| note + "\n");
+    (status, text + &notes.collect::<String>())
+}
+
+fn told(wrong: &[String]) -> (StatusCode, String) {
+    if wrong.is_empty() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, wrong.join("\n") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::watchdog::watchdog;
+    use super::*;
+
+    #[test]
+    fn what_ended_for_good_is_not_alive_though_the_loop_answers() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            let (watchdog, mut pulse) = watchdog();
+            let metrics = Metrics::default();
+            let shown = Shown {
+                metrics: metrics.clone(),
+                watchdog,
+            };
+            let ask = async {
+                let alive = health(State(shown.clone())).await;
+                metrics.not_alive("uevents are no longer heard: EBADF".to_owned());
+                (alive, health(State(shown)).await)
+            };
+            let beats = async {
+                loop {
+                    pulse.beat().await;
+                }
+            };
+            let (alive, dead) = tokio::select! {
+                answers = ask => answers,
+                () = beats => unreachable!("for ever"),
+            };
+            assert_eq!(alive, (StatusCode::OK, "ok\n".to_owned()));
+            let text = "uevents are no longer heard: EBADF\n".to_owned();
+            assert_eq!(dead, (StatusCode::SERVICE_UNAVAILABLE, text));
+        });
+    }
 }

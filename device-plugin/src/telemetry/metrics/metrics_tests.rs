@@ -258,3 +258,35 @@ fn addresses_are_understood_or_refused() {
         assert_eq!(bad.parse::<MetricsBind>(), Err(http::BadMetricsBind), "{bad}");
     }
 }
+
+#[test]
+fn an_unknown_journal_is_a_note_a_lost_address_is_not_ready_and_what_ended_is_not_alive() {
+    let metrics = Metrics::default();
+    metrics.started();
+    let state = Path::new("/run/hardwire");
+    metrics.journal(state, Some("no journal"));
+    assert_has(&metrics, &[r#"hardwired_journal_heard{mount="/run/hardwire"} 0"#]);
+    assert!(metrics.notes()[0].ends_with(": no journal"), "{:?}", metrics.notes());
+    assert_eq!(metrics.missing(), [""; 0], "devices are offered all the same");
+    metrics.journal(state, None);
+    assert_has(&metrics, &[r#"hardwired_journal_heard{mount="/run/hardwire"} 1"#]);
+    assert_eq!(metrics.notes(), [""; 0]);
+    metrics.address(Some("in use".to_owned()));
+    assert_eq!(metrics.missing(), ["in use"]);
+    metrics.address(None);
+    assert_eq!(metrics.missing(), [""; 0]);
+
+    drop(metrics.fatal_panic("a pool: its task"));
+    assert_eq!(metrics.dead(), [""; 0]);
+    let panicking = metrics.clone();
+    let thread = std::thread::spawn(move || {
+        let _watched = panicking.fatal_panic("a pool: its task");
+        panic!("!");
+    });
+    assert!(thread.join().is_err());
+    metrics.not_alive("uevents are heard no more: !".to_owned());
+    metrics.not_alive("uevents are heard no more: !".to_owned());
+    let reasons = ["a pool: its task panicked", "uevents are heard no more: !"];
+    assert_eq!(metrics.dead(), reasons);
+    assert_eq!(metrics.missing(), reasons);
+}

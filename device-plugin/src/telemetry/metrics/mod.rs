@@ -7,7 +7,7 @@
 //! labels of few values. Resources are few; devices, pods and containers are many and change, so none of them is a label.
 //!
 //! - [`families`]: the metrics, their names, help texts and labels;
-//! - [`readiness`]: which pools the kubelet listens to;
+//! - [`readiness`]: what is missing, and what ended for good;
 //! - [`watchdog`]: whether the daemon's main loop still answers;
 //! - [`http`]: `/metrics`, `/healthz` and `/readyz`.
 
@@ -17,6 +17,7 @@ pub mod readiness;
 pub mod watchdog;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
 use crate::config::ResourceName;
+use crate::events::Origin;
 use families::{DeviceLabels, Families, PhaseLabels, PoolLabels, PoolResultLabels, ResultLabels, VerbLabels};
 use readiness::Readiness;
 
@@ -45,6 +47,13 @@ pub enum Source {
     Timer,
     /// Events were lost, and everything was read again.
     Overrun,
+}
+
+/// What ends with a panic and is needed: dropped while panicking, it makes the daemon not alive.
+#[derive(Debug)]
+pub struct FatalPanic {
+    metrics: Metrics,
+    what: String,
 }
 
 /// The handle.
@@ -81,6 +90,16 @@ impl Source {
             Self::Journal => "journal",
             Self::Timer => "timer",
             Self::Overrun => "overrun",
+        }
+    }
+}
+
+// === impl FatalPanic ===
+
+impl Drop for FatalPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.metrics.not_alive(format!("{} panicked", self.what));
         }
     }
 }
@@ -206,6 +225,65 @@ impl Metrics {
     pub fn podresources(&self, unheard: Option<&str>) {
         self.0.families.podresources.set(unheard.is_none().into());
         self.readiness().unheard = unheard.map(str::to_owned);
+    }
+
+    /// Whether the journal, which is to be mounted from there, tells what is attached; else why it does not.
+    pub fn journal(&self, mount: &Path, unheard: Option<&str>) {
+        let mount = families::MountLabels {
+            mount: mount.display().to_string(),
+        };
+        self.0
+            .families
+            .journal
+            .get_or_create(&mount)
+            .set(unheard.is_none().into());
+        self.readiness().journal = unheard.map(str::to_owned);
+    }
+
+    /// A message of the kernel made no sense.
+    pub fn malformed_event(&self, origin: Origin) {
+        let source = families::SourceLabels {
+            source: origin.as_str(),
+        };
+        self.0.families.malformed.get_or_create(&source).inc();
+    }
+
+    /// The address of the metrics is had, or why it is not.
+    pub fn address(&self, missing: Option<String>) {
+        self.readiness().address = missing;
+    }
+
+    /// A task that is begun anew when it ends.
+    pub fn task(&self, task: &'static str) {
+        let task = families::TaskLabels { task };
+        drop(self.0.families.restarts.get_or_create(&task));
+    }
+
+    /// A task ended by itself, and is begun anew.
+    pub fn task_restarted(&self, task: &'static str) {
+        let task = families::TaskLabels { task };
+        self.0.families.restarts.get_or_create(&task).inc();
+    }
+
+    /// Something ended without which the daemon is of no use, and which only a new process brings back.
+    pub fn not_alive(&self, reason: String) {
+        let dead = &mut self.readiness().dead;
+        if !dead.contains(&reason) {
+            dead.push(reason);
+        }
+    }
+
+    /// Makes the daemon not alive if it is dropped by a panic; `what` names whose.
+    pub fn fatal_panic(&self, what: &str) -> FatalPanic {
+        FatalPanic {
+            metrics: self.clone(),
+            what: what.to_owned(),
+        }
+    }
+
+    /// Why the daemon is not alive, one line each.
+    pub fn dead(&self) -> Vec<String> {
+        self.readiness().dead.clone()
     }
 
     /// The configuration was read again: it is in force, or the old one still is.

@@ -1,4 +1,7 @@
-//! Which pools the kubelet knows and listens to, and what of the configuration is not in force.
+//! Which pools the kubelet knows and listens to, what of the configuration is not in force, what cannot be learnt, and what
+//! makes the daemon of no use at all.
+//!
+//! Not ready is what others have to change or to wait for; not alive is what only a new process cures.
 //!
 //! A refused pool keeps nobody from being ready: the others serve, and a node that is never ready would stop the rollout of
 //! a configuration that is good for the other nodes. It is told beside the answer.
@@ -14,8 +17,14 @@ use crate::config::ResourceName;
 pub struct Readiness {
     /// Whether all pools of the configuration are being served.
     pub started: bool,
-    /// Why it is not known who holds what.
+    /// Why the kubelet does not tell who holds what.
     pub unheard: Option<String>,
+    /// Why the journal does not tell what is attached.
+    pub journal: Option<String>,
+    /// Why the address of the metrics is not had.
+    pub address: Option<String>,
+    /// Why a new process is needed.
+    pub dead: Vec<String>,
     /// By resource.
     pools: BTreeMap<String, Pool>,
     /// Pools of the configuration in force that are not run: which, and why.
@@ -53,10 +62,13 @@ impl Readiness {
         let unheard = self.unheard.iter().filter(|_| !kubelet_is_away).map(|because| {
             format!("devices are offered, and none is compared with its idle state or put right: {because}")
         });
+        let journal = self.journal.iter().map(|because| {
+            format!("devices are offered, and none is compared with its idle state or put right: {because}")
+        });
         let refused = self.refused.iter().map(|refused| format!("pool refused: {refused}"));
         let bad_file = self.bad_file.iter();
         let bad_file = bad_file.map(|why| format!("configuration refused: {why}; the one before stays in force"));
-        let notes = unheard.chain(refused).chain(bad_file);
+        let notes = unheard.chain(journal).chain(refused).chain(bad_file);
         notes.map(|line| printable(&line).into_owned()).collect()
     }
 
@@ -75,6 +87,8 @@ impl Readiness {
                 ));
             }
         }
+        missing.extend(self.address.clone());
+        missing.extend(self.dead.iter().cloned());
         missing
     }
 }
