@@ -105,6 +105,7 @@ fn rule_7_an_allocation_that_no_pod_accounts_for_is_over_on_a_node_without_pfs_t
             tokio::time::advance(pause).await;
             assert!(ledger.due().is_some_and(|due| due <= Instant::now()));
             assert!(ledger.take(Instant::now()));
+            assert_eq!(ledger.due(), None, "the loop sleeps until the answer comes");
             ledger.on_podresources(Ok(Held::default()), Instant::now());
         }
         assert_eq!(ledger.owner(&id(), false), Ownership::Free);

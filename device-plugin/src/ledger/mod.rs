@@ -181,15 +181,16 @@ impl Ledger {
         self.question.answers()
     }
 
-    /// When the kubelet is to be asked.
+    /// When the kubelet is to be asked; not while an answer is under way.
     pub fn due(&self) -> Option<Instant> {
-        let expires = self.allocations.expires();
+        let expires = self.allocations.expires().filter(|_| !self.question.is_asked());
         self.question.due().into_iter().chain(expires).min()
     }
 
     /// Whether the kubelet is to be asked now; who asks tells the answer.
     pub fn take(&mut self, now: Instant) -> bool {
-        if self.allocations.expires().is_some_and(|expires| expires <= now) {
+        let is_over = self.allocations.expires().is_some_and(|expires| expires <= now);
+        if is_over && !self.question.is_asked() {
             self.question.want(now);
         }
         self.question.take(now)

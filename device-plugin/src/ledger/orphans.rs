@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use hardwire_cni::journal::{Ending, Record};
+use hardwire_cni::journal::{Ending, Record, Step};
 use tokio::time::Instant;
 
 use super::podresources::{Held, Holder};
@@ -21,6 +21,8 @@ pub(super) struct Orphans {
     running: HashSet<String>,
     /// Those that failed are tried again then.
     again: HashMap<String, Instant>,
+    /// A device has come back since they were looked at.
+    is_back: bool,
     /// Those of whose namespaces nothing can be told from here.
     hidden: HashSet<String>,
 }
@@ -53,11 +55,14 @@ impl Orphans {
             .retain(|attempt, _| ended.iter().any(|record| record.attempt == *attempt));
         let mut next = (!records.is_empty()).then_some(now + SLOW);
         let mut due = Vec::new();
+        let is_back = std::mem::take(&mut self.is_back);
         self.again.retain(|attempt, _| self.since.contains_key(attempt));
         for record in ended {
             let lost = *self.since.entry(record.attempt.clone()).or_insert(now);
             let from = self.again.get(&record.attempt).copied().unwrap_or(lost + grace);
-            if from > now {
+            // Nobody's DEL is waited for that came already.
+            let del_came = record.ending == Some(Ending::Del) || record.step == Step::Released;
+            if from > now && !(is_back && del_came) {
                 next = next.map(|next| next.min(from));
             } else if !self.running.contains(&record.attempt) {
                 due.push(record.clone());
@@ -90,9 +95,10 @@ impl Orphans {
         }
     }
 
-    /// Something happened that may let a repair succeed that failed before.
-    pub(super) fn retry(&mut self) {
+    /// A device that was attached is back on the host: a repair may succeed that failed before.
+    pub(super) fn on_return(&mut self) {
         self.again.clear();
+        self.is_back = true;
     }
 }
 

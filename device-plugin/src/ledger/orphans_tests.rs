@@ -86,7 +86,7 @@ fn a_repair_that_does_not_end_keeps_no_other_and_one_that_failed_is_tried_again(
     assert_eq!(due(&mut orphans, &records, at(23)).0, [""; 0]);
     assert_eq!(due(&mut orphans, &records, at(82)).0, ["attempt-1"]);
     orphans.ended("attempt-1", false, at(83));
-    orphans.retry();
+    orphans.on_return();
     assert_eq!(due(&mut orphans, &records, at(84)).0, ["attempt-1"], "it came back");
 }
 
@@ -111,4 +111,17 @@ fn repairs_at_once_are_bounded() {
     assert!(orphans.due(&records, Duration::ZERO, now).0.is_empty());
     orphans.ended("attempt-0", true, now);
     assert_eq!(orphans.due(&records[1..], Duration::ZERO, now).0.len(), 1);
+}
+
+#[test]
+fn a_device_that_comes_back_after_its_del_is_put_right_at_once() {
+    let now = Instant::now();
+    let records = [(record(1, Some("del")), true), (record(2, None), true)];
+    let mut orphans = Orphans::default();
+    assert!(orphans.due(&records, GRACE, now).0.is_empty());
+    orphans.on_return();
+    let (due, _) = orphans.due(&records, GRACE, now);
+    assert_eq!(due.len(), 1, "a DEL that has not come is waited for");
+    assert_eq!(due[0].attempt, "attempt-1");
+    assert!(orphans.due(&records, GRACE, now).0.is_empty(), "once");
 }

@@ -49,6 +49,11 @@ impl Question {
         }
     }
 
+    /// Whether an answer is under way.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self.state, State::Asked | State::AskedAndDue(_))
+    }
+
     /// Whether that is now; if so, it is asked.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         let begins = self.due().is_some_and(|due| due <= now);

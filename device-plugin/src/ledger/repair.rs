@@ -72,7 +72,7 @@ impl Repair {
                 () = stop.cancelled() => return,
                 () = until(next) => {}
                 () = any(&mut changed) => {}
-                () = self.returned.notified() => orphans.retry(),
+                () = self.returned.notified() => orphans.on_return(),
                 Some(ended) = repairs.join_next(), if !repairs.is_empty() => match ended {
                     Ok((attempt, is_done)) => orphans.ended(&attempt, is_done, Instant::now()),
                     Err(error) => warn!("repair: {error}"),

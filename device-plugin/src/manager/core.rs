@@ -156,6 +156,11 @@ impl Core {
         times.into_iter().flatten().min()
     }
 
+    /// Whether the slow timer is what is due.
+    pub(super) fn is_slow_due(&self, now: Instant) -> bool {
+        self.slow.is_some_and(|slow| slow <= now)
+    }
+
     /// What is due and can begin.
     fn begin(&mut self, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -201,7 +206,7 @@ impl Core {
     }
 
     fn on_timer(&mut self, now: Instant) -> Vec<Effect> {
-        if self.slow.is_some_and(|slow| slow <= now) {
+        if self.is_slow_due(now) {
             self.slow = None;
             self.baselines.want_all();
             self.search.want(now);

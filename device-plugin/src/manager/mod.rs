@@ -197,7 +197,7 @@ impl Manager {
             Input::Attachments(_) => Source::Journal,
             Input::Reload => Source::Signal,
             Input::ConfigRead(Some(_)) => Source::Configuration,
-            Input::Timer => Source::Timer,
+            Input::Timer if self.core.is_slow_due(Instant::now()) => Source::Timer,
             _ => return,
         };
         self.metrics.event(source);

@@ -1,5 +1,8 @@
 //! Devices that are attached to pods, and come back.
 
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
 use hardwire_tests::node::{Igb, Netdevsim, Pod, run};
 
 use super::*;
@@ -96,6 +99,35 @@ fn a_vf_that_others_take_to_a_pod_and_back_stays_listed() {
     run(&["ip", "-netns", pod.name(), "link", "set", &netdev, "netns", "1"]);
     live.assert_stays(&address, true);
     live.wait_for_idle(&address);
+}
+
+/// A process that the runtime did not wait for keeps the namespace, and the device in it, beyond the DEL.
+#[test]
+fn rule_2_a_device_that_comes_back_after_its_del_is_put_right_at_once() {
+    let (igb, pod) = (Igb::get(), Pod::new("outlives"));
+    let mut live = Live::igb(&igb);
+    let address = igb.vf_address(4);
+    live.wait_for_idle(&address);
+    let conf = conf(&address, &json!({"vlan": 44}));
+    live.plugin.add(&pod, &conf);
+    let mut inside = Command::new("ip");
+    let inside = inside.args(["netns", "exec", pod.name(), "cat"]).stdin(Stdio::piped());
+    // Its answer tells that it is inside.
+    let mut inside = inside.stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = inside.stdin.take().unwrap();
+    stdin.write_all(b"x").unwrap();
+    inside.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    let del = live.plugin.request("DEL", &pod, &conf);
+    pod.delete();
+    del.run().silence();
+    live.wait_for_health(&address, false);
+    live.daemon
+        .wait_for_log("under repair: its DEL came, and could not give it back", SOON);
+    drop(stdin);
+    inside.wait().unwrap();
+    live.wait_for_health(&address, true);
+    assert_eq!(igb.vf(4)["vlan_list"][0]["vlan"].as_u64().unwrap_or(0), 0);
+    assert!(live.plugin.state_files().is_empty());
 }
 
 /// Every ADD and DEL is an event of the PF. The daemon sees that it is ours, and the other VFs' records go on counting.
