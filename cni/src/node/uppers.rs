@@ -1,4 +1,4 @@
-//! What stands on the host's interfaces, seen from the other side: links whose lower device (`IFLA_LINK`) is one of them.
+//! The upper devices of the host's interfaces, seen from the other side: links whose lower device (`IFLA_LINK`) is one of them.
 //!
 //! The kernel shows an upper device at its lower one (`upper_NAME`) only while both are in one namespace
 //! (`netdev_adjacent_is_neigh_list`, net/core/dev.c), and a tunnel that is bound to an interface never. A link in another
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::netns::{Netns, NetnsError, reachable};
 
-/// A link that stands on an interface of the host.
+/// An upper device of an interface of the host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Upper {
     /// Index of the interface on the host.
@@ -26,14 +26,14 @@ pub struct Upper {
     pub netns: Option<u64>,
 }
 
-/// Why it is not known what stands on the host's interfaces.
+/// Why it is not known which upper devices the host's interfaces have.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     /// The host's namespace cannot be told from others.
-    #[error("looking for what stands on the host's interfaces: {0}")]
+    #[error("looking for upper devices of the host's interfaces: {0}")]
     Netns(#[from] NetnsError),
     /// The host's own links cannot be read.
-    #[error("looking for what stands on the host's interfaces: {0}")]
+    #[error("looking for upper devices of the host's interfaces: {0}")]
     Netlink(#[from] NetlinkError),
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for Upper {
 }
 
 /// Looks into every namespace that can be reached; sorted. `host` is the one whose interfaces are asked about, and the calling
-/// thread's. One that ends meanwhile has nothing that stands on anything.
+/// thread's. One that ends meanwhile has no upper device of anything.
 pub fn search(host: &Netns) -> Result<Vec<Upper>, SearchError> {
     let mut found = on_the_host(&mut Socket::open()?)?;
     for netns in reachable() {

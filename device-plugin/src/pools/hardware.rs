@@ -21,7 +21,7 @@ pub struct Hardware {
     pub inventory: Inventory,
     /// Those that the node uses itself, or may use: what cannot be found out counts as a use.
     pub host_uses: BTreeMap<DeviceId, HostUse>,
-    /// Those that something in another namespace stands on.
+    /// Those that have an upper device in another namespace.
     pub upper_uses: BTreeMap<DeviceId, HostUse>,
     /// PFs with VFs that have no carrier.
     pub carrierless: BTreeSet<DeviceId>,

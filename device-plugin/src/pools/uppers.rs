@@ -1,4 +1,4 @@
-//! What stands on the node's devices and cannot be seen from them: every namespace that can be reached is looked into.
+//! Upper devices of the node's devices that cannot be seen from them: every namespace that can be reached is looked into.
 //!
 //! Takes long on a node with many pods, so it is done beside everything else, and its answer lies over what is read of the
 //! devices themselves.
@@ -21,7 +21,7 @@ pub fn find_uppers(sysfs: &Sysfs) -> Result<Vec<Upper>, SearchError> {
     }
 }
 
-/// The devices that something stands on.
+/// The devices that have an upper device, and what that is.
 pub fn upper_uses(uppers: &[Upper], inventory: &Inventory) -> BTreeMap<DeviceId, HostUse> {
     let owner = |upper: &Upper| {
         let mut devices = inventory.devices.iter();
