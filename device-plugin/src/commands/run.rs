@@ -56,7 +56,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let (state, _lock) = StateDirectory::claim(&context.state, is_state_named())?;
     let pod_resources_dir = args.node.pod_resources_dir();
     let (ask, requests) = mpsc::channel(1);
-    let (attachments, attachment_changes) = watch::channel(Attachments::default());
+    let (attachments, attachment_changes) = watch::channel(Attachments::unheard("the journal was not read yet"));
     let (reload, returned) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (watchdog, pulse) = watchdog();
     let (in_force, in_force_changes) = in_force(metrics.clone());

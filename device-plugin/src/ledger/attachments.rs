@@ -75,6 +75,11 @@ impl Records {
         }
     }
 
+    /// Whether some of it, or all, could not be read.
+    pub(super) fn is_unread(&self) -> bool {
+        self.unheard.is_some() || !self.unreadable.is_empty()
+    }
+
     pub(super) fn attachments(&self) -> Attachments {
         let readable = self
             .readable

@@ -158,6 +158,33 @@ fn rule_7_a_journal_that_cannot_be_read_ends_no_attachment_and_frees_nothing() {
         unheard: Some("/run/hardwire: Permission denied".to_owned()),
         ..Attachments::default()
     };
-    assert!(ledger.on_attachments(unheard, now).is_empty());
+    assert!(ledger.on_attachments(unheard.clone(), now).is_empty());
     assert!(matches!(ledger.owner(&id(), false), Ownership::Unknown(because) if because.contains("denied")));
+    assert!(ledger.on_attachments(unheard, now).is_empty());
+    // It ended meanwhile.
+    assert_eq!(ledger.on_attachments(Attachments::default(), now), [id()]);
+    assert!(ledger.on_attachments(Attachments::default(), now).is_empty());
+}
+
+#[test]
+fn rule_10_nothing_is_due_while_the_kubelet_takes_its_time_with_an_answer() {
+    timeless(async {
+        let mut ledger = Ledger::new(Attachments::default(), Instant::now());
+        ledger.allocations().note(RESOURCE, [id().to_string().as_str()]);
+        tokio::time::advance(UNCONFIRMED).await;
+        assert!(ledger.due().is_some_and(|due| due <= Instant::now()));
+        assert!(ledger.take(Instant::now()));
+        assert_eq!(ledger.due(), None, "it is being asked");
+        // Somebody else wants to know later, and the next Allocate expires.
+        ledger.on_allocate(Instant::now());
+        assert!(!ledger.take(Instant::now()));
+        assert_eq!(ledger.due(), None, "it is still being asked");
+        ledger.on_podresources(Err(unheard()), Instant::now());
+        assert_eq!(ledger.due(), Some(Instant::now() + BOOKED));
+        ledger.allocations().note(RESOURCE, [id().to_string().as_str()]);
+        tokio::time::advance(UNCONFIRMED).await;
+        assert!(ledger.take(Instant::now()));
+        ledger.lost(Instant::now());
+        assert_eq!(ledger.due(), Some(Instant::now() + BOOKED), "not in a hurry");
+    });
 }

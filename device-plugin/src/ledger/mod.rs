@@ -28,7 +28,7 @@ mod question;
 pub mod repair;
 pub mod state_directory;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -50,7 +50,11 @@ const BOOKED: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Ledger {
     attachments: Attachments,
+    /// Those that were attached before the journal could not be read any more.
+    attached_before: BTreeSet<DeviceId>,
     kubelet: Kubelet,
+    /// The kubelet could not be heard, and no event will tell when it can.
+    is_to_be_asked_again: bool,
     allocations: Arc<Allocations>,
     question: Question,
     /// What was known of the devices that somebody holds when that was first seen.
@@ -81,7 +85,9 @@ impl Ledger {
         question.want(now);
         Self {
             attachments,
+            attached_before: BTreeSet::new(),
             kubelet: Kubelet::Unheard("the kubelet was not asked yet".to_owned()),
+            is_to_be_asked_again: false,
             allocations: Arc::default(),
             question,
             first_seen: BTreeMap::new(),
@@ -204,9 +210,13 @@ impl Ledger {
     /// The journal has changed. Returns the devices whose attachments have ended.
     pub fn on_attachments(&mut self, attachments: Attachments, now: Instant) -> Vec<DeviceId> {
         let before = std::mem::replace(&mut self.attachments, attachments);
-        let is_over =
-            |id: &DeviceId| !self.attachments.by_device.contains_key(id) && self.attachments.unheard.is_none();
-        let ended: Vec<DeviceId> = before.by_device.into_keys().filter(is_over).collect();
+        self.attached_before.extend(before.by_device.into_keys());
+        if self.attachments.unheard.is_some() {
+            return Vec::new();
+        }
+        let is_over = |id: &DeviceId| !self.attachments.by_device.contains_key(id);
+        let before = std::mem::take(&mut self.attached_before);
+        let ended: Vec<DeviceId> = before.into_iter().filter(is_over).collect();
         if !ended.is_empty() {
             self.question.want(now);
         }
@@ -216,6 +226,7 @@ impl Ledger {
     /// The kubelet has answered, or could not be heard.
     pub fn on_podresources(&mut self, answer: Result<Held, PodResourcesError>, now: Instant) {
         self.question.answered();
+        self.is_to_be_asked_again = answer.as_ref().is_err_and(|error| !error.is_without_socket());
         match answer {
             Ok(held) => {
                 self.allocations.account(Some(&held), now);
@@ -236,13 +247,16 @@ impl Ledger {
 
     /// Who asked the kubelet has panicked: it is asked again, but not at once.
     pub fn lost(&mut self, now: Instant) {
+        self.allocations.account(None, now);
         self.question.lost(now + BOOKED);
     }
 
-    /// Whether anything may end without an event: an attachment, an Allocate, or one of these devices in a pod.
+    /// Whether anything may end without an event: an attachment, an Allocate, one of these devices in a pod, or the silence of
+    /// a kubelet whose socket is there.
     pub fn is_anything_outstanding(&self, is_listed: impl Fn(&str) -> bool) -> bool {
         let is_held = || self.held().is_some_and(|held| held.iter().any(|(id, _)| is_listed(id)));
-        !self.attachments.by_device.is_empty() || !self.allocations.is_empty() || is_held()
+        let is_attached = !self.attachments.by_device.is_empty();
+        is_attached || !self.allocations.is_empty() || self.is_to_be_asked_again || is_held()
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::podresources::{Held, Holder};
 
 /// Between looks for what sends no event.
-const SLOW: Duration = Duration::from_secs(60);
+pub(super) const SLOW: Duration = Duration::from_secs(60);
 /// So many repairs at once: one waits for its IPAM plugin for minutes, and each has a thread.
 const AT_ONCE: usize = 16;
 
@@ -23,6 +23,8 @@ pub(super) struct Orphans {
     again: HashMap<String, Instant>,
     /// A device has come back since they were looked at.
     is_back: bool,
+    /// Those of the running repairs that may have begun too early: a device has come back since.
+    overtaken: HashSet<String>,
     /// Those of whose namespaces nothing can be told from here.
     hidden: HashSet<String>,
 }
@@ -41,7 +43,8 @@ pub(super) fn veto<'h>(record: &Record, held: &'h Held) -> Option<&'h Holder> {
 // === impl Orphans ===
 
 impl Orphans {
-    /// Those that repair is to end now, and when to look again even if nothing happens. One whose DEL has begun is nobody's
+    /// Those that repair is to end, and when to look again even if nothing happens; only so many begin as there is
+    /// [`Self::room`] for. One whose DEL has begun is nobody's
     /// failure yet, and nobody's any more if that DEL does not end it.
     pub(super) fn due(
         &mut self,
@@ -68,8 +71,12 @@ impl Orphans {
                 due.push(record.clone());
             }
         }
-        due.truncate(AT_ONCE.saturating_sub(self.running.len()));
         (due, next)
+    }
+
+    /// How many more repairs may begin.
+    pub(super) fn room(&self) -> usize {
+        AT_ONCE.saturating_sub(self.running.len())
     }
 
     /// Those of whose namespaces nothing can be told from here, and which were not among these before.
@@ -90,8 +97,10 @@ impl Orphans {
     /// A repair has ended. One that failed is tried again, but not at once.
     pub(super) fn ended(&mut self, attempt: &str, is_done: bool, now: Instant) {
         self.running.remove(attempt);
+        let is_overtaken = self.overtaken.remove(attempt);
         if !is_done {
-            self.again.insert(attempt.to_owned(), now + SLOW);
+            let pause = if is_overtaken { Duration::ZERO } else { SLOW };
+            self.again.insert(attempt.to_owned(), now + pause);
         }
     }
 
@@ -99,6 +108,7 @@ impl Orphans {
     pub(super) fn on_return(&mut self) {
         self.again.clear();
         self.is_back = true;
+        self.overtaken.clone_from(&self.running);
     }
 }
 

@@ -104,13 +104,18 @@ fn repairs_at_once_are_bounded() {
     let mut orphans = Orphans::default();
     let now = Instant::now();
     let (due, _) = orphans.due(&records, Duration::ZERO, now);
-    assert_eq!(due.len(), AT_ONCE);
-    for record in &due {
+    assert_eq!(
+        (due.len(), orphans.room()),
+        (40, AT_ONCE),
+        "which of them are vetoed, is asked before any has its turn"
+    );
+    for record in due.iter().take(AT_ONCE) {
         orphans.begins(record);
     }
-    assert!(orphans.due(&records, Duration::ZERO, now).0.is_empty());
+    assert_eq!(orphans.room(), 0);
     orphans.ended("attempt-0", true, now);
-    assert_eq!(orphans.due(&records[1..], Duration::ZERO, now).0.len(), 1);
+    assert_eq!(orphans.room(), 1);
+    assert_eq!(orphans.due(&records[1..], Duration::ZERO, now).0.len(), 40 - AT_ONCE);
 }
 
 #[test]
@@ -124,4 +129,23 @@ fn a_device_that_comes_back_after_its_del_is_put_right_at_once() {
     assert_eq!(due.len(), 1, "a DEL that has not come is waited for");
     assert_eq!(due[0].attempt, "attempt-1");
     assert!(orphans.due(&records, GRACE, now).0.is_empty(), "once");
+}
+
+#[test]
+fn a_device_that_comes_back_while_its_repair_fails_is_put_right_at_once() {
+    let now = Instant::now();
+    let records = [(record(1, Some("del")), true)];
+    let mut orphans = Orphans::default();
+    assert_eq!(orphans.due(&records, Duration::ZERO, now).0.len(), 1);
+    orphans.begins(&records[0].0);
+    orphans.on_return();
+    assert!(orphans.due(&records, GRACE, now).0.is_empty(), "it runs");
+    orphans.ended("attempt-1", false, now);
+    assert_eq!(orphans.due(&records, GRACE, now).0.len(), 1);
+    orphans.begins(&records[0].0);
+    orphans.ended("attempt-1", false, now);
+    assert!(
+        orphans.due(&records, GRACE, now).0.is_empty(),
+        "nothing came back since"
+    );
 }

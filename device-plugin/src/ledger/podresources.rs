@@ -68,6 +68,22 @@ pub struct Held {
     by_device: BTreeMap<String, Holder>,
 }
 
+// === impl PodResourcesError ===
+
+impl PodResourcesError {
+    /// Whether there is no socket: one that comes is an event, while a socket that begins to answer is none.
+    pub fn is_without_socket(&self) -> bool {
+        let Self::Connect { source, .. } = self else {
+            return false;
+        };
+        let mut causes = std::iter::successors(Some(source as &dyn std::error::Error), |error| error.source());
+        causes.any(|cause| {
+            let io = cause.downcast_ref::<std::io::Error>();
+            io.is_some_and(|io| io.kind() == std::io::ErrorKind::NotFound)
+        })
+    }
+}
+
 // === impl PodResources ===
 
 impl PodResources {
@@ -153,6 +169,7 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("pod-resources/kubelet.sock: "), "{text}");
         assert!(text.contains("No such file"), "{text}");
+        assert!(error.is_without_socket());
     }
 
     #[test]
@@ -160,10 +177,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("pod-resources")).unwrap();
         // Connections stay in its backlog: they succeed, and nobody ever answers.
-        let _silent = std::os::unix::net::UnixListener::bind(directory.path().join(api::SOCKET)).unwrap();
+        let silent = std::os::unix::net::UnixListener::bind(directory.path().join(api::SOCKET)).unwrap();
         let begun = std::time::Instant::now();
         let error = run(PodResources::at(directory.path()).held()).unwrap_err();
         assert!(matches!(error, PodResourcesError::TooLate(_)), "{error:?}");
+        assert!(!error.is_without_socket());
+        drop(silent);
+        let refused = run(PodResources::at(directory.path()).held()).unwrap_err();
+        assert!(matches!(refused, PodResourcesError::Connect { .. }), "{refused:?}");
+        assert!(!refused.is_without_socket(), "its file is still there");
         assert!(begun.elapsed() < BOUND * 3, "{:?}", begun.elapsed());
     }
 }

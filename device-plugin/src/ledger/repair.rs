@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::attachments::{Attachments, Records};
-use super::orphans::{Orphans, veto};
+use super::orphans::{Orphans, SLOW, veto};
 use super::podresources::PodResources;
 use crate::events::directory::Directory;
 use crate::telemetry::metrics::Metrics;
@@ -110,7 +110,8 @@ impl Repair {
             is_new |= folders.watch(folder, None);
         }
         let (due, next) = orphans.due(&records.readable, self.grace, Instant::now());
-        for record in self.without_vetoed(due).await {
+        // Those that stay vetoed take nobody's turn.
+        for record in self.without_vetoed(due).await.into_iter().take(orphans.room()) {
             orphans.begins(&record);
             let (context, metrics) = (self.context.clone(), self.metrics.clone());
             repairs.spawn(async move {
@@ -120,8 +121,9 @@ impl Repair {
                 (attempt, is_done)
             });
         }
-        // What ended in a folder before it was watched, nobody tells.
-        if is_new { Some(Instant::now()) } else { next }
+        // What ended in a folder before it was watched, nobody tells, nor when what could not be read can be.
+        let unread = records.is_unread().then(|| Instant::now() + SLOW);
+        if is_new { Some(Instant::now()) } else { next.or(unread) }
     }
 
     /// Those that the kubelet does not keep. Where it cannot be heard, what is on record is enough.

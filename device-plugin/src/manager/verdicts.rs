@@ -49,8 +49,18 @@ pub(super) fn reconcile(lists: &mut Lists, known: &Known<'_>, now: Instant) {
 impl Known<'_> {
     /// What keeps a device in a list that does not select it any more.
     fn hold(&self, pool: usize, id: &DeviceId) -> Hold {
-        if self.owners.get(id).is_some_and(|owner| owner.holding().is_some()) {
-            return Hold::InUse;
+        if let Some(holding) = self.owners.get(id).and_then(Ownership::holding) {
+            // Given out by the pool that selects it now, it is in that pool's list, and stays in no other.
+            let selecting = match self.assignment.matches.get(id) {
+                Some(PoolMatch::Pool(other)) if *other != pool => self.resources.get(*other),
+                _ => None,
+            };
+            let is_of_that = |other: &ResourceName| holding.resource.as_deref() == Some(&other.to_string());
+            return if selecting.is_some_and(is_of_that) {
+                Hold::None
+            } else {
+                Hold::InUse
+            };
         }
         let selected_elsewhere =
             matches!(self.assignment.matches.get(id), Some(PoolMatch::Pool(other)) if *other != pool);
