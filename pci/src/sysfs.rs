@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use rustix::fs::{Dir, Mode, OFlags, RawDir};
 
+use crate::exhaustion::noted;
 use crate::ifname::IfName;
 
 /// No attribute of sysfs is longer than a page (Documentation/filesystems/sysfs.rst, "Reading/Writing Attribute Data").
@@ -129,7 +130,8 @@ impl Sysfs {
 
     /// The names in a directory, sorted; empty where there is none.
     pub fn names(&self, directory: &Path) -> Vec<String> {
-        let entries = fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+        let entries = fs::read_dir(directory).map_err(noted);
+        let entries = entries.into_iter().flatten().filter_map(Result::ok);
         let mut names: Vec<String> = entries
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect();
@@ -145,7 +147,7 @@ impl Sysfs {
             let path = path.join(below);
             move |errno: rustix::io::Errno| SysfsError::Io {
                 path: path.clone(),
-                source: errno.into(),
+                source: noted(errno),
             }
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -178,7 +180,7 @@ impl Directory {
             Ok(descriptor) => Ok(Self { descriptor, path }),
             Err(errno) => Err(SysfsError::Io {
                 path,
-                source: errno.into(),
+                source: noted(errno),
             }),
         }
     }
@@ -191,7 +193,7 @@ impl Directory {
     /// An attribute's text without its line end.
     pub(crate) fn text(&self, name: &str) -> Result<String, SysfsError> {
         let file = rustix::fs::openat(&self.descriptor, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        let text = file.map_err(io::Error::from).and_then(|file| read_open(&file));
+        let text = file.map_err(noted).and_then(|file| read_open(&file));
         let text = text.map_err(|source| SysfsError::Io {
             path: self.path.join(name),
             source,
@@ -241,7 +243,7 @@ fn number<T: FromStr>(text: String, file: &Path) -> Result<T, SysfsError> {
 
 /// One attribute, in three system calls: an attachment reads many, and a `File` costs it several more for each.
 fn read(file: &Path) -> io::Result<String> {
-    let descriptor = rustix::fs::open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let descriptor = rustix::fs::open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(noted)?;
     read_open(&descriptor)
 }
 

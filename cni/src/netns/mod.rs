@@ -16,6 +16,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic;
 
 use hardwire_pci::netlink::{NetlinkError, Socket};
+use hardwire_pci::noted;
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,7 @@ impl Netns {
             .read(true)
             .custom_flags(nonblocking)
             .open(path)
+            .map_err(noted)
             .map_err(|source| {
                 if names_nothing(&source) {
                     NetnsError::Missing(path.to_owned())

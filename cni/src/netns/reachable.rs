@@ -8,6 +8,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use hardwire_pci::noted;
+
 use super::Netns;
 
 /// Where names are kept (`NETNS_RUN_DIR` of iproute2, and the runtimes').
@@ -32,7 +34,7 @@ pub fn reachable() -> impl Iterator<Item = Netns> {
 }
 
 fn names(directory: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten();
+    let entries = fs::read_dir(directory).map_err(noted).into_iter().flatten();
     entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 

@@ -9,6 +9,10 @@ use crate::events::debounce::Debounce;
 #[derive(Debug, Default)]
 pub(super) struct Configuration {
     debounce: Debounce,
+    /// It is being read: of two readings at once, the older might be the last to tell.
+    is_reading: bool,
+    /// The next reading tells of it even if its text is the same.
+    anyway: bool,
     state: State,
 }
 
@@ -29,14 +33,29 @@ impl Configuration {
         self.debounce.on_event(now);
     }
 
-    /// When the file is to be read.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.debounce.due()
+    /// The file is to be read, whether it is another one or not.
+    pub(super) fn on_reload(&mut self, now: Instant) {
+        self.anyway = true;
+        self.debounce.on_event(now);
     }
 
-    /// Whether that is now.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        self.debounce.take(now)
+    /// When the file is to be read.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.debounce.due().filter(|_| !self.is_reading)
+    }
+
+    /// Whether that is now; if so, whether it is to be told of even if its text is the same.
+    pub(super) fn take(&mut self, now: Instant) -> Option<bool> {
+        if self.is_reading || !self.debounce.take(now) {
+            return None;
+        }
+        self.is_reading = true;
+        Some(std::mem::take(&mut self.anyway))
+    }
+
+    /// Reading it has ended, whatever came of it.
+    pub(super) fn ended(&mut self) {
+        self.is_reading = false;
     }
 
     /// It was read, and is good.

@@ -20,6 +20,7 @@ use super::upper_search::UpperSearch;
 use super::verdicts::{Known, Owners, has_kernel_driver, reconcile};
 use crate::ask::control::Adopt;
 use crate::config::{Config, Pool, ResourceName};
+use crate::events::backoff::Backoff;
 use crate::health::baselines::Baselines;
 use crate::ledger::{Attachments, Ledger, Ownership};
 use crate::pools::{Assignment, Hardware, Profiles, assign, upper_uses};
@@ -52,6 +53,9 @@ pub(super) struct Core {
     /// Devices that left their pools and had documents that somebody may need.
     kept: BTreeSet<String>,
     slow: Option<Instant>,
+    /// Pools that could not be served are tried again then, and so much later the next time.
+    serve_again: Option<Instant>,
+    serving: Backoff,
 }
 
 // === impl Core ===
@@ -71,6 +75,8 @@ impl Core {
             configuration: Configuration::default(),
             kept: BTreeSet::new(),
             slow: None,
+            serve_again: None,
+            serving: Backoff::default(),
         }
     }
 
@@ -95,7 +101,10 @@ impl Core {
                 vec![Effect::show()]
             }
             Input::Adopt(request) => self.on_adopt(request),
-            Input::Reload => self.on_reload(now),
+            Input::Reload => {
+                self.on_reload(now);
+                Vec::new()
+            }
             Input::ConfigFile => {
                 self.configuration.on_file(now);
                 Vec::new()
@@ -129,6 +138,15 @@ impl Core {
                 self.reconcile(now);
                 vec![Effect::show()]
             }
+            Input::Served => {
+                self.serve_again = None;
+                self.serving.reset();
+                Vec::new()
+            }
+            Input::NotServed => {
+                self.serve_again = Some(now + self.serving.pause());
+                Vec::new()
+            }
             Input::NotConfirmed(pf) => {
                 self.baselines.not_confirmed(&pf);
                 Vec::new()
@@ -151,6 +169,7 @@ impl Core {
             self.search.due(),
             self.lists.due(),
             self.slow,
+            self.serve_again,
             settles,
         ];
         times.into_iter().flatten().min()
@@ -164,12 +183,16 @@ impl Core {
     /// What is due and can begin.
     fn begin(&mut self, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if self.configuration.take(now) {
-            effects.push(Effect::ReadConfig { anyway: false });
+        if let Some(anyway) = self.configuration.take(now) {
+            effects.push(Effect::ReadConfig { anyway });
         }
         effects.extend(self.scanner.take(now).map(Effect::Scan));
         if self.search.take(now) {
             effects.push(Effect::Search);
+        }
+        if self.serve_again.is_some_and(|at| at <= now) {
+            self.serve_again = None;
+            effects.push(Effect::Serve);
         }
         if self.inspections.is_idle() {
             self.baselines.want_settled(now);
@@ -220,11 +243,11 @@ impl Core {
     }
 
     /// Everything is read again.
-    fn on_reload(&mut self, now: Instant) -> Vec<Effect> {
+    fn on_reload(&mut self, now: Instant) {
         info!("reading configuration and hardware again");
         self.profiles.ask_again();
         self.hearers().on_everything(now);
-        vec![Effect::ReadConfig { anyway: true }]
+        self.configuration.on_reload(now);
     }
 
     /// Who hears of what the kernel tells.
@@ -284,6 +307,7 @@ impl Core {
 
     /// Another configuration waits for what its selectors ask for.
     fn on_config(&mut self, config: Option<Box<Config>>, now: Instant) -> Vec<Effect> {
+        self.configuration.ended();
         let Some(config) = config else {
             return vec![Effect::Serve];
         };
@@ -334,7 +358,11 @@ impl Core {
     fn on_lost(&mut self, job: Job, why: &str, now: Instant) -> Vec<Effect> {
         error!("{job:?} failed, and is tried again: {why}");
         match job {
-            Job::ReadConfig => self.configuration.on_file(now + RETRY),
+            // Its text may be known already.
+            Job::ReadConfig => {
+                self.configuration.ended();
+                self.configuration.on_reload(now + RETRY);
+            }
             Job::Scan => self.scanner.lost(now),
             Job::Search => self.search.found(Err(why.to_owned()), Duration::ZERO, now),
             Job::AskProfile => {

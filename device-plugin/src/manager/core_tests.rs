@@ -291,6 +291,94 @@ fn rule_7_without_the_kubelet_devices_are_offered_and_nothing_is_adopted() {
 }
 
 #[test]
+fn rule_10_a_kubelet_that_did_not_answer_once_is_asked_again_though_nothing_happens() {
+    timeless(async {
+        let mut node = Node::new();
+        let unheard = crate::ledger::podresources::PodResourcesError::TooLate("/kubelet.sock".into());
+        node.tell(Input::PodResources(Err(unheard)));
+        node.effects.clear();
+        let due = node.core.due().expect("somebody has to ask");
+        tokio::time::advance(due - Instant::now()).await;
+        node.tell(Input::Timer);
+        assert!(node.did("AskKubelet"));
+        node.tell(Input::PodResources(Ok(Held::default())));
+        assert!(node.core.ledger.owner(&id(), false).is_free());
+        node.tell(Input::Searched(Ok(Vec::new()), Duration::ZERO));
+        assert!(
+            node.core
+                .due()
+                .is_none_or(|due| due < Instant::now() + Duration::from_secs(1))
+        );
+        tokio::time::advance(Duration::from_secs(1)).await;
+        node.tell(Input::Timer);
+        node.tell(Input::Searched(Ok(Vec::new()), Duration::ZERO));
+        assert_eq!(node.core.due(), None, "an idle node sleeps");
+    });
+}
+
+#[test]
+fn rule_10_a_pool_that_could_not_be_served_is_tried_again_ever_later() {
+    timeless(async {
+        let mut node = Node::new();
+        let mut pauses = Vec::new();
+        for _ in 0..3 {
+            node.tell(Input::NotServed);
+            node.effects.clear();
+            let due = node.core.due().expect("nothing else tells");
+            pauses.push(due - Instant::now());
+            tokio::time::advance(due - Instant::now()).await;
+            node.tell(Input::Timer);
+            assert!(node.did("Serve"));
+        }
+        assert!(pauses.is_sorted() && pauses[0] < pauses[2], "{pauses:?}");
+        node.tell(Input::Served);
+        assert_eq!(node.core.due(), None);
+        node.tell(Input::NotServed);
+        assert_eq!(node.core.due(), Some(Instant::now() + pauses[0]));
+    });
+}
+
+#[test]
+fn rule_6_a_device_that_was_given_out_by_its_new_pool_does_not_stay_in_the_old_one() {
+    timeless(async {
+        let pools = |first: &str, second: &str| {
+            let selectors = |nic: &str| json!({"pciAddresses": [nic]});
+            let pools = json!({"resourceList": [
+                {"resourceName": "x", "selectors": selectors(first)},
+                {"resourceName": "y", "selectors": selectors(second)},
+            ]});
+            Input::ConfigRead(Some(Box::new(Config::from_json(pools, &defaults()).unwrap())))
+        };
+        let other = "0000:04:00.0";
+        let in_lists = |node: &Node| {
+            let lists = node.core.lists.pools.iter();
+            lists.map(|list| list.entries.contains_key(&id())).collect::<Vec<_>>()
+        };
+        // It is given out while it is in both lists; or it is in a pod when its pool loses it.
+        for (is_free, after) in [(true, [false, true]), (false, [true, false])] {
+            let mut node = Node::new();
+            let same = Arc::clone(node.core.scanner.hardware());
+            node.tell(pools(NIC, other));
+            node.scan(Arc::clone(&same));
+            assert_eq!(in_lists(&node), [true, false]);
+            if !is_free {
+                node.tell(Input::PodResources(Ok(held_as("a.com/x"))));
+            }
+            node.tell(pools(other, NIC));
+            node.scan(same);
+            assert_eq!(in_lists(&node), [true, is_free]);
+            if is_free {
+                node.allocate("a.com/y");
+                node.tell(Input::PodResources(Ok(held_as("a.com/y"))));
+            }
+            tokio::time::advance(GRACE).await;
+            node.tell(Input::Timer);
+            assert_eq!(in_lists(&node), after);
+        }
+    });
+}
+
+#[test]
 fn a_job_that_was_lost_is_done_again() {
     timeless(async {
         let mut node = Node::new();

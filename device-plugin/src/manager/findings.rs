@@ -11,9 +11,13 @@ use tracing::warn;
 use super::lists::PoolList;
 use crate::pools::{Assignment, Hardware, PoolMatch};
 
-/// The file as it was written last.
+/// What the file says, or would if it could be written.
 #[derive(Debug, Default)]
-pub(super) struct WrittenFindings(Option<Findings>);
+pub(super) struct WrittenFindings {
+    last: Option<Findings>,
+    /// It is in the file.
+    is_written: bool,
+}
 
 // === impl WrittenFindings ===
 
@@ -30,20 +34,23 @@ impl WrittenFindings {
         let (Some(uppers), Some(state)) = (uppers, state) else {
             return;
         };
-        let before = self.0.as_ref().map(|findings| &findings.allowed);
+        let before = self.last.as_ref().map(|findings| &findings.allowed);
         let findings = Findings {
             version: Findings::VERSION,
             boot: boot.to_owned(),
             allowed: allowed(before, lists, assignment, hardware),
             uppers: uppers.to_vec(),
         };
-        if self.0.as_ref() == Some(&findings) {
+        if self.is_written && self.last.as_ref() == Some(&findings) {
             return;
         }
         if let Err(error) = findings.write(state) {
             warn!("what the plugin should know of the node is not written: {error}");
+            self.is_written = false;
+        } else {
+            self.is_written = true;
         }
-        self.0 = Some(findings);
+        self.last = Some(findings);
     }
 }
 

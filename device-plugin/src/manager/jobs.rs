@@ -6,18 +6,21 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hardwire_cni::Context;
-use hardwire_pci::PciAddress;
+use hardwire_pci::{PciAddress, exhaustions, is_exhaustion};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::messages::{Input, Job};
 use crate::ask::in_force::InForceSender;
-use crate::config::{Config, Defaults, Pool};
+use crate::config::{Config, ConfigError, Defaults, Pool};
 use crate::health::inspection::{Task, inspect};
 use crate::ledger::podresources::PodResources;
 use crate::pools::{Hardware, Stale, ddp, find_uppers};
 use crate::telemetry::metrics::Metrics;
+
+/// Why a job came to nothing that did not panic.
+const RAN_OUT: &str = "descriptors or memory ran out";
 
 /// The jobs, and what they need.
 #[derive(Debug)]
@@ -82,14 +85,7 @@ impl Jobs {
     /// Reads the configuration; tells of it even if its text is the same with `anyway`.
     pub(super) fn read_config(&mut self, anyway: bool) {
         let (config, metrics) = (self.config.clone(), self.metrics.clone());
-        self.start_blocking(Job::ReadConfig, move || {
-            Input::ConfigRead(config.read(anyway, &metrics))
-        });
-    }
-
-    /// A pool of the configuration is not served: reading it again is a reason to try again.
-    pub(super) fn config_is_unserved(&self) {
-        *self.config.text.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.start_blocking(Job::ReadConfig, move || config.read(anyway, &metrics));
     }
 
     /// Reads again what is stale, and what the selectors of these pools ask for.
@@ -98,8 +94,13 @@ impl Jobs {
         let (sysfs, hardware) = (self.context.sysfs.clone(), Arc::clone(hardware));
         self.start_blocking(Job::Scan, move || {
             let mut hardware = Hardware::clone(&hardware);
+            let before = exhaustions();
             hardware.reread(&sysfs, &stale);
             hardware.read_details(&sysfs, &pools);
+            // What could not be opened is not gone.
+            if exhaustions() != before {
+                return Input::JobLost(Job::Scan, RAN_OUT.to_owned());
+            }
             Input::Scanned(Arc::new(hardware))
         });
     }
@@ -109,7 +110,15 @@ impl Jobs {
         let sysfs = self.context.sysfs.clone();
         self.start_blocking(Job::Search, move || {
             let begin = Instant::now();
+            let before = exhaustions();
             let found = find_uppers(&sysfs).map_err(|error| error.to_string());
+            let found = found.and_then(|found| {
+                if exhaustions() == before {
+                    Ok(found)
+                } else {
+                    Err(RAN_OUT.to_owned())
+                }
+            });
             Input::Searched(found, begin.elapsed())
         });
     }
@@ -136,8 +145,13 @@ impl Jobs {
         }
         let (context, hardware, boot) = (self.context.clone(), Arc::clone(hardware), boot.to_owned());
         self.start_blocking(Job::Inspect, move || {
+            let before = exhaustions();
             let look = |(task, events): (Task, u64)| (inspect(&context, &boot, &hardware, &task), events);
-            Input::Inspected(tasks.into_iter().map(look).collect())
+            let inspected = tasks.into_iter().map(look).collect();
+            if exhaustions() != before {
+                return Input::JobLost(Job::Inspect, RAN_OUT.to_owned());
+            }
+            Input::Inspected(inspected)
         });
         None
     }
@@ -147,15 +161,27 @@ impl Jobs {
 
 impl ConfigFile {
     /// What the file says, if that is another thing than before, and good.
-    fn read(&self, anyway: bool, metrics: &Metrics) -> Option<Box<Config>> {
-        let text = fs::read_to_string(&self.path).unwrap_or_default();
+    fn read(&self, anyway: bool, metrics: &Metrics) -> Input {
+        let text = match fs::read_to_string(&self.path) {
+            Err(error) if is_exhaustion(&error) => return Input::JobLost(Job::ReadConfig, RAN_OUT.to_owned()),
+            text => text.map_err(|source| ConfigError::Read {
+                path: self.path.clone(),
+                source,
+            }),
+        };
+        Input::ConfigRead(self.read_text(text, anyway, metrics))
+    }
+
+    fn read_text(&self, text: Result<String, ConfigError>, anyway: bool, metrics: &Metrics) -> Option<Box<Config>> {
         let mut before = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        if !anyway && before.as_ref() == Some(&text) {
+        let now = text.as_ref().map(String::clone).unwrap_or_default();
+        if !anyway && before.as_ref() == Some(&now) {
             return None;
         }
-        // Told once, also if the file is touched again.
-        *before = Some(text);
-        let config = Config::read(&self.path, &self.defaults);
+        // Told once, also if the file is touched again. What is compared is what is read: it may be another file by now.
+        *before = Some(now);
+        let origin = self.path.display().to_string();
+        let config = text.and_then(|text| Config::from_text(&origin, text, &self.defaults));
         metrics.reloaded(config.is_ok());
         match config {
             Ok(config) => {

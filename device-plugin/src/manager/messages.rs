@@ -54,7 +54,11 @@ pub(super) enum Input {
     Inspected(Vec<(Inspected, u64)>),
     /// The records of a PF's VFs could not be put in force.
     NotConfirmed(DeviceId),
-    /// A job has panicked.
+    /// All pools are served.
+    Served,
+    /// Some pools are not: their sockets cannot be made.
+    NotServed,
+    /// A job has panicked, or came to nothing for another reason.
     JobLost(Job, String),
 }
 

@@ -169,7 +169,7 @@ impl Manager {
             }
             Effect::NoteGivenAway => self.note_given_away(),
             Effect::WakeRepair => self.returned.notify_one(),
-            Effect::Serve => self.serve().await,
+            Effect::Serve => return Some(self.serve().await),
             Effect::Show { changed } => self.show(&changed),
         }
         None
@@ -249,7 +249,7 @@ impl Manager {
     }
 
     /// Ends what is not configured any more, and serves what is not served.
-    async fn serve(&mut self) {
+    async fn serve(&mut self) -> Input {
         let lists = &self.core.lists.pools;
         let is_configured = |pool: &ServedPool| lists.iter().any(|list| list.pool.resource == *pool.resource());
         let (kept, removed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.served).into_iter().partition(is_configured);
@@ -261,6 +261,7 @@ impl Manager {
             self.ending.insert(resource, pool.end());
         }
         self.ending.retain(|_, end| !end.is_finished());
+        let mut outcome = Input::Served;
         for list in lists {
             if self.served.iter().any(|pool| pool.resource() == &list.pool.resource) {
                 continue;
@@ -273,11 +274,12 @@ impl Manager {
                 Ok(pool) => self.served.push(pool),
                 Err(error) => {
                     error!(resource = %list.pool.resource, "not served: {error}");
-                    self.jobs.config_is_unserved();
+                    outcome = Input::NotServed;
                 }
             }
         }
         self.core.forget_unlisted();
+        outcome
     }
 
     /// Everybody sees what is the case.

@@ -2,7 +2,6 @@
 //!
 //! The first list comes first: whatever can wait (baselines, podresources) is done once the pools are served.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -109,7 +108,7 @@ impl Manager {
         };
         let config = Config::read(&setup.config, &setup.defaults)?;
         let file = ConfigFile {
-            text: Arc::new(Mutex::new(fs::read_to_string(&setup.config).ok())),
+            text: Arc::new(Mutex::new(Some(config.text.clone()))),
             path: setup.config,
             defaults: setup.defaults,
             in_force: setup.in_force,

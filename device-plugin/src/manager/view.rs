@@ -39,6 +39,8 @@ impl Written {
         }
         if let Err(error) = view.write(state) {
             warn!("the view of the devices is not written: {error}");
+            self.0 = None;
+            return;
         }
         self.0 = Some(view);
     }

@@ -18,6 +18,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use super::attributes::{attributes, text, u32_at};
 use super::error::NetlinkError;
 use super::messages::{HEADER, Message, Traced, messages};
+use crate::exhaustion::noted;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -67,7 +68,7 @@ impl Socket {
     /// Opens a socket in the calling thread's network namespace.
     pub fn open() -> Result<Self, NetlinkError> {
         let at = |step| move |source: io::Error| NetlinkError::Socket { step, source };
-        let socket = RawSocket::new(NETLINK_ROUTE).map_err(at("open"))?;
+        let socket = RawSocket::new(NETLINK_ROUTE).map_err(|error| at("open")(noted(error)))?;
         // The kernel binds what is connected.
         socket.connect(&SocketAddr::new(0, 0)).map_err(at("connect"))?;
         socket
