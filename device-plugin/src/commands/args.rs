@@ -19,6 +19,12 @@ const SYSFS: &str = "/sys";
 const PREFIX: &str = "intel.com";
 /// The highest level in manifests of sriov-network-device-plugin, at which it logs what others log as info.
 const UPSTREAM_LEVEL: u32 = 10;
+/// A year: for ever, and far from what a clock cannot count to.
+const LONGEST_GRACE: u64 = 365 * 24 * 60 * 60;
+
+fn grace() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(..=LONGEST_GRACE)
+}
 
 /// The device manager of hardwire: offers network hardware to the kubelet. Without a command, it is `run`.
 #[derive(Debug, Parser)]
@@ -59,10 +65,10 @@ pub struct RunArgs {
     #[arg(long, alias = "config-file", value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
     /// How long a DEL is waited for once an attachment's network namespace is gone; then its device is repaired.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = grace())]
     pub repair_grace: u64,
     /// How long a device that is gone, or that no pool selects any more, is still listed as unhealthy.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = grace())]
     pub removal_grace: u64,
     /// IPAM plugins beside host-local, whereabouts and dhcp that release by the container id alone: they too are asked to
     /// release what was attached before a boot.
@@ -232,6 +238,17 @@ mod tests {
         let cli = Cli::try_parse_from([&["hardwired", "run"], arguments].concat()).unwrap();
         let Command::Run(run) = cli.command else { unreachable!() };
         (run.node.device_plugin_dir(), run.node.pod_resources_dir())
+    }
+
+    /// A clock counts no further: the loop would end at the first device that is gone.
+    #[test]
+    fn rule_9_a_grace_that_no_clock_counts_to_is_refused() {
+        for flag in ["--removal-grace", "--repair-grace"] {
+            let with = |seconds: u64| Cli::try_parse_from(["hardwired", "run", flag, &seconds.to_string()]);
+            let error = with(u64::MAX).unwrap_err().to_string();
+            assert!(error.contains(flag) && error.contains("31536000"), "{error}");
+            assert!(with(0).is_ok() && with(LONGEST_GRACE).is_ok());
+        }
     }
 
     #[test]
