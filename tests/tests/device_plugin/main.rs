@@ -24,6 +24,7 @@ mod node_devices;
 mod podresources;
 mod preferred;
 mod profiles;
+mod recovery;
 mod registration;
 mod reload;
 mod soak;
