@@ -95,7 +95,7 @@ impl Kept {
         if lost.is_empty() {
             return;
         }
-        let mut devices = spec_file::described(&kind.kept(folder), &kind.to_string());
+        let Some(mut devices) = kept(folder, kind) else { return };
         devices.extend(lost);
         self.write(folder, kind, &devices);
         self.added.notify_one();
@@ -147,7 +147,7 @@ impl Kept {
     }
 
     fn retain(&self, folder: &Path, kind: &cdi::Kind, keep: impl Fn(&str) -> bool) {
-        let mut devices = spec_file::described(&kind.kept(folder), &kind.to_string());
+        let Some(mut devices) = kept(folder, kind) else { return };
         devices.retain(|name, _| keep(name));
         self.write(folder, kind, &devices);
     }
@@ -174,4 +174,12 @@ impl Kept {
         // Each change of it is one step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The kept devices of a kind; `None` where they cannot be read, so that nothing is written over what a pod needs.
+fn kept(folder: &Path, kind: &cdi::Kind) -> Option<Described> {
+    let path = kind.kept(folder);
+    spec_file::read(&path, &kind.to_string())
+        .inspect_err(|error| warn!("{}: left as it is: {error}", path.display()))
+        .ok()
 }

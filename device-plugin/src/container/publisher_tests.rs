@@ -168,6 +168,22 @@ async fn what_somebody_has_outlives_its_place_in_the_pool() {
 }
 
 #[tokio::test]
+async fn a_kept_spec_that_cannot_be_read_is_left_as_it_is() {
+    let (tree, pool) = (Tree::new(true), pool(&json!({})));
+    let publisher = tree.publisher();
+    let (both, none) = (offer(&tree, &pool, &[A, B]), offer(&tree, &pool, &[]));
+    publisher.publish(&pool.resource, None, &both).await;
+    publisher.publish(&pool.resource, Some(&both), &none).await;
+    release(publisher, &[A]).await;
+    // Beyond what is read of any.
+    let kept = fs::OpenOptions::new().write(true).open(tree.path("cdi").join(KEPT));
+    kept.unwrap().set_len(17 << 20).unwrap();
+    release(publisher, &[]).await;
+    assert_eq!(tree.names("cdi"), [KEPT]);
+    assert_eq!(fs::metadata(tree.path("cdi").join(KEPT)).unwrap().len(), 17 << 20);
+}
+
+#[tokio::test]
 async fn what_somebody_has_outlives_its_pool_under_whatever_name_and_is_described_once() {
     let (tree, old) = (Tree::new(true), pool(&json!({})));
     let publisher = tree.publisher();

@@ -36,19 +36,23 @@ struct Device<'a> {
 
 /// The devices of a kind that a spec describes; none where there is no such spec, or no good one.
 pub(super) fn described(path: &Path, kind: &str) -> Described {
+    read(path, kind).unwrap_or_else(|error| {
+        tracing::warn!("{}: {error}", path.display());
+        Described::new()
+    })
+}
+
+/// The same; an error where there is a spec, and nobody can tell what it says.
+pub(super) fn read(path: &Path, kind: &str) -> io::Result<Described> {
     let text = match fs::metadata(path) {
         Ok(metadata) if metadata.len() <= SPEC_MAX => fs::read_to_string(path),
         Ok(_) => Err(io::ErrorKind::FileTooLarge.into()),
         Err(error) => Err(error),
     };
     match text {
-        Ok(text) => in_text(&text, kind),
-        Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                tracing::warn!("{}: {error}", path.display());
-            }
-            Described::new()
-        }
+        Ok(text) => Ok(in_text(&text, kind)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Described::new()),
+        Err(error) => Err(error),
     }
 }
 

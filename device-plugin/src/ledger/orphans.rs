@@ -21,6 +21,8 @@ pub(super) struct Orphans {
     running: HashSet<String>,
     /// Those that failed are tried again then.
     again: HashMap<String, Instant>,
+    /// Those that the kubelet says a pod has.
+    vetoed: HashSet<String>,
     /// A device has come back since they were looked at.
     is_back: bool,
     /// Those of the running repairs that may have begun too early: a device has come back since.
@@ -60,6 +62,7 @@ impl Orphans {
         let mut due = Vec::new();
         let is_back = std::mem::take(&mut self.is_back);
         self.again.retain(|attempt, _| self.since.contains_key(attempt));
+        self.vetoed.retain(|attempt| self.since.contains_key(attempt));
         for record in ended {
             let lost = *self.since.entry(record.attempt.clone()).or_insert(now);
             let from = self.again.get(&record.attempt).copied().unwrap_or(lost + grace);
@@ -87,6 +90,11 @@ impl Orphans {
             .iter()
             .filter(|record| !before.contains(&record.attempt))
             .collect()
+    }
+
+    /// Whether the veto of this one is new: it is told once, for as long as it lasts.
+    pub(super) fn is_newly_vetoed(&mut self, attempt: &str) -> bool {
+        self.vetoed.insert(attempt.to_owned())
     }
 
     /// A repair begins.

@@ -149,3 +149,17 @@ fn a_device_that_comes_back_while_its_repair_fails_is_put_right_at_once() {
         "nothing came back since"
     );
 }
+
+#[test]
+fn a_veto_is_told_once() {
+    let now = Instant::now();
+    let mut orphans = Orphans::default();
+    let records = [(record(1, None), true)];
+    orphans.due(&records, GRACE, now);
+    assert!(orphans.is_newly_vetoed("attempt-1"));
+    orphans.due(&records, GRACE, now);
+    assert!(!orphans.is_newly_vetoed("attempt-1"));
+    orphans.due(&[], GRACE, now);
+    orphans.due(&records, GRACE, now);
+    assert!(orphans.is_newly_vetoed("attempt-1"), "it was over meanwhile");
+}

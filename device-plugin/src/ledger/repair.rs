@@ -111,7 +111,7 @@ impl Repair {
         }
         let (due, next) = orphans.due(&records.readable, self.grace, Instant::now());
         // Those that stay vetoed take nobody's turn.
-        for record in self.without_vetoed(due).await.into_iter().take(orphans.room()) {
+        for record in self.without_vetoed(due, orphans).await.into_iter().take(orphans.room()) {
             orphans.begins(&record);
             let (context, metrics) = (self.context.clone(), self.metrics.clone());
             repairs.spawn(async move {
@@ -127,16 +127,16 @@ impl Repair {
     }
 
     /// Those that the kubelet does not keep. Where it cannot be heard, what is on record is enough.
-    async fn without_vetoed(&self, due: Vec<Record>) -> Vec<Record> {
+    async fn without_vetoed(&self, due: Vec<Record>, orphans: &mut Orphans) -> Vec<Record> {
         if due.is_empty() {
             return due;
         }
         let Ok(held) = self.podresources.held().await else {
             return due;
         };
-        let is_vetoed = |record: &Record| {
+        let mut is_vetoed = |record: &Record| {
             let holder = veto(record, &held);
-            if let Some(holder) = holder {
+            if let Some(holder) = holder.filter(|_| orphans.is_newly_vetoed(&record.attempt)) {
                 let (device, container) = (&record.device, &record.owner.container_id);
                 warn!(%device, %container, "its namespace is not to be seen from here, but the kubelet says that {}/{} has it: \
                      not released", holder.namespace, holder.pod);
