@@ -272,8 +272,8 @@ impl Core {
 
     fn on_allocate(&mut self, now: Instant) -> Vec<Effect> {
         self.ledger.on_allocate(now);
-        self.reconcile(now);
-        vec![Effect::NoteAllocated, Effect::show()]
+        // It makes nothing healthy, and what somebody has is seen when the kubelet has booked it: the next Allocate need not wait.
+        vec![Effect::NoteAllocated]
     }
 
     fn on_kubelet_socket(&mut self, now: Instant) -> Vec<Effect> {

@@ -112,7 +112,15 @@ impl ServedPool {
         if is_same && list.pool == self.pool && shown == self.shown {
             return;
         }
-        let offer = make(list, &shown, hardware, host_paths);
+        let is_of_the_same = shown
+            .iter()
+            .map(|shown| &shown.id)
+            .eq(self.shown.iter().map(|shown| &shown.id));
+        let offer = if is_same && list.pool == self.pool && is_of_the_same {
+            with_shown(&self.offer.borrow(), &shown)
+        } else {
+            make(list, &shown, hardware, host_paths)
+        };
         self.pool = list.pool.clone();
         self.shown = shown;
         self.offer.send_if_modified(|old| {
@@ -140,6 +148,20 @@ fn shown(list: &PoolList) -> Vec<Shown> {
         is_held: entry.is_held,
     };
     list.entries.iter().map(shown).collect()
+}
+
+/// An offer of the same devices, of which something else is said: nothing is read again.
+fn with_shown(offer: &Offer, shown: &[Shown]) -> Offer {
+    let mut offer = offer.clone();
+    for shown in shown {
+        if let Some(device) = offer.devices.get_mut(&shown.id.to_string()) {
+            device.healthy = shown.healthy;
+            device.refused.clone_from(&shown.refused);
+            device.held_as.clone_from(&shown.held_as);
+            device.is_held = shown.is_held;
+        }
+    }
+    offer
 }
 
 fn make(list: &PoolList, shown: &[Shown], hardware: &Hardware, host_paths: &HostPaths) -> Offer {
