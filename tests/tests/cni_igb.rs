@@ -265,3 +265,43 @@ fn bandwidth_becomes_the_vfs_rate_whichever_way_it_comes() {
         assert_eq!(seen(&igb, 3), before);
     }
 }
+
+/// The unit that README gives to those for whom nothing makes VFs at boot, as systemd would run it.
+#[test]
+fn the_units_vfs_have_a_link_and_those_that_are_there_are_left_alone() {
+    let igb = Igb::get();
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/node/sriov-vfs@.service");
+    let unit = std::fs::read_to_string(unit).expect("the unit");
+    let joined = unit.replace("\\\n", "");
+    let value = |key: &str| {
+        let mut lines = joined.lines();
+        let line = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("no {key}")).to_owned()
+    };
+    let line = value("ExecStart").replace("%I", &igb.name).replace("$$", "$");
+    let script = line
+        .strip_prefix("/bin/sh -eu -c '")
+        .and_then(|rest| rest.strip_suffix('\''));
+    let script = script.expect("a script").to_owned();
+    let (variable, count) = value("Environment")
+        .split_once('=')
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .expect("a variable");
+    let start = || run(&["env", &format!("{variable}={count}"), "sh", "-eu", "-c", &script]);
+
+    igb.without_vfs();
+    run(&["ip", "link", "set", &igb.name, "down"]);
+    start();
+    for vf in 0..7 {
+        igb.wait_for_vf(vf);
+    }
+    let (pod, plugin) = (Pod::new("unit"), Plugin::new());
+    let conf = conf(&igb, 4, &json!({"vlan": 7}));
+    plugin.add(&pod, &conf);
+    let carrier = pod.run(&["cat", "/sys/class/net/net1/carrier"]);
+    assert_eq!(carrier.trim(), "1");
+    // A second start, as of `systemctl restart`, takes nothing from the pod.
+    start();
+    assert!(pod.run(&["ip", "link", "show", "net1"]).contains("net1"));
+    plugin.del(&pod, &conf);
+}

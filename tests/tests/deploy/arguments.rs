@@ -38,7 +38,7 @@ fn free_port() -> u16 {
 fn the_daemon_registers_its_pool_and_answers_its_probes() {
     let (site, tree, container) = (Site::new(), SysfsTree::with_vfs(3), container());
     let mounted = tempfile::tempdir().unwrap();
-    let config_map = yaml("configmap.yaml");
+    let config_map = yaml("base/configmap.yaml");
     for (name, content) in config_map["data"].as_object().unwrap() {
         fs::write(mounted.path().join(name), content.as_str().unwrap()).unwrap();
     }
@@ -70,6 +70,43 @@ fn the_daemon_registers_its_pool_and_answers_its_probes() {
     daemon.signal(rustix::process::Signal::TERM);
     let grace = pod_spec()["terminationGracePeriodSeconds"].as_u64().unwrap();
     assert!(daemon.wait(Duration::from_secs(grace)).success());
+}
+
+/// A rule on a metric that nobody serves never fires.
+#[test]
+fn every_metric_of_the_rules_is_served_and_the_drop_in_starts_with_its_arguments() {
+    let (site, tree) = (Site::new(), SysfsTree::with_vfs(3));
+    let Some(objects) = kustomized("drop-in") else { return };
+    let container = &of_kind(&objects, "DaemonSet")["spec"]["template"]["spec"]["containers"][0];
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut arguments = arguments(container, &[("127.0.0.1:9808", &address), ("/host/dev", "/dev")]);
+    let config_map = yaml("base/configmap.yaml");
+    let file = site.directory().join("pools.json");
+    fs::write(&file, config_map["data"]["config.json"].as_str().unwrap()).unwrap();
+    arguments.push(format!("--config-file={}", file.display()));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let mut daemon = site.start_as(&arguments, tree.root());
+    let all = |devices: &[hardwire_proto::deviceplugin::Device]| devices.len() == 3;
+    kubelet.wait_for_devices("intel.com/vfs", all, SOON).unwrap();
+    daemon.wait_for_log(r#""message":"registered""#, SOON);
+
+    let served = get(&address, "/metrics").unwrap().1;
+    let rules = yaml("prometheus/rules.yaml");
+    let mut named = 0;
+    for rule in list(&rules["spec"]["groups"][0]["rules"]) {
+        let expression = rule["expr"].as_str().unwrap();
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for metric in words.filter(|word| word.starts_with("hardwired_")) {
+            let is_served = served.lines().any(|line| {
+                let name = line.split(['{', ' ']).next();
+                name == Some(metric) || line.starts_with(&format!("# TYPE {} ", metric.trim_end_matches("_total")))
+            });
+            assert!(is_served, "{metric} in {expression}");
+            named += 1;
+        }
+    }
+    assert!(named >= 10, "{named} metrics");
 }
 
 #[test]
