@@ -82,7 +82,11 @@ pub fn install(from: &Path, to: &Path, name: &ProgramName) -> Result<Installed, 
     }
     fs::create_dir_all(to).map_err(at("make", to))?;
     let kept = to.join(format!("{}{KEPT}", name.0));
-    let kept = keep(&target, &kept).map_err(at("keep the other program as", &kept))?;
+    let kept = if name.0 == PROGRAM {
+        None
+    } else {
+        keep(&target, &kept).map_err(at("keep the other program as", &kept))?
+    };
     let written = write(from, &temporary);
     written
         .map_err(at("write", &temporary))

@@ -140,3 +140,29 @@ fn the_plugin_is_installed_whole_and_runs() {
     assert_eq!(fs::read(&installed).unwrap(), fs::read(&program).unwrap());
     assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
 }
+
+#[test]
+fn the_drop_in_installs_the_plugin_as_sriov_too_and_keeps_whose_name_that_was() {
+    let Some(objects) = kustomized("drop-in") else { return };
+    let spec = &of_kind(&objects, "DaemonSet")["spec"]["template"]["spec"];
+    let node = tempfile::tempdir().unwrap();
+    let to = node.path().join("opt/cni/bin");
+    fs::create_dir_all(&to).unwrap();
+    fs::write(to.join("sriov"), "sriov-cni").unwrap();
+    let program = hardwire();
+    let replaced = [
+        ("/usr/bin/hardwire", program.to_str().unwrap()),
+        ("/host/opt/cni/bin", to.to_str().unwrap()),
+    ];
+    let output = Command::new(hardwired())
+        .args(arguments(&spec["initContainers"][0], &replaced))
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    for name in ["hardwire", "sriov"] {
+        assert_eq!(fs::read(to.join(name)).unwrap(), fs::read(&program).unwrap(), "{name}");
+    }
+    assert_eq!(fs::read(to.join("sriov.before-hardwire")).unwrap(), b"sriov-cni");
+    assert!(log.contains("sriov.before-hardwire"), "{log}");
+}
