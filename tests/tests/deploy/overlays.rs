@@ -51,6 +51,28 @@ fn each_variant_builds_with_the_rights_and_the_image_of_the_base() {
     }
 }
 
+/// The daemon asks the cluster's API for nothing: where there are rights at all, they are to the constraints.
+#[test]
+fn no_variant_has_rights_in_the_cluster_beyond_openshifts_constraints() {
+    for folder in FOLDERS {
+        let Some(objects) = kustomized(folder) else { return };
+        let mut rights = objects.iter().filter(|object| {
+            let kind = object["kind"].as_str().unwrap();
+            kind.ends_with("Role") || kind.ends_with("RoleBinding")
+        });
+        if folder != "openshift" {
+            assert!(rights.next().is_none(), "{folder}");
+            continue;
+        }
+        assert!(rights.all(|object| !object["kind"].as_str().unwrap().starts_with("Cluster")));
+        let rules = list(&of_kind(&objects, "Role")["rules"]);
+        assert_eq!(rules.len(), 1);
+        assert_eq!(texts(&rules[0]["verbs"]), ["use"]);
+        assert_eq!(texts(&rules[0]["resources"]), ["securitycontextconstraints"]);
+        assert_eq!(list(&rules[0]["resourceNames"]).len(), 1);
+    }
+}
+
 #[test]
 fn before_1_30_has_the_annotation_in_place_of_the_field() {
     let Some(daemonset) = daemonset("before-1.30") else {
