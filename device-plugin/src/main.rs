@@ -53,10 +53,17 @@ fn adopt(device: &str) -> anyhow::Result<()> {
     Ok(writeln!(io::stdout().lock(), "{device}: {done}")?)
 }
 
-fn install_cni(InstallArgs { from, to }: &InstallArgs) -> anyhow::Result<()> {
-    match install(from, to)? {
-        Installed::Already => info!("{} is in {} already", from.display(), to.display()),
-        Installed::Now => info!("installed {} in {}", from.display(), to.display()),
+fn install_cni(InstallArgs { from, to, name }: &InstallArgs) -> anyhow::Result<()> {
+    for name in name {
+        match install(from, to, name)? {
+            Installed::Already(at) => info!("{} is {} already", at.display(), from.display()),
+            Installed::Now { at, kept } => {
+                info!("installed {} as {}", from.display(), at.display());
+                if let Some(kept) = kept {
+                    info!("the other program that was there is {} now", kept.display());
+                }
+            }
+        }
     }
     Ok(())
 }

@@ -243,14 +243,16 @@ fn an_address_is_announced_when_the_carrier_comes_after_up() {
 }
 
 /// Bandwidth reaches a plugin as `runtimeConfig.bandwidth` from both ends: the runtime makes it of the pod's annotations for
-/// the default network, and fills bursts with maxima; Multus hands a selection element's `bandwidth` on.
+/// the default network, of both directions, and fills bursts with maxima; Multus hands a selection element's `bandwidth` on.
 #[test]
 fn bandwidth_becomes_the_vfs_rate_whichever_way_it_comes() {
     let (igb, plugin) = (Igb::get(), Plugin::new());
     igb.up();
     let before = seen(&igb, 3);
-    let of_annotations =
-        json!({"egressRate": 99_500_001, "egressBurst": 2_147_483_647, "ingressRate": 0, "ingressBurst": 0});
+    let of_annotations = json!({
+        "egressRate": 99_500_001, "egressBurst": 2_147_483_647,
+        "ingressRate": 5_000_000, "ingressBurst": 2_147_483_647,
+    });
     let of_multus = json!({"egressRate": 100_000_000});
     for bandwidth in [of_annotations, of_multus] {
         let pod = Pod::new("bandwidth");
@@ -259,9 +261,86 @@ fn bandwidth_becomes_the_vfs_rate_whichever_way_it_comes() {
             3,
             &json!({"capabilities": {"bandwidth": true}, "runtimeConfig": {"bandwidth": bandwidth}}),
         );
-        plugin.add(&pod, &conf);
+        let outcome = plugin.call("ADD", &pod, &conf);
+        outcome.success();
+        let warns = outcome.stderr.contains("WARN") && outcome.stderr.contains("ingressRate: 5000000 is left out");
+        assert_eq!(warns, conf.to_string().contains("ingressRate"), "{}", outcome.stderr);
         assert_eq!(igb.vf(3)["rate"]["max_tx"], 100, "rounded up to Mbit/s");
         plugin.del(&pod, &conf);
         assert_eq!(seen(&igb, 3), before);
     }
+}
+
+/// The unit that README gives to those for whom nothing makes VFs at boot, as systemd would run it.
+#[test]
+fn the_units_vfs_have_a_link_and_those_that_are_there_are_left_alone() {
+    let igb = Igb::get();
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/node/sriov-vfs@.service");
+    let unit = std::fs::read_to_string(unit).expect("the unit");
+    let joined = unit.replace("\\\n", "");
+    let value = |key: &str| {
+        let mut lines = joined.lines();
+        let line = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("no {key}")).to_owned()
+    };
+    let line = value("ExecStart").replace("%I", &igb.name).replace("$$", "$");
+    let script = line
+        .strip_prefix("/bin/sh -eu -c '")
+        .and_then(|rest| rest.strip_suffix('\''));
+    let script = script.expect("a script").to_owned();
+    let (variable, count) = value("Environment")
+        .split_once('=')
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .expect("a variable");
+    let start = || run(&["env", &format!("{variable}={count}"), "sh", "-eu", "-c", &script]);
+
+    igb.without_vfs();
+    run(&["ip", "link", "set", &igb.name, "down"]);
+    start();
+    for vf in 0..7 {
+        igb.wait_for_vf(vf);
+    }
+    let (pod, plugin) = (Pod::new("unit"), Plugin::new());
+    let conf = conf(&igb, 4, &json!({"vlan": 7}));
+    plugin.add(&pod, &conf);
+    let carrier = pod.run(&["cat", "/sys/class/net/net1/carrier"]);
+    assert_eq!(carrier.trim(), "1");
+    // A second start, as of `systemctl restart`, takes nothing from the pod.
+    start();
+    assert!(pod.run(&["ip", "link", "show", "net1"]).contains("net1"));
+    plugin.del(&pod, &conf);
+}
+
+/// As the example has it: the legs keep their MACs, and both come back as they were, from under the bond.
+#[test]
+fn two_vfs_are_a_bond_in_their_pod_and_come_back_from_under_it() {
+    let (igb, pod, plugin) = (Igb::get(), Pod::new("bond"), Plugin::new());
+    igb.renew();
+    let legs = [("net1", 0), ("net2", 1)];
+    for (_, vf) in legs {
+        igb.wait_for_vf(vf);
+    }
+    let before = legs.map(|(_, vf)| seen(&igb, vf));
+    let conf_of = |vf: u32| conf(&igb, vf, &json!({"vlan": 100}));
+    let call = |command: &str, (ifname, vf): (&str, u32)| {
+        let call = plugin.request(command, &pod, &conf_of(vf)).set("CNI_IFNAME", ifname);
+        call.run()
+    };
+    for leg in legs {
+        call("ADD", leg).success();
+    }
+    run(&["modprobe", "bonding", "max_bonds=0"]);
+    let mode = ["mode", "active-backup", "miimon", "100", "fail_over_mac", "active"];
+    pod.run(&[&["ip", "link", "add", "bond0", "type", "bond"], &mode[..]].concat());
+    for (ifname, _) in legs {
+        pod.run(&["ip", "link", "set", ifname, "down"]);
+        pod.run(&["ip", "link", "set", ifname, "master", "bond0"]);
+    }
+    pod.run(&["ip", "link", "set", "bond0", "up"]);
+    let state = pod.run(&["cat", "/proc/net/bonding/bond0"]);
+    assert_eq!(state.matches("Slave Interface").count(), 2, "{state}");
+    for leg in legs {
+        call("DEL", leg).silence();
+    }
+    assert_eq!(legs.map(|(_, vf)| seen(&igb, vf)), before);
 }

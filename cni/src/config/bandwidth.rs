@@ -2,6 +2,10 @@
 //!
 //! Contract: CNI conventions, capability `bandwidth`: ingressRate, ingressBurst, egressRate, egressBurst. Egress becomes
 //! the VF's max tx rate; a VF has no rate for what it receives. Runtimes fill bursts with maxima, so they are no request.
+//!
+//! A runtime hands both directions of a pod's annotations on, and the pod's author can change neither the network nor its
+//! hardware: refused, the pod would never start. So what cannot be had is left out with a warning, unless the network wants
+//! such pods refused.
 
 use super::field;
 use crate::protocol::{AnyCase, CniError};
@@ -17,9 +21,26 @@ pub(super) struct Rate {
     pub(super) key: String,
 }
 
+/// What becomes of a rate for what the VF receives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Ingress {
+    /// The pod starts without it, and the log warns.
+    #[default]
+    Warn,
+    /// The pod starts without it, as the network's author knows.
+    Ignore,
+    /// The pod does not start.
+    Refuse,
+}
+
 /// The max tx rate that the runtime asks for.
 pub(super) fn max_tx_rate(fields: AnyCase<'_>, runtime: Option<AnyCase<'_>>) -> Result<Option<Rate>, CniError> {
-    let ignored = field::word(fields, "ingress", &[("refuse", false), ("ignore", true)])?.unwrap_or_default();
+    let words = [
+        ("warn", Ingress::Warn),
+        ("ignore", Ingress::Ignore),
+        ("refuse", Ingress::Refuse),
+    ];
+    let on_ingress = field::word(fields, "ingress", &words)?.unwrap_or_default();
     let Some(runtime) = runtime else { return Ok(None) };
     let spelt = |object: AnyCase<'_>, key: &str| object.spelling(key).unwrap_or(key).to_owned();
     let path = format!("{}.{}", spelt(fields, "runtimeConfig"), spelt(runtime, "bandwidth"));
@@ -34,14 +55,20 @@ pub(super) fn max_tx_rate(fields: AnyCase<'_>, runtime: Option<AnyCase<'_>>) -> 
             .ok_or_else(|| field::wrong(&name(key), value, "a whole number of bit/s"))
     };
     let ingress = rate("ingressRate")?;
-    if ingress > 0 && !ignored {
-        return Err(CniError::config(format!(
-            "{}: {ingress} cannot be set: a VF has no rate for what it receives (\"ingress\": \"ignore\" leaves it out)",
-            name("ingressRate")
-        )));
-    }
     if ingress > 0 {
-        tracing::info!("ingressRate {ingress} is ignored, as the configuration asks");
+        let name = name("ingressRate");
+        match on_ingress {
+            Ingress::Warn => tracing::warn!(
+                "{name}: {ingress} is left out: a VF has no rate for what it receives (\"ingress\": \"refuse\" refuses \
+                 such pods, \"ignore\" says nothing)"
+            ),
+            Ingress::Ignore => tracing::info!("{name}: {ingress} is left out, as the configuration asks"),
+            Ingress::Refuse => {
+                return Err(CniError::config(format!(
+                    "{name}: {ingress} cannot be set: a VF has no rate for what it receives, and \"ingress\" is \"refuse\""
+                )));
+            }
+        }
     }
     for key in ["ingressBurst", "egressBurst"] {
         if bandwidth.get(key).is_some_and(|burst| burst.as_u64() != Some(0)) {

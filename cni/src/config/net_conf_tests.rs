@@ -189,19 +189,29 @@ fn bandwidth_is_an_egress_rate_and_nothing_else() {
     );
     assert_eq!(rate(json!({"egressRate": 0, "ingressRate": 0})), None);
     refused(
-        &with(json!({"ingressRate": 5})),
-        &["runtimeConfig.bandwidth.ingressRate", "5", "ignore"],
-    );
-    refused(
         &with(json!({"egressRate": "fast"})),
         &["runtimeConfig.bandwidth.egressRate", "fast"],
     );
     let mut both = with(json!({"egressRate": 5}));
     both["max_tx_rate"] = json!(7);
     refused(&both, &["runtimeConfig.bandwidth.egressRate", "max_tx_rate"]);
-    let mut ignored = with(json!({"ingressRate": 5, "egressRate": 2_000_000}));
-    ignored["ingress"] = json!("ignore");
-    assert_eq!(parse(&ignored).unwrap().vf.max_tx_rate, Some(2));
+}
+
+#[test]
+fn an_ingress_rate_keeps_a_pod_from_starting_only_on_request() {
+    let with = |ingress: Value| json!({"runtimeConfig": {"bandwidth": {"ingressRate": 5, "egressRate": 2_000_000}}, "ingress": ingress});
+    for left_out in [Value::Null, json!("warn"), json!("ignore"), json!("IGNORE")] {
+        let conf = parse(&with(left_out.clone())).unwrap_or_else(|error| panic!("{left_out}: {error}"));
+        assert_eq!(conf.vf.max_tx_rate, Some(2), "{left_out}");
+    }
+    refused(
+        &with(json!("refuse")),
+        &["runtimeConfig.bandwidth.ingressRate: 5", "ingress", "refuse"],
+    );
+    refused(&with(json!(true)), &["ingress: true", "warn", "ignore", "refuse"]);
+    let mut none_asked = with(json!("refuse"));
+    none_asked["runtimeConfig"]["bandwidth"]["ingressRate"] = json!(0);
+    assert!(parse(&none_asked).is_ok());
 }
 
 #[test]

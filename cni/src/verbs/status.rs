@@ -1,9 +1,13 @@
 //! STATUS: could an ADD work now?
 //!
-//! Contract: CNI spec 1.1.0 "STATUS": 50 where it could not, 51 where existing attachments may have lost their network as
-//! well, which is so when every PF that the configuration can use is gone or without carrier: of a configuration that names
-//! its device that device's PF, else, as the device comes from a pool, each PF that the daemon knows. That all devices are in
-//! use is no reason: a runtime would declare the node not ready.
+//! Contract: CNI spec 1.1.0 "STATUS": 50 where no ADD could work, 51 where existing attachments have lost their network as
+//! well. A runtime makes the node `NotReady` of either, which takes every pod from it: so only what keeps every device of
+//! the configuration from being attached is a reason. A PF without carrier is none, since its VFs are attached all the same
+//! and have their network when the cable has; that all devices are in use is none either.
+//!
+//! What is known here: of a configuration that names its device, that device. Of one whose device comes from a pool, nothing
+//! names the pool, so it is every device that the daemon has seen idle; without such records nothing is known, and nothing
+//! is refused.
 
 use std::collections::BTreeSet;
 
@@ -43,8 +47,11 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
     } else {
         None
     };
-    NodeConfig::read(&context.plugin_config).map_err(|error| unavailable(&error))?;
-    if let Some(why) = cut_off(context, named.as_ref(), &mut host) {
+    // Other devices need nobody's word.
+    if named.is_some() && conf.allow_node_device {
+        NodeConfig::read(&context.plugin_config).map_err(|error| unavailable(&error))?;
+    }
+    if let Some(why) = lost(context, named.as_ref()) {
         return Err(CniError::new(code::LIMITED, why));
     }
     let Some(plugin) = conf.base.ipam.as_deref() else {
@@ -54,33 +61,24 @@ pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Res
     Delegate::of_call(plugin, environment, stdin).status(version)
 }
 
-/// Why no device that the configuration can use reaches anything, by the daemon's records; `None` if one may, or if there
-/// are no records.
-fn cut_off(context: &Context, named: Option<&DeviceId>, host: &mut Socket) -> Option<String> {
+/// Why no device that the configuration can use is there any more, by the daemon's records; `None` if one may be, or if
+/// there are no records.
+fn lost(context: &Context, named: Option<&DeviceId>) -> Option<String> {
     let records = match named {
         Some(id) => context.baselines.get(id).into_iter().collect(),
         None => context.baselines.all(),
     };
     let mut pfs = BTreeSet::new();
     for record in &records {
-        // What has no PF has no carrier either while nobody uses it: it tells nothing.
+        // What has no PF cannot lose it: it tells nothing.
         pfs.insert(record.vf.as_ref()?.pf.clone());
     }
-    let mut reasons = Vec::new();
-    for pf in pfs {
-        let Some((name, index)) = pf_interface(&context.sysfs, &pf) else {
-            // Without an interface here it may be in another namespace, with its carrier.
-            if Device::directory(&context.sysfs, &pf).exists() {
-                return None;
-            }
-            reasons.push(format!("PF {pf} is gone"));
-            continue;
-        };
-        match host.link_by_index(index) {
-            Ok(Some(link)) if link.flags.has_carrier() => return None,
-            Ok(_) => reasons.push(format!("PF {name} ({pf}) has no carrier")),
-            Err(_unknown) => return None,
-        }
+    // A PF without an interface here may have it in another namespace.
+    let is_gone =
+        |pf: &DeviceId| pf_interface(&context.sysfs, pf).is_none() && !Device::directory(&context.sysfs, pf).exists();
+    if pfs.is_empty() || !pfs.iter().all(is_gone) {
+        return None;
     }
-    (!reasons.is_empty()).then(|| format!("no device for this network reaches anything: {}", reasons.join(", ")))
+    let reasons: Vec<String> = pfs.iter().map(|pf| format!("PF {pf} is gone")).collect();
+    Some(format!("no device for this network is left: {}", reasons.join(", ")))
 }

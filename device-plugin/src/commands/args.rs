@@ -7,6 +7,7 @@ use hardwire_pci::Sysfs;
 
 use crate::ask::in_force::Running;
 use crate::commands::container_args::ContainerArgs;
+use crate::commands::install_cni::{PROGRAM, ProgramName};
 use crate::config::Defaults;
 use crate::telemetry::logging::LogFormat;
 use crate::telemetry::metrics::http::MetricsBind;
@@ -140,6 +141,10 @@ pub struct InstallArgs {
     /// The directory, /opt/cni/bin on most nodes.
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
+    /// What it is called there: the `type` of the networks that are to use it. With `sriov` it takes the place of
+    /// sriov-cni, whose program is kept beside it as sriov.before-hardwire.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = PROGRAM)]
+    pub name: Vec<ProgramName>,
 }
 
 /// Where things are on this node.

@@ -3,16 +3,45 @@
 //! A runtime may run the program at any moment, and a node may lose power at any moment: both find the old file or the new
 //! one, whole. So the new one is written under a name that no configuration can ask for, made durable, and renamed. In
 //! Rust rather than in a script, so that an image needs no shell.
+//!
+//! Under the name of a plugin whose place is taken (`sriov`) that plugin's program is kept beside it, for the way back.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use hardwire_cni::beneath::is_plain_name;
 
 /// `type` in the configurations that use it.
-const PROGRAM: &str = "hardwire";
+pub const PROGRAM: &str = "hardwire";
+/// What sriov-cni is called.
+pub const SRIOV: &str = "sriov";
 /// CNI refuses a `type` that begins with a dot, so that nobody runs a half.
 const TEMPORARY: &str = ".hardwire.new";
+/// What follows the name of a program that was somebody else's.
+const KEPT: &str = ".before-hardwire";
+/// In each program of ours, of whatever version, and in nobody else's: the name of a variable that it reads.
+const MARK: &[u8] = b"HARDWIRE_STATE_DIR";
+
+/// The name of a CNI plugin's program: `type` in a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramName(String);
+
+/// A text is no name of a program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a file name as in a network's \"type\", such as {PROGRAM} or {SRIOV}, that begins with no dot")]
+pub struct BadProgramName;
+
+impl FromStr for ProgramName {
+    type Err = BadProgramName;
+
+    fn from_str(text: &str) -> Result<Self, BadProgramName> {
+        let is_name = is_plain_name(text) && !text.starts_with('.') && !text.ends_with(KEPT);
+        is_name.then(|| Self(text.to_owned())).ok_or(BadProgramName)
+    }
+}
 
 /// Why the program is not installed.
 #[derive(Debug, thiserror::Error)]
@@ -27,26 +56,37 @@ pub struct InstallError {
 }
 
 /// What there was to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Installed {
     /// The file was there already, with the same content.
-    Already,
+    Already(PathBuf),
     /// It was written.
-    Now,
+    Now {
+        /// The file.
+        at: PathBuf,
+        /// Where the program is whose place it took.
+        kept: Option<PathBuf>,
+    },
 }
 
-/// Installs the program `from` in the directory `to`.
-pub fn install(from: &Path, to: &Path) -> Result<Installed, InstallError> {
+/// Installs the program `from` in the directory `to`, under a name.
+pub fn install(from: &Path, to: &Path, name: &ProgramName) -> Result<Installed, InstallError> {
     let at = |step, path: &Path| {
         let path = path.to_owned();
         move |source| InstallError { step, path, source }
     };
-    let (target, temporary) = (to.join(PROGRAM), to.join(TEMPORARY));
+    let (target, temporary) = (to.join(&name.0), to.join(TEMPORARY));
     let mut program = File::open(from).map_err(at("open", from))?;
     if is_same(&mut program, &target).map_err(at("compare with", &target))? {
-        return Ok(Installed::Already);
+        return Ok(Installed::Already(target));
     }
     fs::create_dir_all(to).map_err(at("make", to))?;
+    let kept = to.join(format!("{}{KEPT}", name.0));
+    let kept = if name.0 == PROGRAM {
+        None
+    } else {
+        keep(&target, &kept).map_err(at("keep the other program as", &kept))?
+    };
     let written = write(from, &temporary);
     written
         .map_err(at("write", &temporary))
@@ -57,7 +97,24 @@ pub fn install(from: &Path, to: &Path) -> Result<Installed, InstallError> {
         })?;
     let directory = File::open(to).and_then(|directory| directory.sync_all());
     directory.map_err(at("sync", to))?;
-    Ok(Installed::Now)
+    Ok(Installed::Now { at: target, kept })
+}
+
+/// Gives a program that is not ours a second name, so that it is still there when the first is taken.
+fn keep(target: &Path, kept: &Path) -> io::Result<Option<PathBuf>> {
+    match fs::read(target) {
+        Ok(content) if content.windows(MARK.len()).any(|part| part == MARK) => return Ok(None),
+        Ok(_theirs) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    // The newest of theirs: one that was kept before is older.
+    match fs::remove_file(kept) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::hard_link(target, kept)?;
+    Ok(Some(kept.to_owned()))
 }
 
 fn is_same(program: &mut File, target: &Path) -> io::Result<bool> {
@@ -96,84 +153,5 @@ fn write(from: &Path, temporary: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Scene {
-        directory: tempfile::TempDir,
-    }
-
-    impl Scene {
-        fn new(content: &str) -> Self {
-            let scene = Self {
-                directory: tempfile::tempdir().unwrap(),
-            };
-            fs::write(scene.from(), content).unwrap();
-            scene
-        }
-
-        fn from(&self) -> PathBuf {
-            self.directory.path().join("image-hardwire")
-        }
-
-        fn to(&self) -> PathBuf {
-            self.directory.path().join("opt/cni/bin")
-        }
-
-        fn install(&self) -> Result<Installed, InstallError> {
-            install(&self.from(), &self.to())
-        }
-
-        fn files(&self) -> Vec<String> {
-            let entries = fs::read_dir(self.to()).unwrap();
-            let mut names: Vec<String> = entries
-                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                .collect();
-            names.sort_unstable();
-            names
-        }
-    }
-
-    #[test]
-    fn the_program_is_there_executable_and_alone() {
-        let scene = Scene::new("one");
-        assert_eq!(scene.install().unwrap(), Installed::Now);
-        assert_eq!(scene.files(), ["hardwire"]);
-        let target = scene.to().join("hardwire");
-        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o755);
-        assert_eq!(scene.install().unwrap(), Installed::Already);
-        fs::set_permissions(&target, Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(scene.install().unwrap(), Installed::Now);
-    }
-
-    #[test]
-    fn whoever_runs_the_old_program_keeps_it_whole() {
-        let scene = Scene::new("one");
-        scene.install().unwrap();
-        let mut running = File::open(scene.to().join("hardwire")).unwrap();
-        // Of the same length, and beside what a killed install left.
-        fs::write(scene.from(), "two").unwrap();
-        fs::write(scene.to().join(TEMPORARY), "torn").unwrap();
-        assert_eq!(scene.install().unwrap(), Installed::Now);
-        let mut old = String::new();
-        running.read_to_string(&mut old).unwrap();
-        assert_eq!(old, "one");
-        assert_eq!(fs::read_to_string(scene.to().join("hardwire")).unwrap(), "two");
-        assert_eq!(scene.files(), ["hardwire"]);
-    }
-
-    #[test]
-    fn what_fails_leaves_nothing_behind_and_names_the_file() {
-        let scene = Scene::new("one");
-        fs::create_dir_all(scene.to().join("hardwire/in-the-way")).unwrap();
-        let error = scene.install().unwrap_err();
-        assert!(error.to_string().contains("opt/cni/bin/hardwire"), "{error}");
-        assert_eq!(scene.files(), ["hardwire"]);
-        fs::remove_file(scene.from()).unwrap();
-        let error = scene.install().unwrap_err().to_string();
-        assert!(
-            error.contains("image-hardwire") && error.contains("No such file"),
-            "{error}"
-        );
-    }
-}
+#[path = "install_cni_tests.rs"]
+mod tests;

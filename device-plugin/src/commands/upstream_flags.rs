@@ -4,15 +4,21 @@
 //! Contract: Go's package `flag` takes `-x` for `--x`, a value after `=` or as the next argument, and for booleans after `=`
 //! only; glog adds its flags; the entrypoint has `--log-dir`, `--log-level` and the rest with `=`. There are no subcommands:
 //! without one, ours is `run`.
+//!
+//! And those of sriov-cni's image, of which sriov-network-operator gives `--no-sleep`: to put the program into the node's
+//! directory and end, which is our `install-cni`.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::CommandFactory;
 
 use crate::commands::args::Cli;
+use crate::commands::install_cni::{PROGRAM, SRIOV};
 
 /// The subcommand of a call without one.
 const DEFAULT: &str = "run";
+/// Where sriov-cni's image puts its program.
+const CNI_BIN_DIR: &str = "/host/opt/cni/bin";
 
 /// Arguments as clap takes them, and what is to be said of them once there is a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +59,10 @@ struct Translation {
     command: Option<String>,
     /// Help or the version is asked for, which the program itself has.
     asks_itself: bool,
+    /// Whether sriov-cni's image would end after its installation.
+    installs: bool,
+    /// Where it would install.
+    cni_bin_dir: Option<String>,
 }
 
 // === impl Translation ===
@@ -66,6 +76,8 @@ impl Translation {
             ignored: Vec::new(),
             command: None,
             asks_itself: false,
+            installs: false,
+            cni_bin_dir: None,
         }
     }
 
@@ -77,6 +89,9 @@ impl Translation {
             self.taken.push(argument);
             return;
         };
+        if self.command.is_none() && self.is_of_sriov_cni(&name, value.as_deref()) {
+            return;
+        }
         let dashed = |name: &str| OsString::from(format!("--{name}"));
         let joined = |name: &str, value: &OsStr| {
             let mut whole = dashed(name);
@@ -113,6 +128,16 @@ impl Translation {
                 self.taken.push(argument);
             }
         }
+    }
+
+    /// Takes a flag of sriov-cni's image.
+    fn is_of_sriov_cni(&mut self, name: &str, value: Option<&str>) -> bool {
+        match (name, value) {
+            ("no-sleep", None) => self.installs = true,
+            ("cni-bin-dir", Some(directory)) => self.cni_bin_dir = Some(directory.to_owned()),
+            _ => return false,
+        }
+        true
     }
 
     fn meaning(&self, name: &str) -> Flag {
@@ -156,7 +181,24 @@ impl Translation {
         })
     }
 
-    fn end(self) -> Translated {
+    fn end(mut self) -> Translated {
+        if self.installs && self.command.is_none() {
+            let to = self.cni_bin_dir.as_deref().unwrap_or(CNI_BIN_DIR);
+            let install = [
+                "install-cni".into(),
+                format!("--to={to}"),
+                format!("--name={PROGRAM},{SRIOV}"),
+            ];
+            let install = install.into_iter().map(OsString::from);
+            return Translated {
+                arguments: [self.name].into_iter().chain(install).chain(self.taken).collect(),
+                ignored: self.ignored,
+            };
+        }
+        // It is clap's to refuse.
+        let stray = self.cni_bin_dir.take();
+        self.taken
+            .extend(stray.map(|directory| format!("--cni-bin-dir={directory}").into()));
         let default = (self.command.is_none() && !self.asks_itself).then(|| DEFAULT.into());
         Translated {
             arguments: [self.name].into_iter().chain(default).chain(self.taken).collect(),

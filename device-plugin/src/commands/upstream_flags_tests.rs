@@ -153,3 +153,27 @@ fn help_and_mistakes_are_claps() {
         assert_eq!(error.kind(), kind, "{line}: {error}");
     }
 }
+
+#[test]
+fn the_image_of_sriov_cni_that_an_operator_runs_installs_both_names_and_ends() {
+    let install = |line: &str| match parse(line).0.command {
+        Command::InstallCni(args) => args,
+        other => panic!("{line}: {other:?}"),
+    };
+    let names = |args: &crate::commands::args::InstallArgs| args.name.len();
+    let args = install("hardwired --no-sleep");
+    assert_eq!((args.to.to_str(), names(&args)), (Some("/host/opt/cni/bin"), 2));
+    assert_eq!(args.from.to_str(), Some("/usr/bin/hardwire"));
+    let args = install("hardwired --cni-bin-dir=/host/bin --no-sleep");
+    assert_eq!(args.to.to_str(), Some("/host/bin"));
+    // Ours, as it is.
+    let args = install("hardwired install-cni --to /d --name sriov");
+    assert_eq!((args.to.to_str(), names(&args)), (Some("/d"), 1));
+    for line in [
+        "hardwired --cni-bin-dir=/d",
+        "hardwired run --no-sleep",
+        "hardwired install-cni --to /d --no-sleep",
+    ] {
+        assert!(Cli::try_parse_from(translate(words(line)).arguments).is_err(), "{line}");
+    }
+}

@@ -38,7 +38,7 @@ fn free_port() -> u16 {
 fn the_daemon_registers_its_pool_and_answers_its_probes() {
     let (site, tree, container) = (Site::new(), SysfsTree::with_vfs(3), container());
     let mounted = tempfile::tempdir().unwrap();
-    let config_map = yaml("configmap.yaml");
+    let config_map = yaml("base/configmap.yaml");
     for (name, content) in config_map["data"].as_object().unwrap() {
         fs::write(mounted.path().join(name), content.as_str().unwrap()).unwrap();
     }
@@ -72,6 +72,43 @@ fn the_daemon_registers_its_pool_and_answers_its_probes() {
     assert!(daemon.wait(Duration::from_secs(grace)).success());
 }
 
+/// A rule on a metric that nobody serves never fires.
+#[test]
+fn every_metric_of_the_rules_is_served_and_the_drop_in_starts_with_its_arguments() {
+    let (site, tree) = (Site::new(), SysfsTree::with_vfs(3));
+    let Some(objects) = kustomized("drop-in") else { return };
+    let container = &of_kind(&objects, "DaemonSet")["spec"]["template"]["spec"]["containers"][0];
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut arguments = arguments(container, &[("127.0.0.1:9808", &address), ("/host/dev", "/dev")]);
+    let config_map = yaml("base/configmap.yaml");
+    let file = site.directory().join("pools.json");
+    fs::write(&file, config_map["data"]["config.json"].as_str().unwrap()).unwrap();
+    arguments.push(format!("--config-file={}", file.display()));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let mut daemon = site.start_as(&arguments, tree.root());
+    let all = |devices: &[hardwire_proto::deviceplugin::Device]| devices.len() == 3;
+    kubelet.wait_for_devices("intel.com/vfs", all, SOON).unwrap();
+    daemon.wait_for_log(r#""message":"registered""#, SOON);
+
+    let served = get(&address, "/metrics").unwrap().1;
+    let rules = yaml("prometheus/rules.yaml");
+    let mut named = 0;
+    for rule in list(&rules["spec"]["groups"][0]["rules"]) {
+        let expression = rule["expr"].as_str().unwrap();
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for metric in words.filter(|word| word.starts_with("hardwired_")) {
+            let is_served = served.lines().any(|line| {
+                let name = line.split(['{', ' ']).next();
+                name == Some(metric) || line.starts_with(&format!("# TYPE {} ", metric.trim_end_matches("_total")))
+            });
+            assert!(is_served, "{metric} in {expression}");
+            named += 1;
+        }
+    }
+    assert!(named >= 10, "{named} metrics");
+}
+
 #[test]
 fn the_plugin_is_installed_whole_and_runs() {
     let init = pod_spec()["initContainers"][0].clone();
@@ -102,4 +139,30 @@ fn the_plugin_is_installed_whole_and_runs() {
     install();
     assert_eq!(fs::read(&installed).unwrap(), fs::read(&program).unwrap());
     assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+}
+
+#[test]
+fn the_drop_in_installs_the_plugin_as_sriov_too_and_keeps_whose_name_that_was() {
+    let Some(objects) = kustomized("drop-in") else { return };
+    let spec = &of_kind(&objects, "DaemonSet")["spec"]["template"]["spec"];
+    let node = tempfile::tempdir().unwrap();
+    let to = node.path().join("opt/cni/bin");
+    fs::create_dir_all(&to).unwrap();
+    fs::write(to.join("sriov"), "sriov-cni").unwrap();
+    let program = hardwire();
+    let replaced = [
+        ("/usr/bin/hardwire", program.to_str().unwrap()),
+        ("/host/opt/cni/bin", to.to_str().unwrap()),
+    ];
+    let output = Command::new(hardwired())
+        .args(arguments(&spec["initContainers"][0], &replaced))
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    for name in ["hardwire", "sriov"] {
+        assert_eq!(fs::read(to.join(name)).unwrap(), fs::read(&program).unwrap(), "{name}");
+    }
+    assert_eq!(fs::read(to.join("sriov.before-hardwire")).unwrap(), b"sriov-cni");
+    assert!(log.contains("sriov.before-hardwire"), "{log}");
 }

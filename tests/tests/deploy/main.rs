@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it fails")]
 
 mod arguments;
+mod definitions;
 mod examples;
 mod mounts;
+mod overlays;
 mod rights;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -25,12 +27,57 @@ fn yaml(name: &str) -> Value {
     parse(name, &text(name))
 }
 
+/// All documents of a file, or of what a program printed.
+fn documents(name: &str, text: &str) -> Vec<Value> {
+    text.split("\n---\n").map(|part| parse(name, part)).collect()
+}
+
+/// What `kubectl kustomize` makes of a folder of deploy/; `None` where there is no kubectl.
+fn kustomized(folder: &str) -> Option<Vec<Value>> {
+    let output = match Command::new("kubectl").arg("kustomize").arg(path(folder)).output() {
+        Ok(output) => output,
+        Err(error) => {
+            eprintln!("left out: kubectl kustomize: {error}");
+            return None;
+        }
+    };
+    assert!(
+        output.status.success(),
+        "{folder}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // What is deprecated is told there.
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{folder}");
+    Some(documents(folder, &String::from_utf8(output.stdout).unwrap()))
+}
+
+/// The one object of a kind.
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    let found: Vec<&Value> = objects.iter().filter(|object| object["kind"] == kind).collect();
+    assert_eq!(found.len(), 1, "{kind}");
+    found[0]
+}
+
+/// Every YAML file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        if file.is_dir() {
+            found.extend(files(&file));
+        } else if file.extension().is_some_and(|extension| extension == "yaml") {
+            found.push(file);
+        }
+    }
+    found
+}
+
 fn parse(name: &str, text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn pod_spec() -> Value {
-    yaml("daemonset.yaml")["spec"]["template"]["spec"].clone()
+    yaml("base/daemonset.yaml")["spec"]["template"]["spec"].clone()
 }
 
 fn container() -> Value {
@@ -46,28 +93,30 @@ fn texts(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn every_file_is_one_object() {
-    let mut seen = 0;
-    for folder in [path(""), path("examples")] {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let file = entry.unwrap().path();
-            if file.extension().is_none_or(|extension| extension != "yaml") {
-                continue;
+fn every_file_says_what_it_is_and_why_it_exists() {
+    let all = files(&path(""));
+    for file in &all {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.starts_with("# "), "{name}: no comment at its head");
+        for object in documents(&name, &text) {
+            // A patch is part of an object.
+            let keys: &[&str] = if name.ends_with(".patch.yaml") {
+                &["spec"]
+            } else {
+                &["apiVersion", "kind"]
+            };
+            for key in keys {
+                assert!(!object[*key].is_null(), "{name}: no {key}");
             }
-            let name = file.display().to_string();
-            let object = parse(&name, &std::fs::read_to_string(&file).unwrap());
-            for key in ["apiVersion", "kind"] {
-                assert!(object[key].is_string(), "{name}: no {key}");
-            }
-            seen += 1;
         }
     }
-    assert!(seen >= 6, "{seen} files");
+    assert!(all.len() >= 20, "{} files", all.len());
 }
 
 #[test]
 fn the_base_has_the_files_and_names_the_image() {
-    let base = yaml("kustomization.yaml");
+    let base = yaml("base/kustomization.yaml");
     // What kubectl 1.14 knew.
     let known = ["apiVersion", "kind", "namespace", "resources", "images"];
     for key in base.as_object().unwrap().keys() {
@@ -75,9 +124,9 @@ fn the_base_has_the_files_and_names_the_image() {
     }
     let resources = texts(&base["resources"]);
     for name in &resources {
-        yaml(name);
+        yaml(&format!("base/{name}"));
     }
-    assert!(!resources.iter().any(|name| name.contains("examples")), "{resources:?}");
+    assert_eq!(texts(&yaml("kustomization.yaml")["resources"]), ["base"]);
     let spec = pod_spec();
     let containers = list(&spec["initContainers"]).iter().chain(list(&spec["containers"]));
     for container in containers {
@@ -92,25 +141,15 @@ fn the_base_has_the_files_and_names_the_image() {
 
 #[test]
 fn kubectl_builds_the_base() {
-    let built = Command::new("kubectl").arg("kustomize").arg(path("")).output();
-    let output = match built {
-        Ok(output) => output,
-        Err(error) => return eprintln!("left out: kubectl kustomize: {error}"),
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let objects: Vec<Value> = text
-        .split("\n---\n")
-        .map(|part| parse("kubectl's output", part))
-        .collect();
+    let Some(objects) = kustomized("") else { return };
     let mut kinds: Vec<&str> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, ["ConfigMap", "DaemonSet", "ServiceAccount"]);
     for object in &objects {
         assert_eq!(object["metadata"]["namespace"], "kube-system", "{}", object["kind"]);
     }
-    let daemonset = objects.iter().find(|object| object["kind"] == "DaemonSet").unwrap();
-    let image = &yaml("kustomization.yaml")["images"][0];
+    let daemonset = of_kind(&objects, "DaemonSet");
+    let image = &yaml("base/kustomization.yaml")["images"][0];
     let image = format!(
         "{}:{}",
         image["newName"].as_str().unwrap(),

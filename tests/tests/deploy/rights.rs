@@ -29,7 +29,7 @@ fn the_daemon_has_the_rights_that_are_named_and_no_more() {
         .map(str::to_owned)
         .collect::<Vec<_>>();
     assert_eq!(added, ["NET_ADMIN", "SYS_ADMIN", "DAC_OVERRIDE"]);
-    let text = text("daemonset.yaml");
+    let text = text("base/daemonset.yaml");
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     for capability in added {
         let at = lines
@@ -42,18 +42,18 @@ fn the_daemon_has_the_rights_that_are_named_and_no_more() {
 
 #[test]
 fn nobody_has_a_token() {
-    assert_eq!(yaml("serviceaccount.yaml")["automountServiceAccountToken"], false);
+    assert_eq!(yaml("base/serviceaccount.yaml")["automountServiceAccountToken"], false);
     let spec = pod_spec();
     assert_eq!(spec["automountServiceAccountToken"], false);
     assert_eq!(
         spec["serviceAccountName"],
-        yaml("serviceaccount.yaml")["metadata"]["name"]
+        yaml("base/serviceaccount.yaml")["metadata"]["name"]
     );
 }
 
 #[test]
 fn one_daemon_is_gone_before_the_next_comes() {
-    let strategy = &yaml("daemonset.yaml")["spec"]["updateStrategy"];
+    let strategy = &yaml("base/daemonset.yaml")["spec"]["updateStrategy"];
     assert_eq!(strategy["type"], "RollingUpdate");
     assert_eq!(strategy["rollingUpdate"]["maxSurge"], 0);
     assert_eq!(strategy["rollingUpdate"]["maxUnavailable"], 1);
@@ -61,12 +61,28 @@ fn one_daemon_is_gone_before_the_next_comes() {
 
 #[test]
 fn the_pods_are_those_that_the_daemonset_selects() {
-    let spec = &yaml("daemonset.yaml")["spec"];
+    let spec = &yaml("base/daemonset.yaml")["spec"];
     assert_eq!(spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]);
-    let annotations = &spec["template"]["metadata"]["annotations"];
-    let profile = format!(
-        "container.apparmor.security.beta.kubernetes.io/{}",
-        container()["name"].as_str().unwrap()
+}
+
+#[test]
+fn apparmor_is_off_by_the_field_and_for_the_daemon_alone() {
+    assert_eq!(container()["securityContext"]["appArmorProfile"]["type"], "Unconfined");
+    let init = &pod_spec()["initContainers"][0];
+    assert!(init["securityContext"]["appArmorProfile"].is_null());
+    let metadata = &yaml("base/daemonset.yaml")["spec"]["template"]["metadata"];
+    assert!(
+        metadata["annotations"].is_null(),
+        "newer clusters warn of the annotation: {metadata}"
     );
-    assert_eq!(annotations[&profile], "unconfined");
+}
+
+#[test]
+fn nobody_asks_whether_it_is_ready_before_it_can_be() {
+    let probe = &container()["readinessProbe"];
+    assert!(
+        probe["initialDelaySeconds"].as_u64().is_some_and(|delay| delay >= 3),
+        "{probe}"
+    );
+    assert!(container()["startupProbe"].is_null(), "one that fails is a warning too");
 }

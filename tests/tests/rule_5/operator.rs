@@ -105,8 +105,10 @@ fn rule_5_an_operators_file_that_others_can_write_allows_nothing() {
         outcome.success();
         assert!(outcome.stderr.contains("plugin.json"), "{}", outcome.stderr);
         node.plugin.del(&node.pod, &node.conf(&json!({})));
-        let conf = node.conf(&json!({"cniVersion": "1.1.0"}));
-        let status = node.plugin.call("STATUS", &node.pod, &conf);
-        status.failure_naming(50, &["plugin.json"]);
+        let status = |extra: Value| node.plugin.call("STATUS", &node.pod, &node.conf(&extra));
+        let of_the_nodes = json!({"cniVersion": "1.1.0", "allowNodeDevice": true});
+        status(of_the_nodes).failure_naming(50, &["plugin.json"]);
+        // A file of no use to anybody else is no reason to send the node's pods away.
+        status(json!({"cniVersion": "1.1.0"})).silence();
     });
 }

@@ -1,0 +1,228 @@
+//! The variants of the base: each builds, and is what the cluster that it is for needs.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+const FOLDERS: [&str; 6] = [
+    "before-1.30",
+    "drop-in",
+    "examples/pools",
+    "multus-thick",
+    "openshift",
+    "prometheus",
+];
+
+fn daemonset(folder: &str) -> Option<Value> {
+    Some(of_kind(&kustomized(folder)?, "DaemonSet").clone())
+}
+
+fn pod_of(daemonset: &Value) -> &Value {
+    &daemonset["spec"]["template"]["spec"]
+}
+
+/// Everything but what an overlay is expected to change: what is secured in the base is so in each variant.
+#[test]
+fn each_variant_builds_with_the_rights_and_the_image_of_the_base() {
+    for folder in FOLDERS {
+        let Some(daemonset) = daemonset(folder) else { return };
+        let (base, spec) = (pod_spec(), pod_of(&daemonset));
+        for key in [
+            "hostNetwork",
+            "hostPID",
+            "securityContext",
+            "priorityClassName",
+            "tolerations",
+        ] {
+            assert_eq!(spec[key], base[key], "{folder}: {key}");
+        }
+        assert_eq!(list(&spec["containers"]).len(), 1, "{folder}");
+        let mut theirs = spec["containers"][0]["securityContext"].clone();
+        let mut ours = container()["securityContext"].clone();
+        for rights in [&mut theirs, &mut ours] {
+            rights.as_object_mut().unwrap().remove("appArmorProfile");
+        }
+        assert_eq!(theirs, ours, "{folder}");
+        assert_eq!(spec["containers"][0]["image"], "hardwire:0.1.0", "{folder}");
+        let labels = daemonset["spec"]["template"]["metadata"]["labels"].as_object().unwrap();
+        for (key, value) in daemonset["spec"]["selector"]["matchLabels"].as_object().unwrap() {
+            assert_eq!(labels.get(key), Some(value), "{folder}");
+        }
+    }
+}
+
+/// The daemon asks the cluster's API for nothing: where there are rights at all, they are to the constraints.
+#[test]
+fn no_variant_has_rights_in_the_cluster_beyond_openshifts_constraints() {
+    for folder in FOLDERS {
+        let Some(objects) = kustomized(folder) else { return };
+        let mut rights = objects.iter().filter(|object| {
+            let kind = object["kind"].as_str().unwrap();
+            kind.ends_with("Role") || kind.ends_with("RoleBinding")
+        });
+        if folder != "openshift" {
+            assert!(rights.next().is_none(), "{folder}");
+            continue;
+        }
+        assert!(rights.all(|object| !object["kind"].as_str().unwrap().starts_with("Cluster")));
+        let rules = list(&of_kind(&objects, "Role")["rules"]);
+        assert_eq!(rules.len(), 1);
+        assert_eq!(texts(&rules[0]["verbs"]), ["use"]);
+        assert_eq!(texts(&rules[0]["resources"]), ["securitycontextconstraints"]);
+        assert_eq!(list(&rules[0]["resourceNames"]).len(), 1);
+    }
+}
+
+#[test]
+fn before_1_30_has_the_annotation_in_place_of_the_field() {
+    let Some(daemonset) = daemonset("before-1.30") else {
+        return;
+    };
+    let template = &daemonset["spec"]["template"];
+    let container = &template["spec"]["containers"][0];
+    assert!(container["securityContext"]["appArmorProfile"].is_null());
+    let profile = format!(
+        "container.apparmor.security.beta.kubernetes.io/{}",
+        container["name"].as_str().unwrap()
+    );
+    assert_eq!(template["metadata"]["annotations"][&profile], "unconfined");
+}
+
+#[test]
+fn the_drop_in_is_the_replaced_daemonset_and_reads_its_pools() {
+    let Some(objects) = kustomized("drop-in") else { return };
+    let kinds: Vec<&str> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(
+        kinds,
+        ["ServiceAccount", "DaemonSet"],
+        "their ConfigMap is not applied from here"
+    );
+    let daemonset = of_kind(&objects, "DaemonSet");
+    // Contract: deployments/sriovdp-daemonset.yaml of sriov-network-device-plugin 3.11.
+    assert_eq!(daemonset["metadata"]["name"], "kube-sriov-device-plugin");
+    assert_eq!(daemonset["metadata"]["namespace"], "kube-system");
+    let selected = &daemonset["spec"]["selector"]["matchLabels"];
+    assert_eq!(*selected, serde_json::json!({"name": "sriov-device-plugin"}));
+    assert_eq!(daemonset["spec"]["updateStrategy"]["type"], "OnDelete");
+    let spec = pod_of(daemonset);
+    let container = &spec["containers"][0];
+    assert_eq!(container["name"], "kube-sriovdp");
+    assert_eq!(texts(&container["args"])[..2], ["--log-dir=sriovdp", "--log-level=10"]);
+    let config = list(&spec["volumes"]).iter().find(|volume| volume["name"] == "config");
+    assert_eq!(config.unwrap()["configMap"]["name"], "sriovdp-config");
+    let mounts = list(&container["volumeMounts"]);
+    let of_config: Vec<&Value> = mounts.iter().filter(|mount| mount["name"] == "config").collect();
+    assert_eq!(of_config.len(), 1);
+    // The default of --config, which no argument changes.
+    assert_eq!(of_config[0]["mountPath"], "/etc/pcidp");
+    assert!(
+        !texts(&container["args"])
+            .iter()
+            .any(|argument| argument.contains("config"))
+    );
+    let install = texts(&spec["initContainers"][0]["args"]);
+    assert!(install.contains(&"--name=hardwire,sriov"), "{install:?}");
+}
+
+#[test]
+fn multus_thick_patches_the_container_that_runs_the_plugin() {
+    let patch = yaml("multus-thick/multus-daemonset.patch.yaml");
+    let container = &patch["spec"]["template"]["spec"]["containers"][0];
+    // Contract: deployments/multus-daemonset-thick.yml of Multus 4.2.
+    assert_eq!(container["name"], "kube-multus");
+    assert!(container["resources"]["limits"]["memory"].is_string());
+}
+
+#[test]
+fn openshifts_constraints_allow_what_the_pods_ask_for_and_nothing_else() {
+    let Some(objects) = kustomized("openshift") else { return };
+    let constraints = of_kind(&objects, "SecurityContextConstraints");
+    let spec = pod_of(of_kind(&objects, "DaemonSet"));
+    let container = &spec["containers"][0];
+    assert_eq!(
+        texts(&constraints["allowedCapabilities"]),
+        texts(&container["securityContext"]["capabilities"]["add"])
+    );
+    for (theirs, ours) in [("allowHostNetwork", "hostNetwork"), ("allowHostPID", "hostPID")] {
+        assert_eq!(constraints[theirs], spec[ours], "{theirs}");
+    }
+    for denied in ["allowPrivilegedContainer", "allowPrivilegeEscalation", "allowHostIPC"] {
+        assert_eq!(constraints[denied], false, "{denied}");
+    }
+    assert_eq!(constraints["readOnlyRootFilesystem"], true);
+    assert_eq!(constraints["runAsUser"]["uid"], spec["securityContext"]["runAsUser"]);
+    assert_eq!(
+        constraints["seLinuxContext"]["seLinuxOptions"],
+        spec["securityContext"]["seLinuxOptions"]
+    );
+    let volumes: BTreeSet<&str> = list(&spec["volumes"])
+        .iter()
+        .flat_map(|volume| volume.as_object().unwrap().keys())
+        .map(String::as_str)
+        .filter(|key| *key != "name")
+        .collect();
+    assert_eq!(volumes, texts(&constraints["volumes"]).into_iter().collect());
+    assert!(container["securityContext"]["appArmorProfile"].is_null());
+}
+
+#[test]
+fn openshifts_objects_are_in_one_namespace_and_its_directories_are_the_nodes() {
+    let Some(objects) = kustomized("openshift") else { return };
+    let namespace = &of_kind(&objects, "Namespace")["metadata"]["name"];
+    for kind in ["DaemonSet", "ServiceAccount", "ConfigMap", "Role", "RoleBinding"] {
+        assert_eq!(&of_kind(&objects, kind)["metadata"]["namespace"], namespace, "{kind}");
+    }
+    let (binding, role) = (of_kind(&objects, "RoleBinding"), of_kind(&objects, "Role"));
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    let subject = &binding["subjects"][0];
+    assert_eq!(&subject["namespace"], namespace);
+    assert_eq!(subject["name"], of_kind(&objects, "ServiceAccount")["metadata"]["name"]);
+    let constraints = &of_kind(&objects, "SecurityContextConstraints")["metadata"]["name"];
+    assert_eq!(role["rules"][0]["resourceNames"][0], *constraints);
+    let spec = pod_of(of_kind(&objects, "DaemonSet"));
+    for (volume, directory) in [("cni-bin", "/var/lib/cni/bin"), ("cni-config", "/etc/kubernetes/cni")] {
+        let host = list(&spec["volumes"])
+            .iter()
+            .find(|entry| entry["name"] == volume)
+            .unwrap();
+        assert_eq!(host["hostPath"]["path"], directory);
+        let mounts = list(&spec["containers"][0]["volumeMounts"]);
+        let inside: Vec<&Value> = mounts.iter().filter(|mount| mount["name"] == volume).collect();
+        assert_eq!(inside.len(), 1, "{volume}");
+        assert_eq!(inside[0]["mountPath"], directory, "as its ADD had it");
+        assert_eq!(inside[0]["readOnly"], true);
+    }
+}
+
+#[test]
+fn prometheus_reaches_the_port_and_so_do_the_probes() {
+    let Some(objects) = kustomized("prometheus") else {
+        return;
+    };
+    let daemonset = of_kind(&objects, "DaemonSet");
+    let container = &pod_of(daemonset)["containers"][0];
+    let binds: Vec<&str> = texts(&container["args"])
+        .into_iter()
+        .filter_map(|argument| argument.strip_prefix("--metrics-bind="))
+        .collect();
+    // Of a repeated flag the last one counts.
+    assert_eq!(binds.last(), Some(&"$(NODE_IP):9808"));
+    assert_eq!(container["env"][0]["name"], "NODE_IP");
+    assert_eq!(
+        container["env"][0]["valueFrom"]["fieldRef"]["fieldPath"],
+        "status.hostIP"
+    );
+    for probe in ["livenessProbe", "readinessProbe"] {
+        assert!(container[probe]["httpGet"]["host"].is_null(), "{probe}");
+        assert_eq!(container[probe]["httpGet"]["port"], 9808, "{probe}");
+    }
+    let monitor = &of_kind(&objects, "PodMonitor")["spec"];
+    assert_eq!(container["ports"][0]["name"], monitor["podMetricsEndpoints"][0]["port"]);
+    assert_eq!(container["ports"][0]["containerPort"], 9808);
+    let labels = &daemonset["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(&monitor["selector"]["matchLabels"], labels);
+    // Its value is the job that the rules ask for.
+    let job = &labels[monitor["jobLabel"].as_str().unwrap()];
+    let rules = text("prometheus/rules.yaml");
+    assert!(rules.contains(&format!("up{{job={job}}}")), "{job}");
+}
