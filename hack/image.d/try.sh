@@ -25,15 +25,17 @@ try_platform() {
 # in_namespaces ROOT [EMULATOR]: in network and mount namespaces that end with it.
 in_namespaces() {
     local root=$1 emulator=("${@:2}") network result
-    mount -t sysfs sysfs "$root/sys"
+    # sysfs shows the links of the namespace in which it was mounted.
+    mount -t sysfs sysfs /sys
+    mount --bind /sys "$root/sys"
     mount -t tmpfs tmpfs /run
     chroot "$root" "${emulator[@]}" /usr/bin/hardwired --help | grep -q install-cni
     echo "  hardwired --help: ok"
     chroot "$root" "${emulator[@]}" /usr/bin/hardwired check --config /configmap.yaml | sed 's/^/  hardwired check: /'
 
     ip netns add pod
-    ip link add carrier type veth peer name spare
-    ip link set carrier up
+    ip link add name wire type veth peer name spare
+    ip link set dev wire up
     network='{"cniVersion": "1.0.0", "name": "try", "type": "hardwire", "device": "spare", "mtu": 1400,
         "ipam": {"type": "host-local", "dataDir": "/run/leases", "subnet": "10.80.0.0/24"}}'
     result=$(attach ADD "$network")

@@ -76,7 +76,7 @@ fn specification(container: &Value, source: impl Fn(&str) -> PathBuf) -> Value {
         },
         "mounts": mounts,
         "linux": {
-            "namespaces": ["mount", "pid", "ipc", "uts"].map(|kind| json!({"type": kind})),
+            "namespaces": [{"type": "mount"}, {"type": "pid"}, {"type": "ipc"}, {"type": "uts"}],
             "seccomp": {
                 "defaultAction": "SCMP_ACT_ALLOW",
                 "syscalls": [{"names": FORBIDDEN, "action": "SCMP_ACT_ERRNO"}],
