@@ -91,6 +91,7 @@ fn it_is_the_same_whoever_makes_it_and_when() {
     let again = place.path().join("again.tar");
     make(
         &again,
+        "077",
         &[
             ("TZ", "Asia/Kathmandu"),
             ("LC_ALL", "C.UTF-8"),

@@ -39,16 +39,18 @@ static LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
     let (archive, folder) = (place.join("hardwire.tar"), place.join("layout"));
     drop(fs::remove_dir_all(&place));
     fs::create_dir_all(&folder).unwrap();
-    make(&archive, &[]);
+    make(&archive, "022", &[]);
     unpack(&archive, &folder);
     Layout { archive, folder }
 });
 
-/// Runs `hack/image` with these variables.
-fn make(archive: &Path, variables: &[(&str, &str)]) {
-    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/image"));
-    command.args(["--platform", PLATFORM, "--output", archive.to_str().unwrap()]);
-    let output = command.envs(variables.iter().copied()).output().unwrap();
+/// Runs `hack/image` with this umask and these variables.
+fn make(archive: &Path, umask: &str, variables: &[(&str, &str)]) {
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/image");
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask $0 && exec \"$@\"", umask, program, "--platform", PLATFORM]);
+    command.arg("--output").arg(archive).envs(variables.iter().copied());
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
