@@ -4,7 +4,7 @@
 # Relies on `fail`, $output, $platforms and $work of hack/image.
 # shellcheck disable=SC2154
 
-# verify_two_clones: builds HEAD in two folders, and compares. What was built stays only where it differs.
+# verify_two_clones: builds HEAD in two folders, and compares. The archive stays, and both where they differ.
 verify_two_clones() {
     local head wanted=all both=("$work/one/hardwire" "$work/another/place/with a longer name") place
     [[ ${#platforms[@]} -gt 1 ]] || wanted=${platforms[0]}
@@ -16,12 +16,13 @@ verify_two_clones() {
         mv "$place/target/image/hardwire.tar" "$work/${#place}.tar"
         rm -rf "$place"
     done
-    cat "$work/told"
+    grep -E '^(index|linux/)' "$work/told"
+    mkdir -p "$(dirname "$output")"
     if cmp "$work/${#both[0]}.tar" "$work/${#both[1]}.tar"; then
-        echo "the same bytes from two clones: $(sha256sum <"$work/${#both[0]}.tar" | cut -d ' ' -f 1)"
+        mv "$work/${#both[0]}.tar" "$output"
+        echo "$output: the same bytes from two clones, sha256 $(sha256sum <"$output" | cut -d ' ' -f 1)"
         return
     fi
-    mkdir -p "$(dirname "$output")"
     cp "$work/${#both[0]}.tar" "$output.one"
     cp "$work/${#both[1]}.tar" "$output.another"
     fail "two clones made different archives: compare $output.one with $output.another"
