@@ -76,6 +76,25 @@ fn it_says_what_it_was_made_of() {
 }
 
 #[test]
+fn the_containerfile_says_the_same_of_itself() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/Containerfile")).unwrap();
+    let config = LAYOUT.config()["config"].clone();
+    for label in ["title", "description", "licenses", "version"] {
+        let label = format!("org.opencontainers.image.{label}");
+        let line = format!("{label}={}", config["Labels"][&label]);
+        assert!(text.contains(&line), "no {line}");
+    }
+    for line in [
+        format!("ENV {}", config["Env"][0].as_str().unwrap()),
+        format!("USER {}", config["User"].as_str().unwrap()),
+        format!("ENTRYPOINT {}", config["Entrypoint"]),
+        format!("CMD {}", config["Cmd"]),
+    ] {
+        assert!(text.lines().any(|there| there == line), "no {line}");
+    }
+}
+
+#[test]
 fn it_is_small() {
     let size: u64 = LAYOUT
         .layers()
