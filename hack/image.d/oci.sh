@@ -108,7 +108,7 @@ report() {
 $1 is docker.io/library/hardwire:$version. What next:
   on each node:   ctr --namespace k8s.io images import $(basename "$1")
   or a registry:  skopeo copy --all oci-archive:$1 docker://REGISTRY/hardwire:$version
-                  and its name in deploy/kustomization.yaml, below images
+                  and its name in deploy/base/kustomization.yaml, below images
   then:           kubectl apply -k deploy/
 END
 }

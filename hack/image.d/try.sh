@@ -11,7 +11,7 @@ try_platform() {
     local root=$work/try-$1 emulator=qemu-${machine_of[$1]}-static under=()
     mkdir "$root" "$root/sys"
     cp --recursive --preserve=mode "$2/libraries/." "$2/programs/." "$root"
-    cp deploy/configmap.yaml "$root"
+    cp deploy/base/configmap.yaml "$root"
     if [[ ${machine_of[$1]} != "$(uname -m)" ]]; then
         command -v "$emulator" >/dev/null || fail "no $emulator: the package qemu-user-static has it"
         cp "$(command -v "$emulator")" "$root/emulator"

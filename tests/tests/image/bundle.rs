@@ -1,4 +1,4 @@
-//! A container of deploy/daemonset.yaml, started with `runc` as containerd and CRI-O do.
+//! A container of deploy/base/daemonset.yaml, started with `runc` as containerd and CRI-O do.
 
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};

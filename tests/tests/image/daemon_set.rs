@@ -1,4 +1,4 @@
-//! The containers of deploy/daemonset.yaml, with the image's own file system as their root.
+//! The containers of deploy/base/daemonset.yaml, with the image's own file system as their root.
 
 use std::thread;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn deployed(file: &str) -> Value {
 }
 
 fn pod_spec() -> Value {
-    deployed("daemonset.yaml")["spec"]["template"]["spec"].clone()
+    deployed("base/daemonset.yaml")["spec"]["template"]["spec"].clone()
 }
 
 /// Runs `body` in a network namespace with nothing but a loopback, which stands for the node's.
@@ -38,7 +38,7 @@ fn the_daemon_serves_its_pool_from_the_image() {
     let (site, tree, spec) = (Site::new(), SysfsTree::with_vfs(3), pod_spec());
     let config = site.directory().join("config");
     fs::create_dir(&config).unwrap();
-    for (name, content) in deployed("configmap.yaml")["data"].as_object().unwrap() {
+    for (name, content) in deployed("base/configmap.yaml")["data"].as_object().unwrap() {
         fs::write(config.join(name), content.as_str().unwrap()).unwrap();
     }
     let source = |volume: &str| match volume {

@@ -1,5 +1,5 @@
 //! The image that `hack/image` makes: what is in it, that it is the same each time, and that a runtime runs it as
-//! deploy/daemonset.yaml says.
+//! deploy/base/daemonset.yaml says.
 #![allow(clippy::unwrap_used, reason = "a test fails where it fails")]
 
 mod archive;
