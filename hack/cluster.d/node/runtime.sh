@@ -48,29 +48,13 @@ configure_pod_network() {
   {"type": "bandwidth", "capabilities": {"bandwidth": true}}]}'
     mkdir -p /etc/cni/net.d
     rm -f /etc/cni/net.d/*.conf*
-    case $multus in
-        none) ;;
-        thin)
-            install -m 0600 -D "$share/multus.kubeconfig" /etc/cni/net.d/multus.d/multus.kubeconfig
-            cat >/etc/cni/net.d/00-multus.conf <<CONFIGURATION
+    # Thick Multus writes its own when its pod runs.
+    if [[ $multus == thin ]]; then
+        install -m 0600 -D "$share/multus.kubeconfig" /etc/cni/net.d/multus.d/multus.kubeconfig
+        cat >/etc/cni/net.d/00-multus.conf <<CONFIGURATION
 {"cniVersion": "1.0.0", "name": "multus", "type": "multus", "kubeconfig": "/etc/cni/net.d/multus.d/multus.kubeconfig",
  "capabilities": {"portMappings": true, "bandwidth": true}, "delegates": [$pods]}
 CONFIGURATION
-            ;;
-        thick)
-            install -m 0600 -D "$share/multus.kubeconfig" /etc/cni/net.d/multus.d/multus.kubeconfig
-            cat >/etc/cni/net.d/multus.d/daemon.json <<CONFIGURATION
-{"cniVersion": "1.0.0", "chrootDir": "/", "socketDir": "/run/multus", "cniConfigDir": "/etc/cni/net.d",
- "binDir": "/opt/cni/bin", "kubeconfig": "/etc/cni/net.d/multus.d/multus.kubeconfig",
- "logToStderr": true, "logLevel": "verbose", "multusConfigFile": "/etc/cni/net.d/00-multus.conf"}
-CONFIGURATION
-            cat >/etc/cni/net.d/00-multus.conf <<CONFIGURATION
-{"cniVersion": "1.0.0", "name": "multus", "type": "multus-shim", "daemonSocketDir": "/run/multus",
- "kubeconfig": "/etc/cni/net.d/multus.d/multus.kubeconfig",
- "capabilities": {"portMappings": true, "bandwidth": true}, "delegates": [$pods]}
-CONFIGURATION
-            service multus-daemon multus-daemon -config /etc/cni/net.d/multus.d/daemon.json
-            ;;
-    esac
+    fi
     echo "$pods" >/etc/cni/net.d/10-pods.conflist
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Everything that a verb which starts or boots machines needs, hack/vm's parts among it.
-# shellcheck disable=SC2034
+# shellcheck disable=SC1090,SC1091,SC2034,SC2154
 
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh"
 # The names that hack/vm's parts rely on.

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What every verb knows: names, addresses and folders of the one cluster that this machine can have, and how to speak.
 # Each is named here and nowhere else.
-# shellcheck disable=SC2034
+# shellcheck disable=SC1090,SC1091,SC2034,SC2154
 
 cluster_parts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 cluster_d=$(dirname "$cluster_parts")
@@ -20,6 +20,7 @@ readonly api_url=https://$control_address:6443
 readonly service_range=10.96.0.0/16 service_address=10.96.0.1 pod_range=10.244.0.0/16
 readonly legacy_vlan=100 legacy_address=10.80.0.254/24
 readonly pause_image=localhost/pause:1 busybox_image=docker.io/library/busybox:stable
+readonly multus_image=localhost/multus-daemon:1
 
 say() { echo "hack/cluster: $*" >&2; }
 die() { say "$@" && exit 1; }

@@ -16,7 +16,7 @@ make_base_disk() {
     work=$(mktemp -d "$cache/work.XXXXXX")
     tree=$work/tree
     mkdir -p "$tree"/{bin,images,opt/cni/bin,etc/cni/net.d,var/log,var/lib/containerd,var/lib/kubelet,var/lib/cni,var/lib/hardwire}
-    for name in kubelet kube-proxy containerd containerd-shim-runc-v2 ctr multus-daemon; do
+    for name in kubelet kube-proxy containerd containerd-shim-runc-v2 ctr; do
         cp "$(program "$name")" "$tree/bin/"
     done
     cp "$runc" "$tree/bin/runc"

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# The images that a cluster without a registry needs: the pause image and a busybox for pods, as OCI archives.
+# The images that a cluster without a registry needs: the pause image, a busybox for pods, and Multus' daemon.
 # Relies on cluster.sh, on gcc, and on $kernel, which has the distribution's static busybox.
 # shellcheck disable=SC2154
 
-# write_images DIRECTORY: pause.tar and busybox.tar.
+# write_images DIRECTORY: an OCI archive of each.
 write_images() {
     local into=$1 work=$1/work name
     mkdir -p "$work/pause" "$work/busybox"/{bin,dev,etc,home,proc,root,sys,tmp,usr,var}
@@ -20,6 +20,11 @@ write_images() {
     echo 'root:x:0:0:root:/root:/bin/sh' >"$work/busybox/etc/passwd"
     echo 'root:x:0:' >"$work/busybox/etc/group"
     oci_archive "$into/busybox.tar" "$busybox_image" "$work/busybox" /bin/sh
+
+    # Its program changes to the node's own root for what it runs.
+    mkdir -p "$work/multus"/{etc,hostroot,run,tmp,var}
+    cp "$(program multus-daemon)" "$work/multus/multus-daemon"
+    oci_archive "$into/multus-daemon.tar" "$multus_image" "$work/multus" /multus-daemon
     rm -r "$work"
 }
 

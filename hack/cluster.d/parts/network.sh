@@ -16,6 +16,7 @@ make_network() {
     done
     inside ip address add "$control_address/24" dev "$management_bridge"
     # This machine's rules for bridged packets, where it has any, are none of the cluster's.
+    # shellcheck disable=SC2016  # expanded by that shell
     inside bash -c 'for file in /proc/sys/net/bridge/bridge-nf-call-*; do [[ ! -e $file ]] || echo 0 >"$file"; done
         echo 1 >/proc/sys/net/ipv4/ip_forward'
 }
