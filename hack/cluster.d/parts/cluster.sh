@@ -6,7 +6,7 @@
 cluster_parts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 cluster_d=$(dirname "$cluster_parts")
 repository=$(dirname "$(dirname "$cluster_d")")
-cache=${HARDWIRE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hardwire}/cluster
+cache=$(realpath -m "${HARDWIRE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hardwire}/cluster")
 
 readonly namespace=hardwire-cluster
 # Its existence is the claim to be the one cluster; `down` removes it last.

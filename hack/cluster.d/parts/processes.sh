@@ -23,6 +23,10 @@ start() {
         read -ra fields <<<"${stat##*) }"
         echo "$$ ${fields[19]}" >"$1.new" && mv "$1.new" "$1"
         shift
+        # A lock of whoever called up is not for the process to hold.
+        for open in /proc/$$/fd/*; do
+            [[ ${open##*/} -le 2 ]] || eval "exec ${open##*/}>&-"
+        done
         exec "$@"' start "$processes/$name" "$@" </dev/null >>"$logs/$name.log" 2>&1 &
     local waited=0
     until [[ -e $processes/$name ]]; do
