@@ -18,8 +18,10 @@ failSwapOn: false
 # The disk is sparse and the memory small: nothing is evicted for them.
 evictionHard: {memory.available: "0%", nodefs.available: "0%", nodefs.inodesFree: "0%", imagefs.available: "0%"}
 imageGCHighThresholdPercent: 100
-# No name server is reached from here, and none asked.
+# No name server is reached from here. The cluster has none either; naming one spares each pod a warning.
 resolvConf: ""
+clusterDNS: [10.96.0.10]
+clusterDomain: cluster.local
 CONFIGURATION
     service kubelet kubelet --config /run/node/kubelet.yaml --kubeconfig "$share/kubelet.kubeconfig" \
         --hostname-override "$name" --node-ip "$address"

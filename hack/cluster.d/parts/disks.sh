@@ -24,7 +24,7 @@ make_base_disk() {
     write_images "$tree/images"
     rm -f "$cache"/disk-*.ext4
     # Sparse: what nobody wrote takes no space.
-    mkfs.ext4 -q -E lazy_itable_init=1,root_owner=0:0 -d "$tree" "$work/disk" 8G
+    mkfs.ext4 -q -E lazy_itable_init=1,root_owner=0:0 -d "$tree" "$work/disk" 8G >/dev/null
     mv "$work/disk" "$base_disk"
     rm -rf "$work"
 }
