@@ -22,6 +22,8 @@ bring_up_management() {
     rename_link 01 mgmt0
     ip address add "$address/24" dev mgmt0
     ip link set dev mgmt0 up
+    # As on any node. It leads nowhere, but an address of a service is only translated on the way to somewhere.
+    ip route add default via "$control_address"
 }
 
 bring_up_legacy() {

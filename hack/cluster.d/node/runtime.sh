@@ -4,7 +4,7 @@
 # shellcheck disable=SC2154
 
 start_runtime() {
-    local image waited=0
+    local waited=0
     modprobe br_netfilter
     echo 1 >/proc/sys/net/ipv4/ip_forward
     echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
@@ -31,12 +31,15 @@ CONFIGURATION
         sleep 0.2
         ((waited++ < 300)) || { echo "boot: containerd did not come up; see /var/log/containerd.log" >&2 && return 1; }
     done
-    # The disk keeps them: once.
-    for image in /disk/images/*.tar; do
-        [[ -e $image ]] || continue
-        ctr -n k8s.io images import "$image" >>/var/log/images.log 2>&1
-        mv "$image" "$image.imported"
-    done
+    import_image pause
+}
+
+# import_image NAME: from the disk, which keeps what containerd made of it: once.
+import_image() {
+    local image=/disk/images/$1.tar
+    [[ -e $image ]] || return 0
+    ctr -n k8s.io images import "$image" >>/var/log/images.log 2>&1
+    mv "$image" "$image.imported"
 }
 
 configure_pod_network() {

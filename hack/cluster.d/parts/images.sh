@@ -24,6 +24,9 @@ write_images() {
     # Its program changes to the node's own root for what it runs.
     mkdir -p "$work/multus"/{etc,hostroot,run,tmp,var}
     cp "$(program multus-daemon)" "$work/multus/multus-daemon"
+    # Runtimes say /var/run, and its user's name is looked up.
+    ln -s ../run "$work/multus/var/run"
+    echo 'root:x:0:0:root:/:/' >"$work/multus/etc/passwd"
     oci_archive "$into/multus-daemon.tar" "$multus_image" "$work/multus" /multus-daemon
     rm -r "$work"
 }

@@ -119,6 +119,14 @@ is_ready() {
     [[ $(cluster_kubectl get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null) == True ]]
 }
 
+await_file() {
+    local waited=0
+    until on_machine "$1" test -s "$2" </dev/null; do
+        ((waited++ < 100)) || die "$1 has no $2 after 100 s"
+        sleep 1
+    done
+}
+
 # on_machine NAME COMMAND...: as root on it, with its standard streams and its exit status.
 on_machine() {
     local name=$1 terminal=-T
