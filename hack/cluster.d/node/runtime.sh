@@ -50,8 +50,7 @@ configure_pod_network() {
   {"type": "portmap", "capabilities": {"portMappings": true}},
   {"type": "bandwidth", "capabilities": {"bandwidth": true}}]}'
     mkdir -p /etc/cni/net.d
-    rm -f /etc/cni/net.d/*.conf*
-    # Thick Multus writes its own when its pod runs.
+    # Thick Multus writes its own when its pod runs; it is there from then on, over reboots too, as on any node.
     if [[ $multus == thin ]]; then
         install -m 0600 -D "$share/multus.kubeconfig" /etc/cni/net.d/multus.d/multus.kubeconfig
         cat >/etc/cni/net.d/00-multus.conf <<CONFIGURATION
