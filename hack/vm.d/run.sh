@@ -1,12 +1,15 @@
 # shellcheck shell=bash
 # One boot of the guest: start QEMU, pass the command's output on while it comes, end QEMU.
 # Relies on the cache that setup.sh has filled, on init and init-command in the guest, and on
-# $repository, $target, $memory, $cpus and $nics of hack/vm.
+# $repository, $target (empty: nothing is shared for writing), $memory, $cpus and $nics of
+# hack/vm.
 # shellcheck disable=SC2154
 
 # A guest that has not begun the command after this many seconds never will: it takes 3
 # without KVM.
 readonly boot_limit=120
+# The first five bytes of the cards' addresses, which differ only among guests on one network.
+mac_prefix=52:54:00:11:22
 
 # As words of the POSIX shell, which knows no $'...'.
 quote() {
@@ -37,7 +40,7 @@ write_run() {
           ;;
       esac
     done
-    echo "export CARGO_TARGET_DIR=$(quote "$target")"
+    [[ -z $target ]] || echo "export CARGO_TARGET_DIR=$(quote "$target")"
     echo "exec $(quote "$@")"
   } >"$run/job"
   : >"$run/out"
@@ -47,13 +50,13 @@ write_run() {
 # A background process that ends with this one, even where this one is killed.
 bound() { exec setpriv --pdeathsig KILL "$@"; }
 
-# start_qemu DIRECTORY KERNEL INITRAMFS ACCELERATOR: in the background; sets $qemu.
-start_qemu() {
+# qemu_arguments DIRECTORY KERNEL INITRAMFS ACCELERATOR: sets $arguments. The cards are on the hub 0.
+qemu_arguments() {
   local run=$1 kernel=$2 initramfs=$3 accelerator=$4 image=$2/vmlinux
   local card share id fixed path
   [[ -e $image ]] || image=$kernel/vmlinuz
   [[ $accelerator == kvm ]] || accelerator="tcg,thread=multi"
-  local arguments=(
+  arguments=(
     -nodefaults -no-user-config -display none -no-reboot
     -machine "q35,kernel-irqchip=split" -accel "$accelerator" -m "$memory" -smp "$cpus"
     # Five-level page tables would only make every emulated memory access slower.
@@ -62,9 +65,10 @@ start_qemu() {
     -kernel "$image" -initrd "$initramfs"
     # The initcalls are self-tests and keys that take a second without KVM. An oops ends the
     # guest (panic=-1: at once), so that no test hangs on a broken kernel; so does a processor
-    # whose timer the emulator has lost, which RCU notices again and again.
+    # whose timer the emulator has lost, which RCU notices again and again. On a busy machine the
+    # boot's own look at the timer finds it too slow, and would panic.
     -append "console=ttyS0 quiet intel_iommu=on oops=panic panic=-1 mitigations=off nokaslr \
-audit=0 lsm= cryptomgr.notests random.trust_cpu=on \
+audit=0 lsm= cryptomgr.notests random.trust_cpu=on no_timer_check \
 sysctl.kernel.panic_on_rcu_stall=1 sysctl.kernel.max_rcu_stall_to_panic=3 \
 initcall_blacklist=jent_mod_init,load_system_certificate_list,init_encrypted"
     -device "intel-iommu,intremap=on"
@@ -73,18 +77,25 @@ initcall_blacklist=jent_mod_init,load_system_certificate_list,init_encrypted"
     arguments+=(
       -device "pcie-root-port,id=port$card,chassis=$((card + 1))"
       -netdev "hubport,id=hub$card,hubid=0"
-      -device "igb,netdev=hub$card,bus=port$card,mac=52:54:00:11:22:$(printf %02x $((51 + card)))"
+      -device "igb,netdev=hub$card,bus=port$card,mac=$mac_prefix:$(printf %02x $((51 + card)))"
     )
   done
   for share in "root:on:/" "target:off:$target" "run:off:$run"; do
     IFS=: read -r id fixed path <<<"$share"
+    [[ -n $path ]] || continue
     arguments+=(
       # QEMU's option syntax doubles a comma.
       -fsdev "local,id=$id,path=${path//,/,,},security_model=none,readonly=$fixed,multidevs=remap"
       -device "virtio-9p-pci,fsdev=$id,mount_tag=$id"
     )
   done
-  bound qemu-system-x86_64 "${arguments[@]}" </dev/null >"$run/qemu.log" 2>&1 &
+}
+
+# start_qemu DIRECTORY KERNEL INITRAMFS ACCELERATOR: in the background; sets $qemu.
+start_qemu() {
+  local arguments
+  qemu_arguments "$@"
+  bound qemu-system-x86_64 "${arguments[@]}" </dev/null >"$1/qemu.log" 2>&1 &
   qemu=$!
 }
 
