@@ -70,10 +70,15 @@ power_on() {
 
 # await_started NAME...: until their guests take commands.
 await_started() {
-    local name waited
+    local name waited again
     for name; do
-        waited=0
+        waited=0 again=
         until [[ -e $running/machines/$name/reachable ]]; do
+            if [[ -z $again ]] && ! alive "$name" && has_lost_its_timer "$name"; then
+                step "the emulator lost the timer of a processor of $name: booting it again, once"
+                power_on "$name"
+                again=1
+            fi
             need_alive "$name"
             ((waited++ < 1200)) || {
                 tail -n 30 "$running/machines/$name"/{console,out,err} >&2 || true
@@ -83,6 +88,9 @@ await_started() {
         done
     done
 }
+
+# What then ends the guest is its kernel's notice of it.
+has_lost_its_timer() { grep -q 'RCU Stall' "$running/machines/$1/console"; }
 
 # boot_of NAME: which boot of it the API server knows of. A node that has ended stays Ready there for 40 s.
 boot_of() { cluster_kubectl get node "$1" -o 'jsonpath={.status.nodeInfo.bootID}'; }

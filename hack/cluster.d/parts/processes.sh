@@ -61,6 +61,7 @@ need_alive() {
         alive "$name" && continue
         tail -n 20 "$logs/$name.log" >&2 || true
         [[ ! -s $running/machines/$name/console ]] || tail -n 20 "$running/machines/$name/console" >&2
+        [[ ! -d $running/machines/$name ]] || die "$name has ended, as its console above says; hack/cluster reboot $name boots it again"
         die "$name has ended; the end of its log is above"
     done
 }
