@@ -3,9 +3,7 @@
 //! `modalias` holds all three (`pci:v00008086d000010CAsv...bc02sc00i00`, `modalias_show` in drivers/pci/pci-sysfs.c), and a node
 //! may have a thousand functions. Where it is not as it should be, each has a file of its own.
 
-use std::path::Path;
-
-use crate::sysfs::{Sysfs, SysfsError};
+use crate::sysfs::{Directory, SysfsError};
 
 /// Vendor, device and class code of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +15,15 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Of the function with this directory.
-    pub(crate) fn read(sysfs: &Sysfs, directory: &Path) -> Result<Self, SysfsError> {
-        let modalias = sysfs.optional_text(&directory.join("modalias"));
+    pub(crate) fn read(directory: &Directory) -> Result<Self, SysfsError> {
+        let modalias = directory.optional_text("modalias");
         if let Some(identity) = modalias.and_then(|text| Self::parse(&text)) {
             return Ok(identity);
         }
         Ok(Self {
-            vendor: sysfs.hex(&directory.join("vendor"), 4)?,
-            device: sysfs.hex(&directory.join("device"), 4)?,
-            class: sysfs.hex(&directory.join("class"), 6)?,
+            vendor: directory.hex("vendor", 4)?,
+            device: directory.hex("device", 4)?,
+            class: directory.hex("class", 6)?,
         })
     }
 

@@ -9,7 +9,7 @@ use crate::parallel::in_parallel;
 use crate::read::{InCommon, netdevsim_ports, read_identified};
 use crate::read_device::read_device;
 use crate::read_error::ReadError;
-use crate::sysfs::Sysfs;
+use crate::sysfs::{Directory, Sysfs};
 
 /// The type of subfunctions in the names of the auxiliary bus (`MLX5_SF_DEV_ID_NAME`, mlx5/core/sf/dev/dev.h).
 const SUBFUNCTION: &str = "sf";
@@ -141,10 +141,13 @@ impl Inventory {
     }
 
     fn read_pci_function(&mut self, sysfs: &Sysfs, name: &str, common: &mut InCommon) {
-        let identity = Identity::read(sysfs, &sysfs.path("bus/pci/devices").join(name));
-        match (identity, name.parse::<PciAddress>()) {
-            (Ok(identity), _) if BaseClass::of(identity.class).is_none() => {}
-            (Ok(identity), Ok(address)) => self.take(name, read_identified(sysfs, address, identity, common)),
+        let directory = Directory::open(sysfs.path("bus/pci/devices").join(name));
+        let identified = directory.and_then(|directory| Ok((Identity::read(&directory)?, directory)));
+        match (identified, name.parse::<PciAddress>()) {
+            (Ok((identity, _)), _) if BaseClass::of(identity.class).is_none() => {}
+            (Ok((identity, directory)), Ok(address)) => {
+                self.take(name, read_identified(sysfs, &directory, address, identity, common));
+            }
             (Err(error), _) => self.skip(name, &error),
             (_, Err(error)) => self.skip(name, &error),
         }

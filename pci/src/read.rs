@@ -83,26 +83,26 @@ impl Entries {
 /// Reads a PCI function, with what is known of VFs so far.
 pub(crate) fn read_pci_device(sysfs: &Sysfs, address: PciAddress, common: &mut InCommon) -> Result<Device, ReadError> {
     let id = DeviceId::Pci(address);
-    let directory = Device::directory(sysfs, &id);
-    match Identity::read(sysfs, &directory) {
-        Err(error) if error.is_missing() && !directory.exists() => Err(ReadError::Missing(id)),
-        identity => read_identified(sysfs, address, identity?, common),
+    let directory = match Directory::open(Device::directory(sysfs, &id)) {
+        Err(error) if error.is_missing() => return Err(ReadError::Missing(id)),
+        directory => directory?,
+    };
+    match Identity::read(&directory) {
+        // Unplugged since its directory was opened.
+        Err(error) if error.is_missing() && !directory.path().exists() => Err(ReadError::Missing(id)),
+        identity => read_identified(sysfs, &directory, address, identity?, common),
     }
 }
 
 /// Reads a PCI function whose ids and class are known already.
 pub(crate) fn read_identified(
     sysfs: &Sysfs,
+    directory: &Directory,
     address: PciAddress,
     identity: Identity,
     common: &mut InCommon,
 ) -> Result<Device, ReadError> {
     let id = DeviceId::Pci(address);
-    let directory = match Directory::open(Device::directory(sysfs, &id)) {
-        // Unplugged since its identity was read.
-        Err(error) if error.is_missing() => return Err(ReadError::Missing(id)),
-        directory => directory?,
-    };
     let (path, entries) = (directory.path(), Entries(directory.names()));
     let link = |name: &str| entries.has(name).then(|| directory.link_name(name)).flatten();
     let text = |name: &str| entries.has(name).then(|| directory.optional_text(name)).flatten();
@@ -121,7 +121,7 @@ pub(crate) fn read_identified(
         },
         vdpa: vdpa(sysfs, path, &entries, common.has_vdpa_bus(sysfs)),
         netdevs: netdevs(sysfs, &net_directories(path, &entries), Extent::All)?,
-        function: pci_function(sysfs, &directory, &entries, address, common)?,
+        function: pci_function(sysfs, directory, &entries, address, common)?,
         id,
     })
 }

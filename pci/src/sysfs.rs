@@ -110,16 +110,7 @@ impl Sysfs {
 
     /// A hexadecimal attribute as the kernel prints ids, `0x8086`, without the prefix and in `digits` digits.
     pub fn hex(&self, file: &Path, digits: usize) -> Result<u32, SysfsError> {
-        let text = self.text(file)?;
-        let number = text
-            .strip_prefix("0x")
-            .filter(|hex| hex.len() == digits && hex.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|hex| u32::from_str_radix(hex, 16).ok());
-        number.ok_or_else(|| SysfsError::Content {
-            path: file.to_owned(),
-            text,
-            expected: "a hexadecimal id",
-        })
+        hex(self.text(file)?, digits, file)
     }
 
     /// The last part of what a symbolic link points to; `None` if there is no such link.
@@ -211,6 +202,11 @@ impl Directory {
         number(self.text(name)?, &self.path.join(name))
     }
 
+    /// An id without its prefix, in `digits` digits ([`Sysfs::hex`]).
+    pub(crate) fn hex(&self, name: &str, digits: usize) -> Result<u32, SysfsError> {
+        hex(self.text(name)?, digits, &self.path.join(name))
+    }
+
     /// The last part of what a symbolic link points to; `None` if there is no such link.
     pub(crate) fn link_name(&self, name: &str) -> Option<String> {
         let target = rustix::fs::readlinkat(&self.descriptor, name, Vec::new()).ok()?;
@@ -238,6 +234,18 @@ fn number<T: FromStr>(text: String, file: &Path) -> Result<T, SysfsError> {
         path: file.to_owned(),
         text,
         expected: "a number in range",
+    })
+}
+
+fn hex(text: String, digits: usize, file: &Path) -> Result<u32, SysfsError> {
+    let number = text
+        .strip_prefix("0x")
+        .filter(|hex| hex.len() == digits && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+        .and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    number.ok_or_else(|| SysfsError::Content {
+        path: file.to_owned(),
+        text,
+        expected: "a hexadecimal id",
     })
 }
 

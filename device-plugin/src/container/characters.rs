@@ -52,7 +52,7 @@ impl Characters {
     /// Reads what there is of what the device's pool wants.
     pub fn read(sysfs: &Sysfs, shared: &Shared, member: &Member<'_>) -> Self {
         let (device, needs) = (member.device, member.needs);
-        let vfio = Vfio::read(sysfs, device);
+        let vfio = Vfio::read(sysfs, &shared.vfio, device);
         let rdma = if needs.rdma { shared.rdma.of(device) } else { Vec::new() };
         let vdpa = needs.vdpa.and_then(|driver| {
             let mut all = device.vdpa.iter();

@@ -100,7 +100,7 @@ fn vhost_net_comes_with_tun_or_not_at_all() {
 #[test]
 fn without_an_iommu_the_group_is_where_drivers_look_for_it() {
     let tree = Tree::new(false);
-    tree.file(&format!("sys/bus/pci/devices/{VF}/iommu_group/name"), "vfio-noiommu\n");
+    tree.file("sys/class/vfio/noiommu-169/dev", "510:0");
     let offer = tree.offer(&pool(&json!({})), &[&vf(VF, "vfio-pci")], PLAIN);
     let (nodes, info) = answer(&offer, &[VF]);
     assert_eq!(nodes, ["/dev/vfio/noiommu-169:/dev/vfio/169", "/dev/vfio/vfio"]);
@@ -111,6 +111,7 @@ fn without_an_iommu_the_group_is_where_drivers_look_for_it() {
 fn iommufd_gives_the_device_a_file_of_its_own() {
     let tree = Tree::new(false);
     tree.file(&format!("sys/bus/pci/devices/{VF}/vfio-dev/vfio3/dev"), "511:3");
+    tree.file("sys/class/vfio-dev/vfio3/dev", "511:3");
     tree.file("sys/class/vfio/169/dev", "510:0");
     tree.file("sys/class/misc/iommu/dev", "10:125");
     let device = vf(VF, "vfio-pci");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hardwire_pci::char_devices::{RdmaClasses, has_misc};
+use hardwire_pci::char_devices::{RdmaClasses, VfioClasses, has_misc};
 use hardwire_pci::{Device, Sysfs};
 
 use super::Publisher;
@@ -21,6 +21,8 @@ pub struct HostPaths {
 /// What is the same for all devices of an offer, read once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shared {
+    /// The files of VFIO's groups.
+    pub vfio: VfioClasses,
     /// The files of RDMA devices.
     pub rdma: RdmaClasses,
     /// There is `/dev/infiniband/rdma_cm`.
@@ -50,6 +52,7 @@ impl HostPaths {
         // /dev without.
         let is_there = |misc: &str, node: &str| has_misc(&self.sysfs, misc) || self.dev.join(node).exists();
         Shared {
+            vfio: VfioClasses::read(&self.sysfs),
             rdma,
             rdma_cm: is_there("rdma_cm", "infiniband/rdma_cm"),
             iommu: is_there("iommu", "iommu"),

@@ -23,6 +23,10 @@ impl Tree {
         fs::write(path, format!("{content}\n")).unwrap();
     }
 
+    fn vfio(&self, device: &Device) -> Option<Vfio> {
+        Vfio::read(&self.sysfs(), &VfioClasses::read(&self.sysfs()), device)
+    }
+
     fn directory(&self, path: &str) {
         fs::create_dir_all(self.0.path().join(path)).unwrap();
     }
@@ -48,27 +52,31 @@ fn vfio_is_what_a_vfio_driver_holds() {
             no_iommu: false,
             device: None,
         };
-        assert_eq!(Vfio::read(&tree.sysfs(), &device(driver)), Some(expected), "{driver}");
+        assert_eq!(tree.vfio(&device(driver)), Some(expected), "{driver}");
     }
     for driver in ["igbvf", "vfio", ""] {
-        assert_eq!(Vfio::read(&tree.sysfs(), &device(driver)), None, "{driver}");
+        assert_eq!(tree.vfio(&device(driver)), None, "{driver}");
     }
     tree.directory(&format!("{DEVICE}/vfio-dev/vfio3"));
-    assert!(Vfio::read(&tree.sysfs(), &device("novel")).is_some());
+    tree.directory("class/vfio-dev/vfio3");
+    assert!(tree.vfio(&device("novel")).is_some());
 }
 
 #[test]
 fn a_group_without_protection_is_told() {
     let tree = Tree::new();
-    tree.file(&format!("{DEVICE}/iommu_group/name"), "vfio-noiommu");
-    assert!(Vfio::read(&tree.sysfs(), &device("vfio-pci")).unwrap().no_iommu);
+    tree.file("class/vfio/noiommu-6/dev", "510:0");
+    assert!(!tree.vfio(&device("vfio-pci")).unwrap().no_iommu);
+    tree.file("class/vfio/noiommu-7/dev", "510:1");
+    assert!(tree.vfio(&device("vfio-pci")).unwrap().no_iommu);
 }
 
 #[test]
 fn a_device_has_a_file_of_its_own_where_it_has_a_number() {
     let tree = Tree::new();
     tree.directory(&format!("{DEVICE}/vfio-dev/vfio3"));
-    let read = || Vfio::read(&tree.sysfs(), &device("vfio-pci")).unwrap();
+    tree.directory("class/vfio-dev/vfio3");
+    let read = || tree.vfio(&device("vfio-pci")).unwrap();
     assert_eq!((read().device, read().group), (None, Some(7)));
     tree.file(&format!("{DEVICE}/vfio-dev/vfio3/dev"), "511:0");
     // With files of devices, a kernel may be built without those of groups.

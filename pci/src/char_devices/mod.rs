@@ -4,7 +4,7 @@
 //! container may see another /dev than the node's. Contracts: `drivers/vfio/{vfio_main,group,device_cdev}.c`,
 //! Documentation/driver-api/uio-howto.rst, `drivers/infiniband/core/{uverbs_main,user_mad}.c`, drivers/vhost/vdpa.c.
 //!
-//! - [`Vfio`]: group and device files of what a VFIO driver holds;
+//! - [`Vfio`]: group and device files of what a VFIO driver holds; [`VfioClasses`]: what is read once for all of them;
 //! - [`RdmaClasses`]: what belongs to which RDMA device, read once for all devices of a node;
 //! - [`uio`], [`vhost_vdpa`], [`has_misc`]: the rest;
 //! - [`is_userspace_driver`]: which drivers these are.
@@ -16,7 +16,7 @@ use crate::device::{Device, Vdpa, VdpaDriver};
 use crate::sysfs::Sysfs;
 
 pub use rdma::{RdmaClasses, RdmaFiles};
-pub use vfio::Vfio;
+pub use vfio::{Vfio, VfioClasses};
 
 /// Drivers that hand a PCI function to user space through UIO. Others have a UIO device too, for a purpose of their own
 /// (bnx2 with cnic).

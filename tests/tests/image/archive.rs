@@ -49,7 +49,11 @@ fn every_file_is_named_by_its_digest_and_referred_to_with_its_size() {
 
 #[test]
 fn it_has_the_name_that_deploy_asks_for() {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/base/kustomization.yaml")).unwrap();
+    let text = fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../deploy/base/kustomization.yaml"
+    ))
+    .unwrap();
     let base: Value = serde_saphyr::from_str(&text).unwrap();
     let image = &base["images"][0];
     let (name, tag) = (image["newName"].as_str().unwrap(), image["newTag"].as_str().unwrap());
