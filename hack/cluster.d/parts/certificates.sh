@@ -9,15 +9,15 @@ make_identities() {
     local name
     mkdir -p "$identities"
     chmod 700 "$identities"
+    # One after the other with &&: in a condition nothing else ends a list at what fails.
     {
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj "/CN=hardwire-cluster" \
-            -keyout "$identities/ca.key" -out "$identities/ca.crt"
-        certify api-server /CN=kube-apiserver serverAuth \
-            "IP:$control_address,IP:127.0.0.1,IP:$service_address,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:localhost"
-        # What the API server shows to kubelets.
-        certify kubelet-client /O=system:masters/CN=kube-apiserver-kubelet-client clientAuth DNS:kube-apiserver
-        openssl genrsa -out "$identities/service-accounts.key" 2048
-        openssl rsa -in "$identities/service-accounts.key" -pubout -out "$identities/service-accounts.pub"
+            -keyout "$identities/ca.key" -out "$identities/ca.crt" &&
+            certify api-server /CN=kube-apiserver serverAuth \
+            "IP:$control_address,IP:127.0.0.1,IP:$service_address,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:localhost" &&
+            certify kubelet-client /O=system:masters/CN=kube-apiserver-kubelet-client clientAuth DNS:kube-apiserver &&
+            openssl genrsa -out "$identities/service-accounts.key" 2048 &&
+            openssl rsa -in "$identities/service-accounts.key" -pubout -out "$identities/service-accounts.pub"
     } 2>"$logs/openssl.log" || { cat "$logs/openssl.log" >&2 && die "openssl failed"; }
     : >"$identities/tokens.csv"
     identify admin admin system:masters
@@ -31,9 +31,9 @@ make_identities() {
 # certify NAME SUBJECT USAGE ALTERNATIVE_NAMES
 certify() {
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$2" \
-        -keyout "$identities/$1.key" -out "$identities/$1.csr"
-    openssl x509 -req -in "$identities/$1.csr" -days 365 -CA "$identities/ca.crt" -CAkey "$identities/ca.key" \
-        -CAcreateserial -out "$identities/$1.crt" -extfile <(printf 'extendedKeyUsage=%s\nsubjectAltName=%s\n' "$3" "$4")
+        -keyout "$identities/$1.key" -out "$identities/$1.csr" &&
+        openssl x509 -req -in "$identities/$1.csr" -days 365 -CA "$identities/ca.crt" -CAkey "$identities/ca.key" \
+            -CAcreateserial -out "$identities/$1.crt" -extfile <(printf 'extendedKeyUsage=%s\nsubjectAltName=%s\n' "$3" "$4")
 }
 
 # identify NAME USER [GROUP]: a token, and the kubeconfig that has it.

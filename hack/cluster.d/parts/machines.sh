@@ -96,8 +96,8 @@ has_lost_its_timer() { grep -q 'RCU Stall' "$running/machines/$1/console"; }
 boot_of() { cluster_kubectl get node "$1" -o 'jsonpath={.status.nodeInfo.bootID}'; }
 
 await_boot_other_than() {
-    local name=$1 before=$2 waited=0
-    until [[ $(boot_of "$name") != "$before" ]]; do
+    local name=$1 before=$2 now='' waited=0
+    until now=$(boot_of "$name" 2>/dev/null) && [[ -n $now && $now != "$before" ]]; do
         need_alive "$name" kube-apiserver
         ((waited++ < 600)) || die "the kubelet of $name did not come back within 10 minutes"
         sleep 1
@@ -106,14 +106,17 @@ await_boot_other_than() {
 
 # await_ready NAME...: until the API server calls the nodes Ready.
 await_ready() {
-    local name since
+    local name since is_restarted
     for name; do
-        since=$SECONDS
+        since=$SECONDS is_restarted=
         until is_ready "$name"; do
             need_alive "$name" kube-apiserver
             # The first registration at a new API server can come too early for a part of it, which is not asked for again.
-            # shellcheck disable=SC2016  # expanded there
-            [[ $((SECONDS - since)) -ne 90 ]] || on_machine "$name" sh -c 'kill $(cat /run/node/kubelet.pid)' </dev/null || true
+            if [[ -z $is_restarted && $((SECONDS - since)) -ge 90 ]]; then
+                is_restarted=1
+                # shellcheck disable=SC2016  # expanded there
+                on_machine "$name" sh -c 'kill $(cat /run/node/kubelet.pid)' </dev/null || true
+            fi
             if [[ $((SECONDS - since)) -ge 600 ]]; then
                 on_machine "$name" tail -n 20 /var/log/kubelet.log </dev/null >&2 || true
                 die "$name was not Ready within 10 minutes; the end of its kubelet's log is above"

@@ -17,11 +17,13 @@ start_time() {
 start() {
     local name=$1
     shift
+    # That of one before it, which has ended.
+    rm -f "$processes/$name" "$processes/$name.new"
     # shellcheck disable=SC2016  # expanded by that shell
     setsid nsenter --net="/run/netns/$namespace" bash -c '
         stat=$(</proc/$$/stat)
         read -ra fields <<<"${stat##*) }"
-        echo "$$ ${fields[19]}" >"$1.new" && mv "$1.new" "$1"
+        echo "$$ ${fields[19]}" >"$1.new" && mv "$1.new" "$1" || exit 1
         shift
         # A lock of whoever called up is not for the process to hold.
         for open in /proc/$$/fd/*; do
@@ -38,7 +40,7 @@ start() {
 # alive NAME: is the process of that record still the one that was started?
 alive() {
     local number since
-    read -r number since <"$processes/$1" 2>/dev/null || return 1
+    read -r number since 2>/dev/null <"$processes/$1" || return 1
     [[ $(start_time "$number") == "$since" ]] && [[ $(awk '{ print $3 }' "/proc/$number/stat" 2>/dev/null) != Z ]]
 }
 

@@ -8,14 +8,17 @@
 
 # build_project FOLDER NAME MODULE VERSION PACKAGES
 build_project() {
-    local into=$1 name=$2 module=$3 version=$4 work log package path flags='-s -w' tags=''
+    local into=$1 name=$2 module=$3 version=$4 work log failed package path flags='-s -w' tags=''
     read -ra packages <<<"$5"
     mkdir -p "$cache/programs"
     rm -rf "$cache/programs/work.$name"*
     work=$cache/programs/work.$name
     mkdir -p "$work/module" "$work/bin"
     log=$work/log
+    # Not as part of a condition, in which a step that fails would be passed over.
+    set +e
     (
+        set -e
         cd "$work/module"
         export GOWORK=off GOFLAGS=-mod=mod CGO_ENABLED=0
         go mod init "hardwire.invalid/cluster/$name"
@@ -38,7 +41,13 @@ build_project() {
             if [[ $path == . ]]; then path=$module; else path=$module/$path; fi
             go build -trimpath -tags "$tags" -ldflags "$flags" -o "$work/bin/$(basename "${package#*=}")" "$path"
         done
-    ) >"$log" 2>&1 </dev/null || { tail -n 20 "$log" >&2 && die "$name $version could not be built; the whole log: $log"; }
+    ) >"$log" 2>&1 </dev/null
+    failed=$?
+    set -e
+    for package in "${packages[@]}"; do
+        [[ -x $work/bin/$(basename "${package#*=}") ]] || failed=1
+    done
+    [[ $failed -eq 0 ]] || { tail -n 20 "$log" >&2 && die "$name $version could not be built; the whole log: $log"; }
     mv "$work/bin" "$into"
     rm -rf "$work"
 }

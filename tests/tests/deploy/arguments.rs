@@ -154,12 +154,18 @@ fn the_drop_in_installs_the_plugin_as_sriov_too_and_keeps_whose_name_that_was() 
         ("/usr/bin/hardwire", program.to_str().unwrap()),
         ("/host/opt/cni/bin", to.to_str().unwrap()),
     ];
-    let output = Command::new(hardwired())
-        .args(arguments(&spec["initContainers"][0], &replaced))
-        .output()
-        .unwrap();
+    let install = || {
+        let mut installed = Command::new(hardwired());
+        installed.args(arguments(&spec["initContainers"][0], &replaced));
+        installed.output().unwrap()
+    };
+    let output = install();
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{log}");
+    // An older version of ours takes nobody's place.
+    let older = [fs::read(to.join("sriov")).unwrap(), b"older".to_vec()].concat();
+    fs::write(to.join("sriov"), older).unwrap();
+    assert!(install().status.success());
     for name in ["hardwire", "sriov"] {
         assert_eq!(fs::read(to.join(name)).unwrap(), fs::read(&program).unwrap(), "{name}");
     }

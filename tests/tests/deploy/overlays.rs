@@ -149,6 +149,13 @@ fn openshifts_constraints_allow_what_the_pods_ask_for_and_nothing_else() {
     for denied in ["allowPrivilegedContainer", "allowPrivilegeEscalation", "allowHostIPC"] {
         assert_eq!(constraints[denied], false, "{denied}");
     }
+    let names_ports = list(&spec["containers"])
+        .iter()
+        .any(|container| !container["ports"].is_null());
+    assert_eq!(constraints["allowHostPorts"], names_ports);
+    for empty in ["users", "groups", "defaultAddCapabilities"] {
+        assert!(list(&constraints[empty]).is_empty(), "{empty}");
+    }
     assert_eq!(constraints["readOnlyRootFilesystem"], true);
     assert_eq!(constraints["runAsUser"]["uid"], spec["securityContext"]["runAsUser"]);
     assert_eq!(
