@@ -12,7 +12,7 @@ bold='' plain=''
 chapter() {
     chapters=$((chapters + 1)) chapter=$1
     printf '\n%s%2d. %s%s\n' "$bold" "$chapters" "$1" "$plain"
-    fold -s -w 116 <<<"${2//$'\n'/ }" | sed 's/^/    /'
+    fold -s -w 116 <<<"${2//$'\n'/ }" | sed 's/^/    /; s/ $//'
 }
 
 # run COMMAND: as a person would type it. Its output is in $work/output too.
