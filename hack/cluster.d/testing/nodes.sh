@@ -35,14 +35,16 @@ has_vf_state() { diff <(echo "$2") <(vf_state "$1"); }
 make_vfs_again() {
     on_node "$1" '
         cd /sys/class/net/ens1f0/device
-        echo 7 >sriov_numvfs
+        # Each gets its name at once: a later one would be a change of a VF that hardwired has seen.
+        echo 7 >sriov_numvfs &
         for vf in 0 1 2 3 4 5 6; do
             waited=0
             until link=$(ls "virtfn$vf/net" 2>/dev/null) && [ -n "$link" ]; do
                 sleep 0.1; waited=$((waited + 1)); [ $waited -lt 300 ] || { echo "VF $vf has no interface" >&2; exit 1; }
             done
-            [ "$link" = "ens1f0v$vf" ] || ip link set dev "$link" name "ens1f0v$vf"
+            [ "$link" = "ens1f0v$vf" ] || ip link set dev "$link" name "ens1f0v$vf" || exit 1
         done
+        wait $! || exit 1
         cut -d " " -f 1 /proc/uptime'
 }
 

@@ -92,6 +92,10 @@ status_of() {
 address_of() { status_of "$1" '.ips[0]'; }
 vf_of() { status_of "$1" '."device-info".pci."pci-address"'; }
 
+# given_to POD: the device that the kubelet's answer named.
+# shellcheck disable=SC2016  # expanded there
+given_to() { in_tests exec "$1" -- sh -c 'echo $PCIDEVICE_INTEL_COM_VFS'; }
+
 # What stays the same of pods that nobody started again.
 identities_of() {
     in_tests get pod "$@" -o json |
