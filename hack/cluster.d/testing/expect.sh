@@ -26,7 +26,10 @@ expect() { [[ $3 == "$2" ]] || fail "$1: expected '$2', saw '$3'"; }
 expect_match() { [[ $3 =~ $2 ]] || fail "$1: expected what matches '$2', saw '${3:0:1500}'"; }
 
 # expect_at_most WHAT BOUND SEEN: numbers, decimal ones too.
-expect_at_most() { awk -v seen="$3" -v bound="$2" 'BEGIN { exit !(seen <= bound) }' || fail "$1: expected at most $2, saw $3"; }
+expect_at_most() {
+    [[ $3 =~ ^[0-9.]+$ ]] || fail "$1: expected a number, saw '$3'"
+    awk -v seen="$3" -v bound="$2" 'BEGIN { exit !(seen + 0 <= bound + 0) }' || fail "$1: expected at most $2, saw $3"
+}
 
 # wait_until SECONDS WHAT COMMAND...: twice a second, until it succeeds. What it prints is what was seen.
 wait_until() {
