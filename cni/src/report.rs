@@ -149,8 +149,13 @@ impl Phases {
         }
     }
 
-    /// Notes which device the call is about.
+    /// Notes which device the call is about, for the report and, in the span of the call, for its lines of the log. One that was
+    /// noted before is there already: a second time the span would name it twice.
     pub fn device(&mut self, device: &DeviceId) {
+        if self.device.as_ref() == Some(device) {
+            return;
+        }
+        tracing::Span::current().record("device", tracing::field::display(device));
         self.device = Some(device.clone());
     }
 
@@ -184,3 +189,7 @@ impl Phases {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

@@ -69,7 +69,6 @@ pub fn add(
         let id = identify(&conf.device, context, &mut host)?;
         phases.device(&id);
         let lock = phases.time(Phase::Lock, || holder_wait.lock(&id))?;
-        tracing::Span::current().record("device", tracing::field::display(&id));
         let begun = release_stale_owner(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
             refuse_pf_in_use(context, &id, &mut host)?;

@@ -68,17 +68,14 @@ devices_of() {
         awk '$1 == "pod" { pod = $2 } $1 == "\"pci-address\":" { gsub(/[",]/, "", $2); print pod, $2 }'
 }
 
-# calls VERB: lines of TIME DEVICE and the line with the times of the phases, of this run, by this machine's clock. A DEL goes by
-# the record, and its line names no device: the one of that container's ADD.
+# calls VERB: lines of TIME DEVICE and the line with the times of the phases, of this run, by this machine's clock.
 calls() {
     local file=$work/plugin.log
     on_machine "$node" cat "$plugin_log" </dev/null | grep -E ': (ADD|DEL) took ' >"$file" || true
     paste -d ' ' <(cut -d ' ' -f 1 "$file" | date -u -f - +%s.%N) "$file" | awk -v clock="$clock" -v verb="$1" '
-        {
-            match($0, /container="[0-9a-f]*"/)
-            container = substr($0, RSTART, RLENGTH)
-            if (match($0, / device=[0-9a-f:.]*/)) device[container] = substr($0, RSTART + 8, RLENGTH - 8)
+        match($0, / device=[0-9a-f:.]*/) {
+            device = substr($0, RSTART + 8, RLENGTH - 8)
             call = index($0, ": " verb " took ")
-            if (call) printf "%.3f %s total %s\n", $1 + clock, device[container], substr($0, call + length(verb) + 8)
+            if (call) printf "%.3f %s total %s\n", $1 + clock, device, substr($0, call + length(verb) + 8)
         }'
 }
