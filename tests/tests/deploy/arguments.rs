@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hardwire_tests::binaries::{hardwire, hardwired};
-use hardwire_tests::daemon::Site;
+use hardwire_tests::daemon::{Daemon, Site};
 use hardwire_tests::http::get;
 use hardwire_tests::kubelet::Kubelet;
 use hardwire_tests::sysfs_tree::SysfsTree;
@@ -26,6 +26,17 @@ fn arguments(container: &Value, replaced: &[(&str, &str)]) -> Vec<String> {
         *argument = argument.replace(theirs, ours);
     }
     arguments
+}
+
+/// The daemon with these arguments, and a kubelet that has its three VFs.
+fn registered(site: &Site, tree: &SysfsTree, arguments: &[String]) -> (Kubelet, Daemon) {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let mut daemon = site.start_as(&arguments, tree.root());
+    let all = |devices: &[hardwire_proto::deviceplugin::Device]| devices.len() == 3;
+    kubelet.wait_for_devices("intel.com/vfs", all, SOON).unwrap();
+    daemon.wait_for_log(r#""message":"registered""#, SOON);
+    (kubelet, daemon)
 }
 
 /// A port that is free now.
@@ -51,12 +62,7 @@ fn the_daemon_registers_its_pool_and_answers_its_probes() {
             ("/host/dev", "/dev"),
         ],
     );
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
-    let mut daemon = site.start_as(&arguments, tree.root());
-    let all = |devices: &[hardwire_proto::deviceplugin::Device]| devices.len() == 3;
-    kubelet.wait_for_devices("intel.com/vfs", all, SOON).unwrap();
-    daemon.wait_for_log(r#""message":"registered""#, SOON);
+    let (_kubelet, mut daemon) = registered(&site, &tree, &arguments);
 
     for probe in ["livenessProbe", "readinessProbe"] {
         let get_from = &container[probe]["httpGet"];
@@ -84,12 +90,7 @@ fn every_metric_of_the_rules_is_served_and_the_drop_in_starts_with_its_arguments
     let file = site.directory().join("pools.json");
     fs::write(&file, config_map["data"]["config.json"].as_str().unwrap()).unwrap();
     arguments.push(format!("--config-file={}", file.display()));
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
-    let mut daemon = site.start_as(&arguments, tree.root());
-    let all = |devices: &[hardwire_proto::deviceplugin::Device]| devices.len() == 3;
-    kubelet.wait_for_devices("intel.com/vfs", all, SOON).unwrap();
-    daemon.wait_for_log(r#""message":"registered""#, SOON);
+    let (_kubelet, _daemon) = registered(&site, &tree, &arguments);
 
     let served = get(&address, "/metrics").unwrap().1;
     let rules = yaml("prometheus/rules.yaml");
