@@ -8,14 +8,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// The address of a PCI function, `0000:3b:02.1`.
+///
+/// One number, in the order of its parts: a node has a thousand of them, in maps and sorted lists.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PciAddress {
-    domain: u32,
-    bus: u8,
-    device: u8,
-    function: u8,
-}
+pub struct PciAddress(u64);
 
 /// A text that is no PCI address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +23,7 @@ impl PciAddress {
     /// Function 0 at the same place of the bus: the functions of one adapter have it in common, its VFs do not.
     #[must_use]
     pub fn first_function(self) -> Self {
-        Self { function: 0, ..self }
+        Self(self.0 & !u64::from(u8::MAX))
     }
 }
 
@@ -47,13 +44,13 @@ fn parse(text: &str) -> Option<PciAddress> {
     if !domain_digits.contains(&domain.len()) || (domain.len() > 4 && domain.starts_with('0')) {
         return None;
     }
-    let address = PciAddress {
-        domain: hex(domain)?,
-        bus: u8::try_from(hex(bus).filter(|_| bus.len() == 2)?).ok()?,
-        device: u8::try_from(hex(device).filter(|_| device.len() == 2)?).ok()?,
-        function: u8::try_from(hex(function).filter(|_| function.len() == 1)?).ok()?,
-    };
-    (address.device < 32 && address.function < 8).then_some(address)
+    let domain = hex(domain)?;
+    let bus = hex(bus).filter(|_| bus.len() == 2)?;
+    let device = hex(device).filter(|number| device.len() == 2 && *number < 32)?;
+    let function = hex(function).filter(|number| function.len() == 1 && *number < 8)?;
+    Some(PciAddress(
+        u64::from(domain) << 24 | u64::from(bus << 16 | device << 8 | function),
+    ))
 }
 
 fn hex(digits: &str) -> Option<u32> {
@@ -63,11 +60,8 @@ fn hex(digits: &str) -> Option<u32> {
 
 impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:04x}:{:02x}:{:02x}.{}",
-            self.domain, self.bus, self.device, self.function
-        )
+        let [.., bus, device, function] = self.0.to_be_bytes();
+        write!(f, "{:04x}:{bus:02x}:{device:02x}.{function}", self.0 >> 24)
     }
 }
 

@@ -45,20 +45,33 @@ pub(crate) fn read_whole(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadErr
 /// What many devices have in common, read once for all of them: a node may have a thousand.
 #[derive(Debug, Default)]
 pub(crate) struct InCommon {
-    /// The VFs of each PF.
-    vfs: HashMap<PciAddress, HashMap<PciAddress, u32>>,
+    /// The VFs of each PF, by index.
+    pfs: HashMap<PciAddress, Vec<Vf>>,
+    /// Of each of those VFs its PF and its index there.
+    vfs: HashMap<PciAddress, (PciAddress, u32)>,
     /// There is a bus of vDPA devices.
     vdpa_bus: Option<bool>,
 }
 
 impl InCommon {
-    fn of(&mut self, sysfs: &Sysfs, pf: PciAddress, vf: PciAddress) -> Option<u32> {
-        self.all(sysfs, pf).get(&vf).copied()
+    /// The VFs of a PF, by index.
+    fn vfs_of(&mut self, sysfs: &Sysfs, pf: PciAddress) -> &[Vf] {
+        let vfs = &mut self.vfs;
+        self.pfs.entry(pf).or_insert_with(|| {
+            let read = virtfns(sysfs, pf).inspect(|(index, vf)| {
+                vfs.insert(*vf, (pf, *index));
+            });
+            read.map(|(index, vf)| Vf {
+                index,
+                id: DeviceId::Pci(vf),
+            })
+            .collect()
+        })
     }
 
-    fn all(&mut self, sysfs: &Sysfs, pf: PciAddress) -> &HashMap<PciAddress, u32> {
-        let read = || virtfns(sysfs, pf).map(|(index, vf)| (vf, index)).collect();
-        self.vfs.entry(pf).or_insert_with(read)
+    /// The PF of a VF, where its VFs are known, and the VF's index: `physfn` and `virtfnN` are made and removed together.
+    fn pf_of(&self, vf: PciAddress) -> Option<(PciAddress, u32)> {
+        self.vfs.get(&vf).copied()
     }
 
     fn has_vdpa_bus(&mut self, sysfs: &Sysfs) -> bool {
@@ -68,15 +81,45 @@ impl InCommon {
 
 /// What there is in a device's directory, listed once: most of what a device may have it has not, and asking for each costs
 /// as much as reading it.
-struct Entries(Vec<String>);
+#[derive(Default)]
+struct Entries {
+    /// Of [`READ`], those that are there.
+    there: Vec<&'static str>,
+    /// Those that may be devices below this one, sorted.
+    below: Vec<String>,
+}
+
+/// What is read of a function, or tells what else is.
+const READ: [&str; 8] = [
+    "acpi_index",
+    "driver",
+    "infiniband",
+    "iommu_group",
+    "net",
+    "numa_node",
+    "physfn",
+    "sriov_totalvfs",
+];
+
+// === impl Entries ===
 
 impl Entries {
-    fn has(&self, name: &str) -> bool {
-        self.0.binary_search_by(|entry| entry.as_str().cmp(name)).is_ok()
+    /// Of a PCI function. Names that follow no scheme are remembered only where vDPA devices may be called so.
+    fn of(directory: &Directory, has_vdpa_bus: bool) -> Self {
+        let mut entries = Self::default();
+        directory.each_name(|name| {
+            if let Some(known) = READ.iter().find(|known| **known == name) {
+                entries.there.push(known);
+            } else if has_vdpa_bus || name.starts_with("vdpa") || name.starts_with("virtio") {
+                entries.below.push(name.to_owned());
+            }
+        });
+        entries.below.sort_unstable();
+        entries
     }
 
-    fn beginning_with(&self, prefix: &'static str) -> impl Iterator<Item = &String> {
-        self.0.iter().filter(move |entry| entry.starts_with(prefix))
+    fn has(&self, name: &str) -> bool {
+        self.there.contains(&name)
     }
 }
 
@@ -103,7 +146,8 @@ pub(crate) fn read_identified(
     common: &mut InCommon,
 ) -> Result<Device, ReadError> {
     let id = DeviceId::Pci(address);
-    let (path, entries) = (directory.path(), Entries(directory.names()));
+    let has_vdpa_bus = common.has_vdpa_bus(sysfs);
+    let (path, entries) = (directory.path(), Entries::of(directory, has_vdpa_bus));
     let link = |name: &str| entries.has(name).then(|| directory.link_name(name)).flatten();
     let text = |name: &str| entries.has(name).then(|| directory.optional_text(name)).flatten();
     Ok(Device {
@@ -119,8 +163,12 @@ pub(crate) fn read_identified(
         } else {
             Vec::new()
         },
-        vdpa: vdpa(sysfs, path, &entries, common.has_vdpa_bus(sysfs)),
-        netdevs: netdevs(sysfs, &net_directories(path, &entries), Extent::All)?,
+        vdpa: vdpa(sysfs, path, &entries.below, has_vdpa_bus),
+        netdevs: netdevs(
+            sysfs,
+            &net_directories(path, entries.has("net"), &entries.below),
+            Extent::All,
+        )?,
         function: pci_function(sysfs, directory, &entries, address, common)?,
         id,
     })
@@ -128,19 +176,14 @@ pub(crate) fn read_identified(
 
 /// The vDPA devices below a function, bound to a driver of bus vdpa (drivers/vdpa/vdpa.c). They are `vdpaN` or whatever
 /// their maker called them (`vdpa dev add name NAME`); such names are only looked for where the bus has any.
-fn vdpa(sysfs: &Sysfs, directory: &Path, entries: &Entries, has_bus: bool) -> Vec<Vdpa> {
+fn vdpa(sysfs: &Sysfs, directory: &Path, names: &[String], has_bus: bool) -> Vec<Vdpa> {
     let numbered = |name: &String| {
         let number = name.strip_prefix("vdpa");
         number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
     };
-    let names: Vec<&String> = if has_bus {
-        let is_vdpa = |name: &&String| {
-            let subsystem = directory.join(name.as_str()).join("subsystem");
-            numbered(name) || sysfs.link_name(&subsystem).as_deref() == Some("vdpa")
-        };
-        entries.0.iter().filter(is_vdpa).collect()
-    } else {
-        entries.beginning_with("vdpa").filter(|name| numbered(name)).collect()
+    let is_vdpa = |name: &&String| {
+        let subsystem = || sysfs.link_name(&directory.join(name.as_str()).join("subsystem"));
+        numbered(name) || has_bus && subsystem().as_deref() == Some("vdpa")
     };
     let read = |name: &String| Vdpa {
         driver: match sysfs.link_name(&directory.join(name).join("driver")).as_deref() {
@@ -150,7 +193,7 @@ fn vdpa(sysfs: &Sysfs, directory: &Path, entries: &Entries, has_bus: bool) -> Ve
         },
         name: name.clone(),
     };
-    names.into_iter().map(read).collect()
+    names.iter().filter(is_vdpa).map(read).collect()
 }
 
 /// `net`, or a virtio device's: its interfaces hang below the virtio function, one level deeper.
@@ -159,14 +202,14 @@ pub(crate) fn pci_net_directories(sysfs: &Sysfs, directory: &Path) -> Vec<PathBu
     if own.is_dir() {
         return vec![own];
     }
-    net_directories(directory, &Entries(sysfs.names(directory)))
+    net_directories(directory, false, &sysfs.names(directory))
 }
 
-fn net_directories(directory: &Path, entries: &Entries) -> Vec<PathBuf> {
-    if entries.has("net") {
+fn net_directories(directory: &Path, has_own: bool, names: &[String]) -> Vec<PathBuf> {
+    if has_own {
         return vec![directory.join("net")];
     }
-    let virtio = entries.beginning_with("virtio");
+    let virtio = names.iter().filter(|name| name.starts_with("virtio"));
     virtio
         .map(|name| directory.join(name).join("net"))
         .filter(|net| net.is_dir())
@@ -180,16 +223,10 @@ fn pci_function(
     address: PciAddress,
     common: &mut InCommon,
 ) -> Result<Function, ReadError> {
-    let physfn = entries.has("physfn").then(|| directory.link_name("physfn"));
-    if let Some(pf) = physfn.flatten() {
-        let Ok(pf) = pf.parse::<PciAddress>() else {
-            return Ok(Function::Vf { pf: None, index: None });
-        };
-        let index = common.of(sysfs, pf, address);
-        return Ok(Function::Vf {
-            pf: Some(DeviceId::Pci(pf)),
-            index,
-        });
+    if entries.has("physfn")
+        && let Some(function) = vf(sysfs, directory, address, common)
+    {
+        return Ok(function);
     }
     if !entries.has("sriov_totalvfs") {
         return Ok(Function::Plain);
@@ -200,18 +237,32 @@ fn pci_function(
         Err(error) => return Err(error.into()),
     };
     let num_vfs = directory.number("sriov_numvfs")?;
-    let known = common.all(sysfs, address).iter();
-    let mut vfs: Vec<Vf> = known
-        .map(|(vf, index)| Vf {
-            index: *index,
-            id: DeviceId::Pci(*vf),
-        })
-        .collect();
-    vfs.sort_unstable_by_key(|vf| vf.index);
     Ok(Function::Pf {
         total_vfs,
         num_vfs,
-        vfs,
+        vfs: common.vfs_of(sysfs, address).to_vec(),
+    })
+}
+
+/// The part of a VF; none if it has no `physfn` any more.
+fn vf(sysfs: &Sysfs, directory: &Directory, address: PciAddress, common: &mut InCommon) -> Option<Function> {
+    let mut known = common.pf_of(address);
+    if known.is_none() {
+        let Ok(pf) = directory.link_name("physfn")?.parse::<PciAddress>() else {
+            return Some(Function::Vf { pf: None, index: None });
+        };
+        common.vfs_of(sysfs, pf);
+        known = common.pf_of(address);
+        if known.is_none() {
+            return Some(Function::Vf {
+                pf: Some(DeviceId::Pci(pf)),
+                index: None,
+            });
+        }
+    }
+    known.map(|(pf, index)| Function::Vf {
+        pf: Some(DeviceId::Pci(pf)),
+        index: Some(index),
     })
 }
 
@@ -309,12 +360,7 @@ fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
         driver: sysfs.link_name(&directory.join("driver")),
         netdevs: netdevs(sysfs, &[directory.join("net")], Extent::All)?,
         rdma: sysfs.names(&directory.join("infiniband")),
-        vdpa: vdpa(
-            sysfs,
-            &directory,
-            &Entries(sysfs.names(&directory)),
-            has_vdpa_bus(sysfs),
-        ),
+        vdpa: vdpa(sysfs, &directory, &sysfs.names(&directory), has_vdpa_bus(sysfs)),
         function: Function::Sf {
             parent: parent.map(DeviceId::Pci),
             number: sysfs.number(&directory.join("sfnum")).ok(),

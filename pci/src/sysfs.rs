@@ -1,11 +1,9 @@
 //! Reading sysfs below an injectable root, so that tests and the synthetic node use a tree of files.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -90,11 +88,10 @@ impl Sysfs {
 
     /// An attribute's text without its line end.
     pub fn text(&self, file: &Path) -> Result<String, SysfsError> {
-        let text = read(file).map_err(|source| SysfsError::Io {
+        read(file).map_err(|source| SysfsError::Io {
             path: file.to_owned(),
             source,
-        })?;
-        Ok(text.trim_end().to_owned())
+        })
     }
 
     /// An attribute's text, `None` where there is no such attribute or the driver refuses to show it.
@@ -148,7 +145,7 @@ impl Sysfs {
             path: path.join("ifindex"),
             source,
         })?;
-        let index = text.trim_end().parse().map_err(|_not_a_number| SysfsError::Content {
+        let index = text.parse().map_err(|_not_a_number| SysfsError::Content {
             path: path.join("ifindex"),
             text: text.clone(),
             expected: "a number in range",
@@ -185,11 +182,10 @@ impl Directory {
     pub(crate) fn text(&self, name: &str) -> Result<String, SysfsError> {
         let file = rustix::fs::openat(&self.descriptor, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
         let text = file.map_err(noted).and_then(|file| read_open(&file));
-        let text = text.map_err(|source| SysfsError::Io {
+        text.map_err(|source| SysfsError::Io {
             path: self.path.join(name),
             source,
-        })?;
-        Ok(text.trim_end().to_owned())
+        })
     }
 
     /// An attribute's text, `None` where there is no such attribute or the driver refuses to show it.
@@ -209,23 +205,22 @@ impl Directory {
 
     /// The last part of what a symbolic link points to; `None` if there is no such link.
     pub(crate) fn link_name(&self, name: &str) -> Option<String> {
-        let target = rustix::fs::readlinkat(&self.descriptor, name, Vec::new()).ok()?;
-        let name = Path::new(OsStr::from_bytes(target.as_bytes())).file_name()?;
+        let mut buffer = [MaybeUninit::uninit(); PAGE];
+        let (target, _) = rustix::fs::readlinkat_raw(&self.descriptor, name, &mut buffer).ok()?;
+        let name = Path::new(std::str::from_utf8(target).ok()?).file_name()?;
         name.to_str().map(str::to_owned)
     }
 
-    /// The names in it, sorted.
-    pub(crate) fn names(&self) -> Vec<String> {
-        let (mut names, mut buffer) = (Vec::new(), [MaybeUninit::uninit(); 2 * PAGE]);
+    /// Tells each of the names in it, in no order.
+    pub(crate) fn each_name(&self, mut tell: impl FnMut(&str)) {
+        let mut buffer = [MaybeUninit::uninit(); 2 * PAGE];
         let mut entries = RawDir::new(&self.descriptor, &mut buffer);
         while let Some(Ok(entry)) = entries.next() {
             match entry.file_name().to_str() {
                 Ok("." | "..") | Err(_) => {}
-                Ok(name) => names.push(name.to_owned()),
+                Ok(name) => tell(name),
             }
         }
-        names.sort_unstable();
-        names
     }
 }
 
@@ -255,6 +250,7 @@ fn read(file: &Path) -> io::Result<String> {
     read_open(&descriptor)
 }
 
+/// The text without its line end.
 fn read_open(descriptor: &OwnedFd) -> io::Result<String> {
     let mut page = [0; PAGE];
     let mut length = 0;
@@ -271,5 +267,6 @@ fn read_open(descriptor: &OwnedFd) -> io::Result<String> {
             Err(errno) => return Err(errno.into()),
         }
     }
-    String::from_utf8(page[..length].to_vec()).map_err(|_bytes| io::ErrorKind::InvalidData.into())
+    let text = std::str::from_utf8(&page[..length]).map_err(|_bytes| io::Error::from(io::ErrorKind::InvalidData))?;
+    Ok(text.trim_end().to_owned())
 }
