@@ -45,15 +45,15 @@ pub trait Published {
 
 /// What is to be done for an offer.
 #[derive(Debug, Default)]
-struct Changes {
+struct Changes<'a> {
     /// Documents to be written.
-    new: Vec<Document>,
+    new: Vec<&'a Document>,
     /// Device-info files that the offer has not.
     lost: Vec<PathBuf>,
     /// CDI specs that describe what the offer may not.
     specs: Vec<(cdi::Kind, PathBuf)>,
     /// The offer's spec.
-    cdi: Option<CdiPool>,
+    cdi: Option<&'a CdiPool>,
 }
 
 // === impl Publisher ===
@@ -73,10 +73,10 @@ impl Publisher {
 
     /// Writes an offer's documents, and puts those of devices that are not in it any more aside. With the offer before it at
     /// hand, only what differs is looked at. Returns whether all of them are there; why not is logged, and Allocate sees to what
-    /// it needs once more.
+    /// it needs once more. A thousand files take longer than the kubelet should wait for anything: not for the loop's thread.
     ///
     /// Calls for one resource must follow each other.
-    pub async fn publish<P: Published>(&self, resource: &ResourceName, previous: Option<&P>, offer: &P) -> bool {
+    pub fn publish<P: Published>(&self, resource: &ResourceName, previous: Option<&P>, offer: &P) -> bool {
         if previous.is_none()
             && let Some(mark) = self.mark(resource)
             && let Err(error) = write_mark(&mark)
@@ -90,28 +90,14 @@ impl Publisher {
         if changes.new.is_empty() && changes.lost.is_empty() && changes.specs.is_empty() {
             return true;
         }
-        // A thousand files take longer than the kubelet should wait for anything.
-        let (publisher, resource) = (self.clone(), resource.clone());
-        let written = tokio::task::spawn_blocking(move || publisher.change(&resource, &changes));
-        written.await.unwrap_or_else(|error| {
-            warn!("documents: {error}");
-            false
-        })
+        self.change(resource, &changes)
     }
 
     /// Sees to it that all documents of an offer are there, after some of them could not be written. Returns whether they are.
-    pub async fn retry<P: Published>(&self, resource: &ResourceName, offer: &P) -> bool {
-        let specs = offer.cdi().map(|cdi| cdi.spec.clone());
-        let documents: Vec<Document> = offer.device_infos().cloned().chain(specs).collect();
-        let (publisher, resource) = (self.clone(), resource.clone());
-        let written = tokio::task::spawn_blocking(move || {
-            let _changing = publisher.changing();
-            ensure(&resource, &documents)
-        });
-        written.await.unwrap_or_else(|error| {
-            warn!("documents: {error}");
-            false
-        })
+    pub fn retry<P: Published>(&self, resource: &ResourceName, offer: &P) -> bool {
+        let _changing = self.changing();
+        let specs = offer.cdi().map(|cdi| &cdi.spec);
+        ensure(resource, offer.device_infos().chain(specs))
     }
 
     /// Removes the documents of a resource that is gone for good, and keeps those of devices that somebody may have.
@@ -187,14 +173,14 @@ impl Publisher {
         self.kept.forget(&self.cdi, gone);
     }
 
-    fn changes<P: Published>(&self, resource: &ResourceName, previous: Option<&P>, offer: &P) -> Changes {
+    fn changes<'a, P: Published>(&self, resource: &ResourceName, previous: Option<&'a P>, offer: &'a P) -> Changes<'a> {
         let known: HashMap<&Path, &Document> = previous
             .into_iter()
             .flat_map(Published::device_infos)
             .map(|document| (document.path.as_path(), document))
             .collect();
         let differs = |document: &&Document| known.get(document.path.as_path()) != Some(document);
-        let mut new: Vec<Document> = offer.device_infos().filter(differs).cloned().collect();
+        let mut new: Vec<&Document> = offer.device_infos().filter(differs).collect();
         let wanted: HashSet<&Path> = offer.device_infos().map(|document| document.path.as_path()).collect();
         let lost = match previous {
             Some(_) => known.keys().map(|path| path.to_path_buf()).collect(),
@@ -220,12 +206,12 @@ impl Publisher {
         } else if let Some(before) = before.filter(|before| now != Some(before)) {
             specs.push((before.kind().clone(), before.spec.path.clone()));
         }
-        let cdi = now.filter(|now| before != Some(now)).cloned();
-        new.extend(cdi.iter().map(|cdi| cdi.spec.clone()));
+        let cdi = now.filter(|now| before != Some(now));
+        new.extend(cdi.map(|cdi| &cdi.spec));
         Changes { new, lost, specs, cdi }
     }
 
-    fn change(&self, resource: &ResourceName, changes: &Changes) -> bool {
+    fn change(&self, resource: &ResourceName, changes: &Changes<'_>) -> bool {
         let _changing = self.changing();
         let Changes { new, lost, specs, cdi } = changes;
         let described = cdi.as_ref().map_or_else(Described::new, |cdi| {
@@ -248,7 +234,7 @@ impl Publisher {
             }
         }
         self.kept.take_back(new.iter().map(|document| document.path.as_path()));
-        let is_whole = ensure(resource, new);
+        let is_whole = ensure(resource, new.iter().copied());
         if let Some(cdi) = cdi {
             self.kept.described(&self.cdi, cdi.kind(), &described);
         }
@@ -280,9 +266,9 @@ fn write_mark(mark: &Path) -> io::Result<()> {
 }
 
 /// Whether all are there. What keeps one from it keeps most: one line says it for all.
-fn ensure(resource: &ResourceName, documents: &[Document]) -> bool {
+fn ensure<'a>(resource: &ResourceName, documents: impl IntoIterator<Item = &'a Document>) -> bool {
     let mut missing = documents
-        .iter()
+        .into_iter()
         .filter_map(|document| Some((document, document.ensure().err()?)));
     let Some((document, error)) = missing.next() else {
         return true;

@@ -47,13 +47,13 @@ async fn documents_follow_the_offer() {
     let (tree, pool) = (Tree::new(true), pool(&json!({})));
     let publisher = tree.publisher();
     let both = offer(&tree, &pool, &[A, B]);
-    publisher.publish(&pool.resource, None, &both).await;
+    publisher.publish(&pool.resource, None, &both);
     assert_eq!(tree.names("devinfo"), [file(A), file(B)]);
     assert_eq!(tree.names("cdi"), [SPEC]);
     assert!(both.all_there());
 
     let one = offer(&tree, &pool, &[B]);
-    publisher.publish(&pool.resource, Some(&both), &one).await;
+    publisher.publish(&pool.resource, Some(&both), &one);
     release(publisher, &[]).await;
     assert_eq!(tree.names("devinfo"), [file(B)]);
     assert_eq!(tree.names("cdi"), [SPEC]);
@@ -71,7 +71,7 @@ async fn a_new_process_keeps_what_is_right_and_replaces_the_rest() {
     let (tree, pool) = (Tree::new(true), pool(&json!({})));
     let publisher = tree.publisher();
     let before = offer(&tree, &pool, &[A, B]);
-    publisher.publish(&pool.resource, None, &before).await;
+    publisher.publish(&pool.resource, None, &before);
     let inode = |name: &str| {
         let metadata = fs::metadata(tree.path("devinfo").join(name)).unwrap();
         std::os::unix::fs::MetadataExt::ino(&metadata)
@@ -82,15 +82,11 @@ async fn a_new_process_keeps_what_is_right_and_replaces_the_rest() {
     fs::remove_file(tree.path("devinfo").join(file(B))).unwrap();
     tree.file(&format!("devinfo/{}", file(B)), "half a docum");
     publisher.sweep([&pool.resource]);
-    publisher
-        .publish(&pool.resource, None, &offer(&tree, &pool, &[A, B]))
-        .await;
+    publisher.publish(&pool.resource, None, &offer(&tree, &pool, &[A, B]));
     assert_eq!(inode(&file(A)), kept);
     assert_eq!(tree.names("cdi"), [SPEC, "other.json"]);
     assert!(before.all_there());
-    publisher
-        .publish(&pool.resource, None, &offer(&tree, &pool, &[A]))
-        .await;
+    publisher.publish(&pool.resource, None, &offer(&tree, &pool, &[A]));
     release(publisher, &[]).await;
     assert_eq!(tree.names("devinfo"), [file(A)]);
     assert_eq!(described(&tree, SPEC), [A]);
@@ -100,13 +96,13 @@ async fn a_new_process_keeps_what_is_right_and_replaces_the_rest() {
 async fn a_group_with_another_number_is_another_spec() {
     let (tree, pool) = (Tree::new(true), pool(&json!({})));
     let before = offer(&tree, &pool, &[A]);
-    tree.publisher().publish(&pool.resource, None, &before).await;
+    tree.publisher().publish(&pool.resource, None, &before);
     let moved = Device {
         iommu_group: Some(7),
         ..vf(A, "vfio-pci")
     };
     let after = tree.offer(&pool, &[&moved], Needs::default());
-    tree.publisher().publish(&pool.resource, Some(&before), &after).await;
+    tree.publisher().publish(&pool.resource, Some(&before), &after);
     let spec = fs::read_to_string(tree.path("cdi").join(SPEC)).unwrap();
     assert!(spec.contains("/dev/vfio/7\""), "{spec}");
 }
@@ -119,7 +115,7 @@ async fn a_pool_that_is_configured_no_more_is_swept() {
     let alike = pool(&json!({"resourceName": "x-y"}));
     for pool in [&gone, &alike] {
         let offer = offer(&tree, pool, &[A]);
-        tree.publisher().publish(&pool.resource, None, &offer).await;
+        tree.publisher().publish(&pool.resource, None, &offer);
     }
     tree.file("devinfo/other.com-x-0000:3b:02.6-device.json", "another plugin's");
     tree.file("devinfo/.hardwired-abc", "unfinished");
@@ -140,11 +136,11 @@ async fn without_devices_there_is_no_spec() {
     let (tree, pool) = (Tree::new(true), pool(&json!({})));
     let publisher = tree.publisher();
     let (none, some) = (offer(&tree, &pool, &[]), offer(&tree, &pool, &[A]));
-    publisher.publish(&pool.resource, None, &none).await;
+    publisher.publish(&pool.resource, None, &none);
     assert_eq!(tree.names("cdi"), [""; 0]);
-    publisher.publish(&pool.resource, Some(&none), &some).await;
+    publisher.publish(&pool.resource, Some(&none), &some);
     assert_eq!(tree.names("cdi"), [SPEC]);
-    publisher.publish(&pool.resource, Some(&some), &none).await;
+    publisher.publish(&pool.resource, Some(&some), &none);
     release(publisher, &[]).await;
     assert_eq!(tree.names("cdi"), [""; 0], "the last device left");
 }
@@ -154,8 +150,8 @@ async fn what_somebody_has_outlives_its_place_in_the_pool() {
     let (tree, pool) = (Tree::new(true), pool(&json!({})));
     let publisher = tree.publisher();
     let (both, none) = (offer(&tree, &pool, &[A, B]), offer(&tree, &pool, &[]));
-    publisher.publish(&pool.resource, None, &both).await;
-    publisher.publish(&pool.resource, Some(&both), &none).await;
+    publisher.publish(&pool.resource, None, &both);
+    publisher.publish(&pool.resource, Some(&both), &none);
     release(publisher, &[A]).await;
     assert_eq!(tree.names("cdi"), [KEPT]);
     assert_eq!(described(&tree, KEPT), [A]);
@@ -172,8 +168,8 @@ async fn a_kept_spec_that_cannot_be_read_is_left_as_it_is() {
     let (tree, pool) = (Tree::new(true), pool(&json!({})));
     let publisher = tree.publisher();
     let (both, none) = (offer(&tree, &pool, &[A, B]), offer(&tree, &pool, &[]));
-    publisher.publish(&pool.resource, None, &both).await;
-    publisher.publish(&pool.resource, Some(&both), &none).await;
+    publisher.publish(&pool.resource, None, &both);
+    publisher.publish(&pool.resource, Some(&both), &none);
     release(publisher, &[A]).await;
     // Beyond what is read of any.
     let kept = fs::OpenOptions::new().write(true).open(tree.path("cdi").join(KEPT));
@@ -187,9 +183,7 @@ async fn a_kept_spec_that_cannot_be_read_is_left_as_it_is() {
 async fn what_somebody_has_outlives_its_pool_under_whatever_name_and_is_described_once() {
     let (tree, old) = (Tree::new(true), pool(&json!({})));
     let publisher = tree.publisher();
-    publisher
-        .publish(&old.resource, None, &offer(&tree, &old, &[A, B]))
-        .await;
+    publisher.publish(&old.resource, None, &offer(&tree, &old, &[A, B]));
     let before = fs::read_to_string(tree.path("cdi").join(SPEC)).unwrap();
     publisher.withdraw(&old.resource);
     release(publisher, &[A]).await;
@@ -201,13 +195,11 @@ async fn what_somebody_has_outlives_its_pool_under_whatever_name_and_is_describe
     let new = pool(&json!({"resourceName": "y"}));
     let renamed = "hardwire_intel.com_y_net-pci.json";
     let of_new = offer(&tree, &new, &[A]);
-    publisher.publish(&new.resource, None, &of_new).await;
+    publisher.publish(&new.resource, None, &of_new);
     assert_eq!(tree.names("cdi"), [renamed]);
     assert_eq!(described(&tree, renamed), [A]);
     // It leaves that one as well.
-    publisher
-        .publish(&new.resource, Some(&of_new), &offer(&tree, &new, &[B]))
-        .await;
+    publisher.publish(&new.resource, Some(&of_new), &offer(&tree, &new, &[B]));
     release(publisher, &[A]).await;
     assert_eq!(tree.names("cdi"), [KEPT, renamed]);
     assert_eq!(
@@ -225,7 +217,7 @@ async fn what_somebody_has_outlives_its_pool_under_whatever_name_and_is_describe
 async fn another_process_keeps_what_is_held_and_not_longer() {
     let (tree, old) = (Tree::new(true), pool(&json!({})));
     let earlier = tree.publisher();
-    earlier.publish(&old.resource, None, &offer(&tree, &old, &[A, B])).await;
+    earlier.publish(&old.resource, None, &offer(&tree, &old, &[A, B]));
     let none: [&ResourceName; 0] = [];
     for _restart in 0..2 {
         let ours = tree.another_publisher();
@@ -250,9 +242,9 @@ async fn a_pool_that_comes_back_has_its_documents_again() {
     let (tree, pool) = (Tree::new(true), pool(&json!({})));
     let publisher = tree.publisher();
     let both = offer(&tree, &pool, &[A, B]);
-    publisher.publish(&pool.resource, None, &both).await;
+    publisher.publish(&pool.resource, None, &both);
     publisher.withdraw(&pool.resource);
-    publisher.publish(&pool.resource, None, &both).await;
+    publisher.publish(&pool.resource, None, &both);
     assert!(publisher.kept_devices().is_empty());
     assert_eq!(tree.names("cdi"), [SPEC]);
     release(publisher, &[]).await;
@@ -264,12 +256,10 @@ async fn a_pool_that_comes_back_has_its_documents_again() {
 async fn cdi_turned_off_leaves_what_pods_have() {
     let (tree, pool) = (Tree::new(true), pool(&json!({})));
     tree.publisher()
-        .publish(&pool.resource, None, &offer(&tree, &pool, &[A, B]))
-        .await;
+        .publish(&pool.resource, None, &offer(&tree, &pool, &[A, B]));
     let without = Tree::new(false);
     let off = tree.another_publisher();
-    off.publish(&pool.resource, None, &offer(&without, &pool, &[A, B]))
-        .await;
+    off.publish(&pool.resource, None, &offer(&without, &pool, &[A, B]));
     release(&off, &[A]).await;
     assert_eq!(described(&tree, KEPT), [A]);
     release(&off, &[]).await;

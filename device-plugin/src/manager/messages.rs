@@ -113,6 +113,11 @@ pub(super) enum Effect {
 // === impl Effect ===
 
 impl Effect {
+    /// Whether it is of no account for the first lists.
+    pub(super) fn can_wait(&self) -> bool {
+        matches!(self, Self::AskKubelet)
+    }
+
     /// Show what is the case, of devices that are as they were.
     pub(super) fn show() -> Self {
         Self::Show {

@@ -33,12 +33,14 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hardwire_cni::Context;
 use hardwire_pci::DeviceId;
+use hardwire_proto::deviceplugin::KUBELET_SOCKET;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -48,6 +50,7 @@ use self::messages::{Effect, Input};
 use self::served_pool::{ServedPool, ServedWith};
 use crate::ask::control::Adopt;
 use crate::config::ResourceName;
+use crate::events::socket::FileId;
 use crate::events::{Event, Events};
 use crate::health::baselines::RecordChange;
 use crate::ledger::state_directory::StateDirectory;
@@ -56,6 +59,9 @@ use crate::telemetry::metrics::watchdog::Pulse;
 use crate::telemetry::metrics::{Metrics, Source};
 
 pub use setup::{Setup, StartError};
+
+/// How long the kubelet may take for its first lists before the loop begins without.
+const FIRST_LISTS: Duration = Duration::from_secs(1);
 
 /// The daemon.
 #[derive(Debug)]
@@ -71,6 +77,8 @@ pub struct Manager {
     served: Vec<ServedPool>,
     /// Pools that are not configured any more, and are not at their ends yet.
     ending: BTreeMap<ResourceName, JoinHandle<()>>,
+    /// What is done when the kubelet has its first lists.
+    after_first_lists: Vec<Effect>,
     findings: findings::WrittenFindings,
     view: view::Written,
     metrics: Metrics,
@@ -106,6 +114,12 @@ impl From<Input> for Next {
 impl Manager {
     /// Runs until told to stop; then ends all pools.
     pub async fn run(mut self, stop: CancellationToken) {
+        // One thread does it all, and the kubelet waits for nothing but its lists.
+        let first_lists = timeout(FIRST_LISTS, self.first_lists_taken());
+        if stop.run_until_cancelled(first_lists).await.is_some() {
+            let effects = std::mem::take(&mut self.after_first_lists);
+            self.perform_all(effects).await;
+        }
         loop {
             let due = self.core.due();
             let allocations = Arc::clone(self.core.ledger.allocations());
@@ -138,9 +152,23 @@ impl Manager {
         }
     }
 
+    /// Returns when the kubelet has the list of each pool; at once where no kubelet is.
+    async fn first_lists_taken(&self) {
+        if FileId::of(&self.served_with.directory.path().join(KUBELET_SOCKET)).is_none() {
+            return;
+        }
+        for pool in &self.served {
+            pool.taken().await;
+        }
+    }
+
     /// Tells the core, and does what it wants done. What an effect leads to comes before the next effect.
     async fn handle(&mut self, input: Input) {
-        let mut effects: Vec<Effect> = self.core.on(input, Instant::now());
+        let effects = self.core.on(input, Instant::now());
+        self.perform_all(effects).await;
+    }
+
+    async fn perform_all(&mut self, mut effects: Vec<Effect>) {
         effects.reverse();
         while let Some(effect) = effects.pop() {
             if let Some(input) = self.perform(effect).await {

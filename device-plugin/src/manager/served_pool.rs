@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use hardwire_pci::{Device, DeviceId};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::lists::{Entry, PoolList};
 use crate::config::{Pool, ResourceName};
@@ -45,6 +46,8 @@ pub(super) struct ServedPool {
     pool: Pool,
     shown: Vec<Shown>,
     offer: watch::Sender<Arc<Offer>>,
+    /// How many streams of its first server are open.
+    streams: watch::Receiver<usize>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -75,7 +78,8 @@ impl ServedPool {
             &with.metrics,
         )?;
         let publisher = with.host_paths.publisher.clone();
-        let documents = document(resource, plugin.offer().subscribe(), plugin.streams(), publisher);
+        let streams = plugin.streams();
+        let documents = document(resource, plugin.offer().subscribe(), streams.clone(), publisher);
         let (offer, stop) = (plugin.offer(), CancellationToken::new());
         let (plugin, stopped) = (plugin.run(stop.clone()), stop.clone());
         let task = tokio::spawn(async move {
@@ -85,9 +89,15 @@ impl ServedPool {
             pool: list.pool.clone(),
             shown,
             offer,
+            streams,
             stop,
             task,
         })
+    }
+
+    /// Returns when the kubelet has its first list.
+    pub(super) async fn taken(&self) {
+        taken(self.streams.clone()).await;
     }
 
     /// Which resource it is.
@@ -185,15 +195,16 @@ fn make(list: &PoolList, shown: &[Shown], hardware: &Hardware, host_paths: &Host
 async fn document(
     resource: ResourceName,
     mut offers: watch::Receiver<Arc<Offer>>,
-    mut streams: watch::Receiver<usize>,
+    streams: watch::Receiver<usize>,
     publisher: Publisher,
 ) {
-    // The lock on the count is let go at once. A server that ended had its chance.
-    let _ = streams.wait_for(|open| *open > 0).await.is_ok();
+    taken(streams).await;
     let mut previous: Option<Arc<Offer>> = None;
     loop {
         let offer = Arc::clone(&offers.borrow_and_update());
-        let mut is_whole = publisher.publish(&resource, previous.as_deref(), &offer).await;
+        let (new, before) = (Arc::clone(&offer), previous.take());
+        let publish = move |publisher: &Publisher, resource: &_| publisher.publish(resource, before.as_deref(), &*new);
+        let mut is_whole = beside(&publisher, &resource, publish).await;
         let mut backoff = Backoff::between(RETRY.0, RETRY.1);
         let changed = loop {
             if is_whole {
@@ -202,7 +213,11 @@ async fn document(
             // Nothing tells when descriptors or room on the disk are there again.
             match timeout(backoff.pause(), offers.changed()).await {
                 Ok(changed) => break changed,
-                Err(_elapsed) => is_whole = publisher.retry(&resource, &*offer).await,
+                Err(_elapsed) => {
+                    let again = Arc::clone(&offer);
+                    let retry = move |publisher: &Publisher, resource: &_| publisher.retry(resource, &*again);
+                    is_whole = beside(&publisher, &resource, retry).await;
+                }
             }
         };
         if changed.is_err() {
@@ -211,4 +226,26 @@ async fn document(
         // One that is not whole is gone through as a whole the next time.
         previous = is_whole.then_some(offer);
     }
+}
+
+/// Returns when a list was sent, or the server ended, which had its chance.
+async fn taken(mut streams: watch::Receiver<usize>) {
+    // The lock on the count is let go at once.
+    let _ = streams.wait_for(|open| *open > 0).await.is_ok();
+    // A stream is counted just before its list is made and sent.
+    tokio::task::yield_now().await;
+}
+
+/// Documents on a thread of their own; returns whether they are all there.
+async fn beside(
+    publisher: &Publisher,
+    resource: &ResourceName,
+    write: impl FnOnce(&Publisher, &ResourceName) -> bool + Send + 'static,
+) -> bool {
+    let (publisher, resource) = (publisher.clone(), resource.clone());
+    let written = spawn_blocking(move || write(&publisher, &resource)).await;
+    written.unwrap_or_else(|error| {
+        warn!("documents: {error}");
+        false
+    })
 }

@@ -1,6 +1,6 @@
 //! How the daemon begins.
 //!
-//! The first list comes first: whatever can wait (baselines, podresources) is done once the pools are served.
+//! The first list comes first: whatever can wait (baselines, podresources, documents) is done once the kubelet has it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use tracing::{error, warn};
 use super::core::Core;
 use super::hidden::with_hidden;
 use super::jobs::{ConfigFile, Jobs};
-use super::messages::Input;
+use super::messages::{Effect, Input};
 use super::scanner::Scanner;
 use super::served_pool::{ServedPool, ServedWith};
 use super::verdicts::has_kernel_driver;
@@ -154,6 +154,7 @@ impl Manager {
             served_with,
             served: Vec::new(),
             ending: std::collections::BTreeMap::new(),
+            after_first_lists: Vec::new(),
             findings: findings::WrittenFindings::default(),
             view: view::Written::default(),
             metrics,
@@ -166,7 +167,10 @@ impl Manager {
     async fn first_lists(&mut self) -> Result<(), StartError> {
         let begin = Instant::now();
         let found = find_uppers(&self.context.sysfs).map_err(|error| error.to_string());
-        self.handle(Input::Searched(found, begin.elapsed())).await;
+        let effects = self.core.on(Input::Searched(found, begin.elapsed()), Instant::now());
+        let (later, now) = effects.into_iter().partition(Effect::can_wait);
+        self.after_first_lists = later;
+        self.perform_all(now).await;
         for list in &self.core.lists.pools {
             // Who is told to stop meanwhile stops here.
             tokio::task::yield_now().await;
