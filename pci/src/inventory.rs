@@ -45,7 +45,7 @@ impl Inventory {
 
     /// Reads these PCI functions anew, those that are new or gone among them.
     pub fn reread_pci(&mut self, sysfs: &Sysfs, addresses: impl IntoIterator<Item = PciAddress>) {
-        let (mut common, mut known) = (InCommon::default(), Vec::new());
+        let (bus, mut common, mut known) = (pci_bus(sysfs), InCommon::default(), Vec::new());
         for address in addresses {
             let name = address.to_string();
             let (before, others): (Vec<Device>, _) = std::mem::take(&mut self.devices)
@@ -53,8 +53,8 @@ impl Inventory {
                 .partition(|device| device.id.pci() == Some(address));
             self.devices = others;
             self.skipped.retain(|skipped| skipped.name != name);
-            if sysfs.path("bus/pci/devices").join(&name).exists() {
-                self.read_pci_function(sysfs, &name, &mut common);
+            if let Some(bus) = bus.as_ref().filter(|bus| bus.path().join(&name).exists()) {
+                self.read_pci_function(sysfs, bus, &name, &mut common);
                 known.extend(before);
             }
         }
@@ -121,12 +121,15 @@ impl Inventory {
     }
 
     fn read_pci(&mut self, sysfs: &Sysfs) {
-        let names = sysfs.names(&sysfs.path("bus/pci/devices"));
+        let Some(bus) = pci_bus(sysfs) else { return };
+        let mut names = Vec::new();
+        bus.each_name(|name| names.push(name.to_owned()));
+        names.sort_unstable();
         // Neighbours share a PF, whose VFs are listed once for all of them.
         let parts = in_parallel(&names, |share| {
             let (mut part, mut common) = (Self::default(), InCommon::default());
             for name in share {
-                part.read_pci_function(sysfs, name, &mut common);
+                part.read_pci_function(sysfs, &bus, name, &mut common);
             }
             part
         });
@@ -140,9 +143,10 @@ impl Inventory {
         self.skipped.extend(part.skipped);
     }
 
-    fn read_pci_function(&mut self, sysfs: &Sysfs, name: &str, common: &mut InCommon) {
-        let directory = Directory::open(sysfs.path("bus/pci/devices").join(name));
-        let identified = directory.and_then(|directory| Ok((Identity::read(&directory)?, directory)));
+    fn read_pci_function(&mut self, sysfs: &Sysfs, bus: &Directory, name: &str, common: &mut InCommon) {
+        let identified = bus
+            .below(name)
+            .and_then(|directory| Ok((Identity::read(&directory)?, directory)));
         match (identified, name.parse::<PciAddress>()) {
             (Ok((identity, _)), _) if BaseClass::of(identity.class).is_none() => {}
             (Ok((identity, directory)), Ok(address)) => {
@@ -205,6 +209,11 @@ impl Inventory {
             reason: reason.to_string(),
         });
     }
+}
+
+/// The directory of all PCI functions; none on a machine without.
+fn pci_bus(sysfs: &Sysfs) -> Option<Directory> {
+    Directory::open(sysfs.path("bus/pci/devices")).ok()
 }
 
 #[cfg(test)]

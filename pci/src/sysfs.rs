@@ -3,11 +3,12 @@
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rustix::fs::{Dir, Mode, OFlags, RawDir};
+use rustix::fs::{CWD, Dir, Mode, OFlags, RawDir};
+use rustix::io::Errno;
 
 use crate::exhaustion::noted;
 use crate::ifname::IfName;
@@ -56,7 +57,7 @@ impl SysfsError {
     /// Whether the file or directory is simply not there.
     pub fn is_missing(&self) -> bool {
         // A device that goes away while one of its files is open makes the read fail with ENODEV.
-        let gone = |source: &io::Error| source.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error());
+        let gone = |source: &io::Error| source.raw_os_error() == Some(Errno::NODEV.raw_os_error());
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound || gone(source))
     }
 }
@@ -133,13 +134,12 @@ impl Sysfs {
         let path = self.path("class/net").join(name.as_str());
         let failed = |below: &str| {
             let path = path.join(below);
-            move |errno: rustix::io::Errno| SysfsError::Io {
+            move |errno: Errno| SysfsError::Io {
                 path: path.clone(),
                 source: noted(errno),
             }
         };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(&path, flags, Mode::empty()).map_err(failed(""))?;
+        let directory = open_directory(CWD, &path).map_err(failed(""))?;
         let index = rustix::fs::openat(&directory, "ifindex", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
         let text = read_open(&index.map_err(failed("ifindex"))?).map_err(|source| SysfsError::Io {
             path: path.join("ifindex"),
@@ -163,8 +163,16 @@ impl Sysfs {
 impl Directory {
     /// Opens it.
     pub(crate) fn open(path: PathBuf) -> Result<Self, SysfsError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match rustix::fs::open(&path, flags, Mode::empty()) {
+        Self::opened(open_directory(CWD, &path), path)
+    }
+
+    /// Opens one in it, without looking for this one again.
+    pub(crate) fn below(&self, name: &str) -> Result<Self, SysfsError> {
+        Self::opened(open_directory(&self.descriptor, Path::new(name)), self.path.join(name))
+    }
+
+    fn opened(descriptor: Result<OwnedFd, Errno>, path: PathBuf) -> Result<Self, SysfsError> {
+        match descriptor {
             Ok(descriptor) => Ok(Self { descriptor, path }),
             Err(errno) => Err(SysfsError::Io {
                 path,
@@ -224,6 +232,11 @@ impl Directory {
     }
 }
 
+fn open_directory(at: impl AsFd, path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(at, path, flags, Mode::empty())
+}
+
 fn number<T: FromStr>(text: String, file: &Path) -> Result<T, SysfsError> {
     text.parse().map_err(|_not_a_number| SysfsError::Content {
         path: file.to_owned(),
@@ -263,7 +276,7 @@ fn read_open(descriptor: &OwnedFd) -> io::Result<String> {
                 break;
             }
             Ok(more) => length += more,
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
     }

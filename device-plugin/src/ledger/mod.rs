@@ -137,9 +137,10 @@ impl Ledger {
 
     /// Who has a device. `is_away` is the kernel's word: an interface that it had is not in the host's namespace.
     pub fn owner(&self, id: &DeviceId, is_away: bool) -> Ownership {
-        let name = id.to_string();
-        let allocation = self.allocations.of(&name);
-        let pod = self.held().and_then(|held| held.holder(&name)).cloned();
+        let is_anything_given_out = !self.allocations.is_empty() || self.held().is_some_and(|held| !held.is_empty());
+        let name = is_anything_given_out.then(|| id.to_string());
+        let allocation = name.as_ref().and_then(|name| self.allocations.of(name));
+        let pod = name.as_ref().and_then(|name| self.held()?.holder(name)).cloned();
         let first_seen = self.first_seen.get(id);
         let given_out_as = [
             pod.as_ref().map(|pod| pod.resource.clone()),

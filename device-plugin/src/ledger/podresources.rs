@@ -146,6 +146,11 @@ impl Held {
         self.by_device.get(device_id)
     }
 
+    /// Whether no pod holds any.
+    pub fn is_empty(&self) -> bool {
+        self.by_device.is_empty()
+    }
+
     /// All ids that are held, other plugins' too, and by whom.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Holder)> {
         self.by_device.iter().map(|(id, holder)| (id.as_str(), holder))

@@ -55,10 +55,10 @@ pub struct Override {
 /// Places every device.
 pub fn assign(hardware: &Hardware, pools: &[Pool]) -> Assignment {
     let mut assignment = Assignment::default();
-    for device in &hardware.inventory.devices {
-        let found = pool_of(hardware, pools, device, &mut assignment);
-        assignment.matches.insert(device.id.clone(), found);
-    }
+    let devices = hardware.inventory.devices.iter();
+    let place = |device: &Device| (device.id.clone(), pool_of(hardware, pools, device, &mut assignment));
+    let matches = devices.map(place).collect();
+    assignment.matches = matches;
     assignment
 }
 
