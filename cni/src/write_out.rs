@@ -3,7 +3,7 @@
 //! Filesystems that allocate late (ext4, xfs, btrfs) have the name of a new file on disk within seconds and its content half a
 //! minute later: a power cut between the two leaves it empty. Where the write-out has begun, the content comes first, or within
 //! the time that one write takes.
-//! Contract: posix_fadvise(2), and Linux' mm/fadvise.c since 2.5: `POSIX_FADV_DONTNEED` begins the write-out of each page that
+//! Contract: fadvise(2), and Linux' mm/fadvise.c since 2.5: `POSIX_FADV_DONTNEED` begins the write-out of each page that
 //! the range touches, and drops those that are wholly in it. None is here: dropping waits for all processors.
 
 use std::num::NonZeroU64;
