@@ -2,7 +2,8 @@
 //!
 //! The journal is on a tmpfs, as the state is that it describes. Addresses are not such a state: IPAM's store is on disk or
 //! elsewhere, and a runtime that lost its sandboxes in a power cut sends no DEL. So what IPAM DEL needs is also here, from
-//! before IPAM is asked until it has released. Nothing is synced on the way: a file that the power cut tore is set aside.
+//! before IPAM is asked until it has released. Nothing waits for the disk: the write-out is begun, and a file that a power cut
+//! tore all the same is set aside.
 //! One file per attempt: that of before the boot and that of after it are never the same.
 
 use std::fs::{self, File};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::boot_id;
 use crate::journal::{Ipam, Owner, Record};
 use crate::protocol::ContainerId;
-use crate::state_file::replace;
+use crate::state_file::{replace, replace_on_disk};
 
 const LEASE: &str = "json";
 const TORN: &str = "unreadable";
@@ -93,7 +94,7 @@ impl Leases {
             ipam,
         };
         let json = serde_json::to_vec(&lease).map_err(|error| at("encode")(error.into()))?;
-        replace(&path, &json).map_err(at("write"))
+        replace_on_disk(&path, &json).map_err(at("write"))
     }
 
     /// Removes what IPAM has released; it may be gone, and a killed ADD may not have finished it.

@@ -29,6 +29,7 @@ pub mod report;
 pub mod state_file;
 pub mod unclean;
 pub mod verbs;
+mod write_out;
 
 pub use boot::boot_id;
 pub use context::Context;

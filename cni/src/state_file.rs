@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::write_out;
+
 /// What failed, and on which file.
 #[derive(Debug, thiserror::Error)]
 #[error("{step} {}: {source}", path.display())]
@@ -24,15 +26,30 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_or_tell(path, content).map_err(|error| error.source)
 }
 
+/// As [`replace`], for a file on disk that a power cut must not leave empty. Waits for no disk.
+pub fn replace_on_disk(path: &Path, content: &[u8]) -> io::Result<()> {
+    let begin = |file: &File| write_out::begin(file, content.len());
+    replace_with(path, content, begin).map_err(|error| error.source)
+}
+
 /// As [`replace`], for who has to say what failed.
 pub fn replace_or_tell(path: &Path, content: &[u8]) -> Result<(), ReplaceError> {
+    replace_with(path, content, |_file| ())
+}
+
+/// `before_renaming` has the whole file, under its temporary name.
+fn replace_with(path: &Path, content: &[u8], before_renaming: impl FnOnce(&File)) -> Result<(), ReplaceError> {
     let temporary = path.with_extension("tmp");
     let at = |step| {
         let path = temporary.clone();
         move |source| ReplaceError { step, path, source }
     };
-    let written = open(&temporary)?.write_all(content).map_err(at("write"));
-    let renamed = written.and_then(|()| fs::rename(&temporary, path).map_err(at("rename")));
+    let mut file = open(&temporary)?;
+    let written = file.write_all(content).map_err(at("write"));
+    let renamed = written.and_then(|()| {
+        before_renaming(&file);
+        fs::rename(&temporary, path).map_err(at("rename"))
+    });
     if renamed.is_err() {
         // Nothing depends on the leftover; the error that is reported is the first one.
         drop(fs::remove_file(&temporary));

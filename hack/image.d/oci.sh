@@ -1,37 +1,9 @@
 # shellcheck shell=bash
-# The archive: an OCI image layout, whose files are named by their digests, in a tar file.
-#
-# Everything in it is written in one order, with one time, one owner and fixed modes, and JSON without spaces, so that the
-# same content is the same bytes.
-# Relies on `fail`, $epoch, $version and $revision of hack/image.
+# The image of hardwire: what it says of itself, its layers, and one index for all platforms.
+# Relies on layout.sh, and on $version and $revision of hack/image.
 # shellcheck disable=SC2154
 
-readonly media=application/vnd.oci.image
-
-start_layout() {
-    layout=$1 descriptors=()
-    (umask 022 && mkdir -p "$layout/blobs/sha256")
-    printf '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
-}
-
-# pack DIRECTORY: what is in it as a tar stream that says nothing of this machine.
-pack() {
-    (
-        cd "$1" || exit
-        shopt -s nullglob dotglob
-        tar --create --format=ustar --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode='u=rwX,go=rX' -- *
-    )
-}
-
-# add_blob FILE MEDIA-TYPE: moves it into the layout, and prints its descriptor.
-add_blob() {
-    local digest size
-    digest=$(sha256sum <"$1" | cut -d ' ' -f 1)
-    size=$(stat --format=%s "$1")
-    mv "$1" "$layout/blobs/sha256/$digest"
-    jq -cn --arg type "$2" --arg digest "sha256:$digest" --argjson size "$size" \
-        '{mediaType: $type, digest: $digest, size: $size}'
-}
+descriptors=()
 
 # labels DIRECTORY: what an image says of itself, as labels and as annotations alike.
 labels() {
@@ -53,8 +25,8 @@ labels() {
 add_image() {
     local from=$2 root layers=() identities=() where config said created
     for root in libraries programs; do
-        pack "$from/$root" >"$from/$root.tar"
-        identities+=("sha256:$(sha256sum <"$from/$root.tar" | cut -d ' ' -f 1)")
+        pack "$from/$root" --mode='u=rwX,go=rX' >"$from/$root.tar"
+        identities+=("$(digest_of "$from/$root.tar")")
         gzip --no-name --best <"$from/$root.tar" >"$from/$root.tar.gz"
         layers+=("$(add_blob "$from/$root.tar.gz" "$media.layer.v1.tar+gzip")")
     done
@@ -78,7 +50,7 @@ add_image() {
         jq -c --argjson where "$where" '. + {platform: $where}')")
 }
 
-# finish_layout FILE: the index of the platforms, the layout's own index that names it, and the archive.
+# finish_layout FILE: the index of the platforms, and the archive.
 finish_layout() {
     local index
     printf '%s\n' "${descriptors[@]}" |
@@ -87,13 +59,9 @@ finish_layout() {
                 "org.opencontainers.image.version": $version, "org.opencontainers.image.revision": $revision}}' \
             >"$layout/platforms.json"
     index=$(add_blob "$layout/platforms.json" "$media.index.v1+json")
-    jq -cnS --arg type "$media.index.v1+json" --argjson index "$index" --arg version "$version" \
-        '{schemaVersion: 2, mediaType: $type, manifests: [$index + {annotations: {
-            "io.containerd.image.name": "docker.io/library/hardwire:\($version)",
-            "org.opencontainers.image.ref.name": $version}}]}' >"$layout/index.json"
-    mkdir -p "$(dirname "$1")"
-    pack "$layout" >"$1.new"
-    mv "$1.new" "$1"
+    write_archive "$1" "$index" "$(jq -cn --arg version "$version" '{
+        "io.containerd.image.name": "docker.io/library/hardwire:\($version)",
+        "org.opencontainers.image.ref.name": $version}')"
 }
 
 # report FILE: digests, sizes, and what to do with it.

@@ -5,6 +5,7 @@
 
 mod exchange;
 mod find;
+mod host_local;
 mod newer_verbs;
 mod run;
 mod running;
@@ -88,6 +89,9 @@ impl Located<'_> {
         if result.ips.is_empty() {
             return Err(CniError::new(code::INTERNAL, "IPAM plugin returned missing IP config")
                 .with_details(format!("ipam.type {plugin}")));
+        }
+        if plugin == host_local::NAME {
+            host_local::begin_write_out(self.delegate.config, &result.ips);
         }
         Ok(result)
     }

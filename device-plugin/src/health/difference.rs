@@ -8,6 +8,7 @@ use std::fmt::Display;
 
 use hardwire_cni::baseline::{Baseline, BaselineVf};
 use hardwire_cni::journal::{InterfaceSettings, OriginalLink};
+use hardwire_cni::pf::AdminMac;
 use hardwire_cni::release::is_fallback_name;
 use hardwire_pci::MacAddr;
 use hardwire_pci::netlink::{LinkFlags, OffloadLimits, VfLinkState, VfState, VlanProtocol};
@@ -34,11 +35,16 @@ pub fn difference(was: &Baseline, is: &Baseline, rebound: bool) -> Option<String
     (!found.0.is_empty()).then(|| found.0.join("; "))
 }
 
-/// Whether nobody gave the VF an admin MAC.
+/// Whether nobody gave the VF an admin MAC. Without an interface (vfio) what is shown may be what the last one told.
 fn follows_interface(record: &Baseline) -> bool {
-    let own = record.link.as_ref().and_then(|link| link.mac);
-    let shown = record.vf.as_ref().and_then(|vf| vf.state.mac);
-    shown.is_none_or(|mac| mac == MacAddr::ZERO || own == Some(mac))
+    let Some(vf) = &record.vf else { return true };
+    let Some(shown) = vf.state.mac.filter(|mac| *mac != MacAddr::ZERO) else {
+        return true;
+    };
+    match &record.link {
+        Some(link) => link.mac == Some(shown),
+        None => vf.admin_mac == AdminMac::Unset,
+    }
 }
 
 fn list(ids: impl Iterator<Item = u32>) -> String {
@@ -167,7 +173,6 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use hardwire_cni::journal::Hardware;
-    use hardwire_cni::pf::AdminMac;
 
     use super::*;
 
@@ -254,5 +259,25 @@ mod tests {
         is.link = None;
         is.vf = None;
         assert_eq!(difference(&was, &is, false), None, "there is nobody to ask");
+    }
+
+    #[test]
+    fn a_vf_that_comes_back_from_vfio_may_have_another_address_that_nobody_set() {
+        let of_vfio = |shown, admin_mac| {
+            let mut record = record();
+            (record.driver, record.link) = (Some("vfio-pci".to_owned()), None);
+            let vf = record.vf.as_mut().unwrap();
+            (vf.state.mac, vf.admin_mac) = (Some(shown), admin_mac);
+            record
+        };
+        let (told, other) = (MacAddr([2, 0, 0, 0, 0, 9]), MacAddr([2, 0, 0, 0, 0, 1]));
+        let mut back = record();
+        back.vf.as_mut().unwrap().state.mac = Some(other);
+        // A reset of the device, which its next user makes, ends what its driver had told the PF.
+        let (bound, after_reset) = (of_vfio(told, AdminMac::Unset), of_vfio(MacAddr::ZERO, AdminMac::Unset));
+        assert_eq!(difference(&bound, &after_reset, false), None);
+        assert_eq!(difference(&bound, &back, true), None);
+        let set = of_vfio(told, AdminMac::Set);
+        assert!(difference(&set, &back, true).unwrap().starts_with("admin MAC was"));
     }
 }

@@ -25,7 +25,7 @@ measure_replaced() {
     replaced_runs=1
     cluster_kubectl wait --for="jsonpath={.status.allocatable.intel\.com/replaced}=$vfs" "node/$node" --timeout=60s >/dev/null ||
         die "sriovdp did not offer $vfs of $replaced_resource: its log is /var/log/sriovdp.log on $node"
-    network replaced sriov "$replaced_resource" | on_bench apply -f - >/dev/null
+    network replaced sriov "$replaced_resource"
     start_once warm-replaced 1 replaced "$replaced_resource"
     for ((number = 1; number <= samples; number++)); do
         start_once replaced "$number" replaced "$replaced_resource"

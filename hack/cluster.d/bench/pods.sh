@@ -1,55 +1,21 @@
 # shellcheck shell=bash
 # The pods that are measured, all on one node, and their networks.
-# Relies on parts/all.sh, on bench_namespace and on $node.
+# Relies on parts/all.sh, parts/manifests.sh, on $bench_namespace and on $node.
 # shellcheck disable=SC2154
 
 on_bench() { cluster_kubectl --namespace "$bench_namespace" "$@"; }
 
 # network NAME TYPE RESOURCE
 network() {
-    local log=
-    [[ $2 != hardwire ]] || log="\"logFile\": \"$plugin_log\", "
-    cat <<YAML
-apiVersion: k8s.cni.cncf.io/v1
-kind: NetworkAttachmentDefinition
-metadata:
-  name: $1
-  annotations: {k8s.v1.cni.cncf.io/resourceName: $3}
-spec:
-  config: |
-    {"cniVersion": "1.0.0", "name": "$1", "type": "$2", $log"vlan": 100, "spoofchk": "on",
-     "ipam": {"type": "host-local", "subnet": "10.80.0.0/24", "rangeStart": "10.80.0.10", "rangeEnd": "10.80.0.200"}}
-YAML
-}
-
-# pod NAME GROUP [NETWORK RESOURCE]
-pod() {
-    local networks='' device=''
-    [[ $# -lt 4 ]] || networks="k8s.v1.cni.cncf.io/networks: $3" device="requests: {$4: 1}, limits: {$4: 1}"
-    cat <<YAML
----
-apiVersion: v1
-kind: Pod
-metadata:
-  name: $1
-  labels: {group: $2}
-  annotations: {$networks}
-spec:
-  nodeSelector: {kubernetes.io/hostname: $node}
-  terminationGracePeriodSeconds: 1
-  containers:
-    - name: main
-      image: $busybox_image
-      imagePullPolicy: IfNotPresent
-      command: [sleep, infinity]
-      resources: {$device}
-YAML
+    local fields='"spoofchk": "on"'
+    [[ $2 != hardwire ]] || fields+=", \"logFile\": \"$plugin_log\""
+    network_manifest "$1" "$2" "$3" 10.80.0.10 10.80.0.200 "$fields" | on_bench apply -f - >/dev/null
 }
 
 # pods GROUP COUNT: each with a VF.
 pods() {
     local number
-    for ((number = 1; number <= $2; number++)); do pod "$1-$number" "$1" vfs intel.com/vfs; done
+    for ((number = 1; number <= $2; number++)); do pod_manifest "$1-$number" "$1" "$node" vfs intel.com/vfs; done
 }
 
 create() { on_bench create -f - >/dev/null; }

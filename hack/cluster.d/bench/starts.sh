@@ -7,7 +7,7 @@
 start_once() {
     local figure=$1 name=$1-$2 began came
     shift 2
-    pod "$name" "$figure" "$@" | create
+    pod_manifest "$name" "$figure" "$node" "$@" | create
     await_pods "$figure"
     began=$(created "$name")
     came=$(ready "$name")

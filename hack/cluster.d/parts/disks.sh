@@ -9,7 +9,7 @@ make_base_disk() {
     local tree name work
     base_disk=$cache/disk-$({
         printf '%s\n' "${program_folders[@]}" "$runc" "$kernel"
-        cat "$cluster_parts/disks.sh" "$cluster_parts/images.sh" "$cluster_d/images/pause.c"
+        cat "$cluster_parts/disks.sh" "$cluster_parts/images.sh" "$repository/hack/image.d/layout.sh" "$cluster_d/images/pause.c"
     } | sha256sum | cut -c 1-12).ext4
     [[ ! -e $base_disk ]] || return 0
     step "making the nodes' disk"

@@ -1,7 +1,10 @@
 # shellcheck shell=bash
 # The images that a cluster without a registry needs: the pause image, a busybox for pods, and Multus' daemon.
-# Relies on cluster.sh, on gcc, and on $kernel, which has the distribution's static busybox.
-# shellcheck disable=SC2154
+# Relies on cluster.sh, on hack/image.d/layout.sh, on gcc, and on $kernel, which has the distribution's static busybox.
+# shellcheck disable=SC1091,SC2034,SC2154
+
+epoch=0
+. "$repository/hack/image.d/layout.sh"
 
 # write_images DIRECTORY: an OCI archive of each.
 write_images() {
@@ -33,40 +36,20 @@ write_images() {
 
 # oci_archive FILE REFERENCE ROOT COMMAND: one layer, one platform.
 oci_archive() {
-    local file=$1 reference=$2 root=$3 command=$4 layout layer config manifest
-    layout=$(mktemp -d "$root.oci.XXXXXX")
-    mkdir -p "$layout/blobs/sha256"
-    tar -C "$root" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$layout/layer" .
-    layer=$(blob "$layout" "$layout/layer")
-    cat >"$layout/config" <<JSON
-{"architecture": "amd64", "os": "linux", "config": {"Cmd": ["$command"], "Env": ["PATH=/bin:/usr/bin:/sbin:/usr/sbin"]},
- "rootfs": {"type": "layers", "diff_ids": ["${layer%% *}"]}}
-JSON
-    config=$(blob "$layout" "$layout/config")
-    cat >"$layout/manifest" <<JSON
-{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
- "config": $(descriptor application/vnd.oci.image.config.v1+json "$config"),
- "layers": [$(descriptor application/vnd.oci.image.layer.v1.tar "$layer")]}
-JSON
-    manifest=$(blob "$layout" "$layout/manifest")
-    cat >"$layout/index.json" <<JSON
-{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
- "manifests": [$(descriptor application/vnd.oci.image.manifest.v1+json "$manifest" \
-        ", \"annotations\": {\"io.containerd.image.name\": \"$reference\"}")]}
-JSON
-    echo '{"imageLayoutVersion": "1.0.0"}' >"$layout/oci-layout"
-    tar -C "$layout" -cf "$file" oci-layout index.json blobs
-    rm -r "$layout"
+    local reference=$2 work=$3.oci layer identity config manifest
+    mkdir "$work"
+    start_layout "$work/layout"
+    pack "$3" >"$work/layer"
+    identity=$(digest_of "$work/layer")
+    layer=$(add_blob "$work/layer" "$media.layer.v1.tar")
+    jq -cn --arg command "$4" --arg identity "$identity" '{
+        architecture: "amd64", os: "linux",
+        config: {Cmd: [$command], Env: ["PATH=/bin:/usr/bin:/sbin:/usr/sbin"]},
+        rootfs: {type: "layers", diff_ids: [$identity]}}' >"$work/config"
+    config=$(add_blob "$work/config" "$media.config.v1+json")
+    jq -cn --arg type "$media.manifest.v1+json" --argjson config "$config" --argjson layer "$layer" \
+        '{schemaVersion: 2, mediaType: $type, config: $config, layers: [$layer]}' >"$work/manifest"
+    manifest=$(add_blob "$work/manifest" "$media.manifest.v1+json")
+    write_archive "$1" "$manifest" "$(jq -cn --arg name "$reference" '{"io.containerd.image.name": $name}')"
+    rm -r "$work"
 }
-
-# blob LAYOUT FILE: moves the file to its place; prints its digest and its size.
-blob() {
-    local sum size
-    sum=$(sha256sum "$2")
-    size=$(stat -c %s "$2")
-    mv "$2" "$1/blobs/sha256/${sum%% *}"
-    echo "sha256:${sum%% *} $size"
-}
-
-# descriptor TYPE 'DIGEST SIZE' [MORE]
-descriptor() { echo "{\"mediaType\": \"$1\", \"digest\": \"${2% *}\", \"size\": ${2#* }${3:-}}"; }

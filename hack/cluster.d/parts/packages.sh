@@ -8,6 +8,7 @@
 readonly cluster_needs=(
     "/usr/bin/dropbearkey dropbear-bin"
     "/usr/bin/openssl openssl"
+    "/usr/bin/jq jq"
     "/usr/sbin/mkfs.ext4 e2fsprogs"
     "/usr/sbin/iptables iptables"
     "/usr/sbin/ethtool ethtool"

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # The pods and networks of the tests, in a namespace of their own.
-# Relies on control-plane.sh, nodes.sh and expect.sh.
+# Relies on control-plane.sh, manifests.sh, nodes.sh and expect.sh.
 # shellcheck disable=SC2154
 
 readonly test_namespace=hardwire-test
 # What the networks' plugin logs, on each node.
 readonly plugin_log=/var/log/hardwire/test.log
-readonly legacy_host=${legacy_address%/*}
+readonly network_fields="\"capabilities\": {\"mac\": true}, \"mtu\": 1400, \"logFile\": \"$plugin_log\""
 
 in_tests() { cluster_kubectl -n "$test_namespace" "$@"; }
 
@@ -18,56 +18,18 @@ make_networks() {
     # Of a run that was ended.
     in_tests delete pods --all --grace-period=1 --timeout=120s
     for ((number = 1; number <= nodes; number++)); do
-        network_manifest "vlan100-node$number" hardwire "10.80.0.${number}0" "10.80.0.${number}9"
-    done | cluster_kubectl apply -f - >/dev/null
+        network_manifest "vlan100-node$number" hardwire "$resource" "10.80.0.${number}0" "10.80.0.${number}9" "$network_fields"
+    done | in_tests apply -f - >/dev/null
 }
 
-# network_manifest NAME TYPE FIRST LAST
-network_manifest() {
-    cat <<YAML
----
-apiVersion: k8s.cni.cncf.io/v1
-kind: NetworkAttachmentDefinition
-metadata:
-  name: $1
-  namespace: $test_namespace
-  annotations: {k8s.v1.cni.cncf.io/resourceName: $resource}
-spec:
-  config: |
-    {"cniVersion": "1.0.0", "name": "$1", "type": "$2", "capabilities": {"mac": true}, "vlan": $legacy_vlan, "mtu": 1400,
-     "logFile": "$plugin_log",
-     "ipam": {"type": "host-local", "subnet": "${legacy_host%.*}.0/24", "rangeStart": "$3", "rangeEnd": "$4"}}
-YAML
-}
-
-# pod_manifest NAME NODE [NETWORKS]: a pod that ends as soon as it is asked to.
-pod_manifest() {
-    cat <<YAML
----
-apiVersion: v1
-kind: Pod
-metadata:
-  name: $1
-  namespace: $test_namespace
-  annotations: {k8s.v1.cni.cncf.io/networks: '${3:-vlan100-node$2}'}
-spec:
-  nodeSelector: {kubernetes.io/hostname: node$2}
-  terminationGracePeriodSeconds: 1
-  automountServiceAccountToken: false
-  containers:
-    - name: main
-      image: $busybox_image
-      imagePullPolicy: IfNotPresent
-      command: [sh, -c, "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done"]
-      resources: {requests: {$resource: 1}, limits: {$resource: 1}}
-YAML
-}
+# pod_with_vf NAME NUMBER [NETWORKS]
+pod_with_vf() { pod_manifest "$1" tests "node$2" "${3:-vlan100-node$2}" "$resource"; }
 
 # make_pods NODE NAME...: without waiting.
 make_pods() {
     local number=$1 name
     shift
-    for name; do pod_manifest "$name" "$number"; done | cluster_kubectl apply -f - >/dev/null
+    for name; do pod_with_vf "$name" "$number"; done | in_tests apply -f - >/dev/null
 }
 
 # await_running NAME...
