@@ -34,7 +34,7 @@ use crate::journal::{DeviceLock, Ending, Ipam, JournalError, Owner, PodName, Rec
 use crate::migration;
 use crate::netns::{Entered, Netns};
 use crate::node::NodeConfig;
-use crate::protocol::{CniError, Command, Dns, Environment, Interface, SpecVersion, Success, code};
+use crate::protocol::{CniError, Command, Dns, Environment, Interface, Success, code};
 use crate::release::{Outcome, release};
 use crate::report::{Phase, Phases};
 
