@@ -46,7 +46,9 @@ fn queries() -> Vec<String> {
     let dashboard: Value = serde_json::from_str(&text("prometheus/dashboard.json")).unwrap();
     let panels = list(&dashboard["panels"]).iter();
     let targets = panels.flat_map(|panel| list(&panel["targets"]));
-    targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
+    targets
+        .map(|target| target["expr"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -57,7 +59,10 @@ fn the_dashboard_is_the_one_that_its_description_makes() {
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     let kept: Value = serde_json::from_str(&text("prometheus/dashboard.json")).unwrap();
     assert_eq!(made, kept, "hack/dashboard make");
-    let ids: BTreeSet<u64> = list(&kept["panels"]).iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    let ids: BTreeSet<u64> = list(&kept["panels"])
+        .iter()
+        .map(|panel| panel["id"].as_u64().unwrap())
+        .collect();
     assert_eq!(ids.len(), list(&kept["panels"]).len());
     for query in queries() {
         assert!(query.contains("$node"), "{query}: another node's too");
@@ -73,7 +78,9 @@ fn every_panel_has_data_and_every_rule_is_evaluated_on_what_a_daemon_serves() {
     let mut daemon = site.start_with(&config, tree.root(), &["--metrics-bind", "127.0.0.1:0"]);
     let line = daemon.wait_for_log("metrics and probes on http://", LONG);
     let served = line.rsplit_once("http://").unwrap().1.to_owned();
-    kubelet.wait_for_devices("intel.com/vfs", |devices| devices.len() == 3, LONG).unwrap();
+    kubelet
+        .wait_for_devices("intel.com/vfs", |devices| devices.len() == 3, LONG)
+        .unwrap();
     kubelet.admit("red/a", "main", "intel.com/vfs", 1).unwrap();
 
     let own = format!("127.0.0.1:{}", super::arguments::free_port());
@@ -113,7 +120,10 @@ fn every_panel_has_data_and_every_rule_is_evaluated_on_what_a_daemon_serves() {
         let title = format!(">{}</text>", panel["title"].as_str().unwrap());
         assert_eq!(picture.matches(&title).count(), 1, "{title}");
     }
-    assert!(picture.matches("<polyline").count() >= 10 && !picture.contains("NaN"), "{picture}");
+    assert!(
+        picture.matches("<polyline").count() >= 10 && !picture.contains("NaN"),
+        "{picture}"
+    );
 }
 
 fn report(site: &Site, verb: &str) {
@@ -130,7 +140,10 @@ fn report(site: &Site, verb: &str) {
         phases_us: Phase::ALL.map(|phase| (phase, 250)).into(),
     };
     let text = serde_json::to_vec(&report).unwrap();
-    UnixDatagram::unbound().unwrap().send_to(&text, site.state_dir().join(SOCKET)).unwrap();
+    UnixDatagram::unbound()
+        .unwrap()
+        .send_to(&text, site.state_dir().join(SOCKET))
+        .unwrap();
 }
 
 /// `promtool test rules`: each alert with what makes it fire, and with what must not.
@@ -139,14 +152,20 @@ fn each_alert_fires_when_it_should_and_not_before() {
     let Some(programs) = programs() else { return };
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
-    let configured = dashboard(&programs, &["configure", place, "127.0.0.1:9090", "30s", "node1=127.0.0.1:9808"]);
+    let configured = dashboard(
+        &programs,
+        &["configure", place, "127.0.0.1:9090", "30s", "node1=127.0.0.1:9808"],
+    );
     assert!(configured.status.success(), "{configured:?}");
     let cases = include_str!("alerts.yaml");
     fs::write(folder.path().join("alerts.yaml"), cases).unwrap();
     let run = |arguments: &[&str]| {
         let mut promtool = Command::new(programs.join("promtool"));
         let output = promtool.args(arguments).current_dir(folder.path()).output().unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+        )
     };
     let (is_good, said) = run(&["check", "config", "prometheus.yml"]);
     assert!(is_good, "{said}");
@@ -156,6 +175,9 @@ fn each_alert_fires_when_it_should_and_not_before() {
     for rule in list(&rules["spec"]["groups"][0]["rules"]) {
         let name = rule["alert"].as_str().unwrap();
         let case = format!("alertname: {name}\n");
-        assert!(cases.matches(&case).count() >= 2, "{name}: no case in which it fires, and none in which not");
+        assert!(
+            cases.matches(&case).count() >= 2,
+            "{name}: no case in which it fires, and none in which not"
+        );
     }
 }
