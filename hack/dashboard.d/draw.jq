@@ -16,7 +16,7 @@ def text($x; $y; $size; $more): "<text x=\"\($x | rounded(1))\" y=\"\($y | round
 # The lines of a panel: a name, and pairs of time and value.
 def series($panel): [
     $answers[] | select(.id == $panel.id) | .legend as $legend | .answer[] | .metric as $metric | {
-        name: (reduce ($metric | to_entries[]) as $label ($legend; gsub("\\{\\{" + $label.key + "\\}\\}"; $label.value))),
+        name: (reduce ($metric | to_entries[]) as $part ($legend; gsub("\\{\\{" + $part.key + "\\}\\}"; $part.value))),
         values: [.values[] | [.[0], (.[1] | tonumber? // empty)] | select(length == 2 and (.[1] | isnormal or . == 0))]
     } | select(.values | length > 0)];
 
