@@ -8,7 +8,7 @@ def escaped: gsub("&"; "&amp;") | gsub("<"; "&lt;") | gsub(">"; "&gt;");
 def rounded($digits): pow(10; $digits) as $p | (. * $p | round) / $p;
 # For people: 0.0042 s is 4.2 ms.
 def shown($unit):
-    if $unit == "s" then (if . >= 1 or . == 0 then "\(rounded(2)) s" else "\(. * 1000 | rounded(1)) ms" end)
+    if $unit == "s" then (if . >= 1 or . == 0 then "\(rounded(2)) s" elif . >= 0.001 then "\(. * 1000 | rounded(1)) ms" else "\(. * 1000000 | round) µs" end)
     elif $unit == "ops" then "\(rounded(2))/s"
     else "\(rounded(2))" end;
 def text($x; $y; $size; $more): "<text x=\"\($x | rounded(1))\" y=\"\($y | rounded(1))\" font-size=\"\($size)\" \($more)>\(escaped)</text>";
@@ -23,7 +23,7 @@ def series($panel): [
 def legend($panel; $x; $y; $w; $h):
     $panel.fieldConfig.defaults.unit as $unit
     | [series($panel) | to_entries[] | {colour: colours[.key % (colours | length)], name: .value.name, last: .value.values[-1][1], key}]
-    | sort_by([.last == 0, .key]) | .[:4] | to_entries[]
+    | sort_by([-.last, .key]) | .[:4] | to_entries[]
     | ($x + 12 + (.key % 2) * ($w / 2 - 6)) as $at | ($y + $h - 16 + (.key / 2 | floor) * 12) as $line
     | "<rect x=\"\($at)\" y=\"\($line - 7)\" width=\"8\" height=\"3\" fill=\"\(.value.colour)\"/>",
       ("\(.value.name): \(.value.last | shown($unit))" | .[:40] | text($at + 12; $line - 2; 9; "fill=\"#444\""));
