@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use hardwire_device_plugin::ask::control;
 use hardwire_device_plugin::commands::args::{Cli, Command, InstallArgs, RunArgs};
 use hardwire_device_plugin::commands::install_cni::{Installed, install};
@@ -47,7 +47,10 @@ fn command(command: &Command) -> anyhow::Result<()> {
         }
         Command::Check(args) => Ok(check::check(args, &mut io::stdout().lock())?),
         Command::Nad(args) => Ok(nad::print(args, &mut io::stdout().lock())?),
-        Command::Completions(args) => Ok(completions::print(args, &mut io::stdout().lock()).context("stdout")?),
+        Command::Completions(args) => {
+            let printed = completions::print(args, &mut Cli::command(), &mut io::stdout().lock());
+            printed.context("stdout")
+        }
         Command::InstallCni(args) => install_cni(args),
     }
 }

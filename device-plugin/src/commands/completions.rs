@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, ValueEnum};
 use clap_complete::Shell as Script;
-
-use crate::commands::args::Cli;
 
 const PROGRAM: &str = "hardwired";
 
@@ -28,8 +26,8 @@ pub enum Shell {
     Fish,
 }
 
-/// Prints the script.
-pub fn print(args: &CompletionsArgs, out: &mut impl Write) -> io::Result<()> {
+/// Prints the script for all of a command line.
+pub fn print(args: &CompletionsArgs, command: &mut clap::Command, out: &mut impl Write) -> io::Result<()> {
     let script = match args.shell {
         Shell::Bash => Script::Bash,
         Shell::Zsh => Script::Zsh,
@@ -37,7 +35,7 @@ pub fn print(args: &CompletionsArgs, out: &mut impl Write) -> io::Result<()> {
     };
     // Into memory first: it panics where it cannot write.
     let mut text = Vec::new();
-    clap_complete::generate(script, &mut Cli::command(), PROGRAM, &mut text);
+    clap_complete::generate(script, command, PROGRAM, &mut text);
     out.write_all(&text)?;
     out.flush()
 }
