@@ -8,6 +8,7 @@ use hardwire_pci::Sysfs;
 use crate::ask::in_force::Running;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::container_args::ContainerArgs;
+use crate::commands::examples;
 use crate::commands::install_cni::{PROGRAM, ProgramName};
 use crate::commands::networks::args::NadArgs;
 use crate::config::Defaults;
@@ -22,24 +23,6 @@ const SYSFS: &str = "/sys";
 pub(crate) const PREFIX: &str = "intel.com";
 /// The highest level in manifests of sriov-network-device-plugin, at which it logs what others log as info.
 const UPSTREAM_LEVEL: u32 = 10;
-const EXAMPLES: &str = "\
-Examples:
-  hardwired check --config pools.yaml            # is the configuration good? ConfigMaps too
-  hardwired run --config pools.yaml              # offer its pools; `hardwired --config ...` is the same
-  hardwired devices                              # what is here, who has it, and why it is in no pool
-  hardwired nad intel.com/vfs --vlan 100         # a network for the pods of a pool
-  hardwired check --nad network.yaml             # what would an ADD refuse?
-  hardwired completions bash >/etc/bash_completion.d/hardwired";
-const DEVICES_EXAMPLES: &str = "\
-Examples:
-  hardwired devices -o wide
-  hardwired devices --config pools.yaml          # which devices would these pools have?
-  hardwired devices -o json | jq -r '.devices[] | select(.pod) | \"\\(.device) \\(.namespace)/\\(.pod)\"'";
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  hardwired check --config configmap.yaml --strict
-  hardwired check --nad network.yaml             # compared with the pools of the running daemon
-  hardwired check --nad network.yaml --config configmap.yaml";
 /// A year: for ever, and far from what a clock cannot count to.
 const LONGEST_GRACE: u64 = 365 * 24 * 60 * 60;
 
@@ -49,7 +32,7 @@ fn grace() -> clap::builder::RangedU64ValueParser {
 
 /// The device manager of hardwire: offers network hardware to the kubelet. Without a command, it is `run`.
 #[derive(Debug, Parser)]
-#[command(name = "hardwired", version = hardwire_cni::VERSION, args_override_self = true, after_help = EXAMPLES)]
+#[command(name = "hardwired", version = hardwire_cni::VERSION, args_override_self = true, after_help = examples::ALL)]
 pub struct Cli {
     /// What is logged, on stderr: error, warn, info, debug, trace, or a filter by module. `RUST_LOG` comes first. Numbers are
     /// those of sriov-network-device-plugin: up to 10 is info, more is debug.
@@ -112,7 +95,7 @@ pub struct RunArgs {
 
 /// Options of `devices`.
 #[derive(Debug, Args)]
-#[command(after_help = DEVICES_EXAMPLES)]
+#[command(after_help = examples::DEVICES)]
 pub struct DevicesArgs {
     /// Show the pools of this configuration instead of those that the running daemon has.
     #[arg(long, alias = "config-file", value_name = "FILE")]
@@ -161,7 +144,7 @@ pub enum Form {
 
 /// Options of `check`.
 #[derive(Debug, Args)]
-#[command(after_help = CHECK_EXAMPLES)]
+#[command(after_help = examples::CHECK)]
 pub struct CheckArgs {
     /// The configuration: a JSON or YAML file with a resourceList, or a Kubernetes manifest with a `ConfigMap` that has one.
     /// Default: /etc/pcidp/config.json; with --nad, the pools of the running daemon.
