@@ -31,7 +31,7 @@ pub enum NetworksError {
         all: usize,
     },
     /// There are warnings, which have been printed, and `--strict`.
-    #[error("{file}: {count} of what is probably not meant, which --strict does not let pass")]
+    #[error("{file}: {count} {}, which --strict does not let pass", if *.count == 1 { "warning" } else { "warnings" })]
     Strict {
         /// Which file.
         file: String,
