@@ -92,7 +92,9 @@ fn every_metric_of_the_rules_is_served_and_the_drop_in_starts_with_its_arguments
     arguments.push(format!("--config-file={}", file.display()));
     let (_kubelet, _daemon) = registered(&site, &tree, &arguments);
 
-    let served = get(&address, "/metrics").unwrap().1;
+    // The kubelet is asked who holds what once it has its lists.
+    let is_asked = |answer: &Answer| answer.1.contains("hardwired_devices_held");
+    let served = wait_for(&address, "/metrics", is_asked, SOON).1;
     let rules = yaml("prometheus/rules.yaml");
     let mut named = 0;
     for rule in list(&rules["spec"]["groups"][0]["rules"]) {
