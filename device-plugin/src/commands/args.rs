@@ -86,7 +86,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDR", default_value_t = MetricsBind::None)]
     pub metrics_bind: MetricsBind,
     /// The node's directory of CNI plugins: `doctor --fix` has the plugin put back there.
-    #[arg(long, value_name = "DIR", default_value = CNI_BIN_DIR)]
+    #[arg(long = "cni-plugin-dir", value_name = "DIR", default_value = CNI_BIN_DIR)]
     pub cni_bin_dir: PathBuf,
     /// The plugin's program that is put there.
     #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]

@@ -34,7 +34,7 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "PREFIX")]
     pub resource_prefix: Option<String>,
     /// The directory of CNI plugins. Default: the running daemon's, else /opt/cni/bin.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long = "cni-plugin-dir", value_name = "DIR")]
     pub cni_bin_dir: Option<PathBuf>,
     /// The directory of network configurations.
     #[arg(long, value_name = "DIR", default_value = "/etc/cni/net.d")]

@@ -81,7 +81,7 @@ impl NetworkFacts {
         }
         for (device, config) in state.configurations() {
             let origin = format!("the attachment of {device}");
-            for network in Network::of_text(config, "", origin) {
+            if let Some(network) = Network::of_text(config, "", origin) {
                 let is_known = |known: &Network| known.name == network.name && known.ipam == network.ipam;
                 if !facts.networks.iter().any(is_known) {
                     facts.networks.push(network);

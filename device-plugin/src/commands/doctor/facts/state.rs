@@ -22,8 +22,6 @@ use crate::ledger::state_directory::StateDirectory;
 
 /// `TMPFS_MAGIC` and `RAMFS_MAGIC` (include/uapi/linux/magic.h): what does not outlive a boot.
 const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
-/// `OVERLAYFS_SUPER_MAGIC`: a container's own root, which is another finding.
-const OVERLAY: u64 = 0x794c_7630;
 
 /// What our state says.
 #[derive(Debug, Default)]
@@ -157,7 +155,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
 fn on_disk(directory: &Path) -> Option<u64> {
     let kind = statfs(directory).ok()?.f_type;
     let kind = u64::try_from(kind).ok()?;
-    (!IN_MEMORY.contains(&kind) && kind != OVERLAY).then_some(kind)
+    (!IN_MEMORY.contains(&kind)).then_some(kind)
 }
 
 /// Read here and not by [`hardwire_cni::leases`], which puts aside what is torn: doctor changes nothing.

@@ -43,12 +43,19 @@ fn multus(facts: &Facts) -> Option<Finding> {
     if at == 0 {
         return None;
     }
-    let (first, multus) = (first.file.display().to_string(), multus.file.display().to_string());
-    let what = format!("the runtime takes {first}, and Multus is not asked");
+    let what = format!("the runtime takes {}, and Multus is not asked", first.file.display());
     let why = "of the files in this directory, the first by name counts";
-    let target = facts.places.cni_conf.join("00-multus.conf").display().to_string();
-    let command = format!("mv {} {}", quoted(&multus), quoted(&target));
-    let found = Finding::mended_by(command, Name::MultusNotFirst, Severity::Error, multus, what);
+    let (name, severity, file) = (Name::MultusNotFirst, Severity::Error, multus.file.display().to_string());
+    let extension = multus.file.extension().and_then(|extension| extension.to_str()).unwrap_or("conf");
+    let names = ["00-multus", "0-multus"].map(|name| facts.places.cni_conf.join(format!("{name}.{extension}")));
+    let found = match names.iter().find(|name| **name < first.file) {
+        Some(target) => {
+            let target = target.display().to_string();
+            let command = format!("mv {} {}", quoted(&file), quoted(&target));
+            Finding::mended_by(command, name, severity, file, what)
+        }
+        None => Finding::by_hand("give it a name that comes first", name, severity, file, what),
+    };
     Some(found.because(why))
 }
 

@@ -18,7 +18,9 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         let command = patch_volume("state", STATE);
         Finding::mended_by(command, Name::StateNotShared, Severity::Error, &directory, what).because(why)
     }));
-    found.extend(facts.state.on_disk.map(|kind| {
+    // What is not the node's at all is told of already.
+    let on_disk = facts.state.on_disk.filter(|_| facts.state.unknown.is_none());
+    found.extend(on_disk.map(|kind| {
         let what = "it outlives the boot, and the attachments that it describes do not";
         let why = format!("its file system (type {kind:#x}) is no tmpfs");
         let (name, severity) = (Name::StateOnDisk, Severity::Error);
