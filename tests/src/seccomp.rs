@@ -1,5 +1,8 @@
 //! A seccomp filter that denies one system call, as a node's profile may.
-#![allow(unsafe_code, reason = "a filter is installed between fork(2) and execve(2), for which there is no safe wrapper")]
+#![allow(
+    unsafe_code,
+    reason = "a filter is installed between fork(2) and execve(2), for which there is no safe wrapper"
+)]
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -34,7 +37,11 @@ pub fn deny_setns(command: &mut Command) -> &mut Command {
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
                 || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) != 0
         };
-        if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+        if failed {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     };
     // SAFETY: what runs there is the closure above, which allocates nothing and takes no lock.
     unsafe { command.pre_exec(install) }

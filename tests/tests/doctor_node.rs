@@ -59,8 +59,14 @@ impl Node {
     fn report(&self) -> Value {
         let mut command = Command::new(binaries::hardwired());
         let directory = self.site.directory();
-        command.args(["doctor", "--json"]).env("HARDWIRE_STATE_DIR", self.plugin.state());
-        for (flag, path) in [("--cni-plugin-dir", "bin"), ("--cni-conf-dir", "net.d"), ("--cni-state-dir", "cni")] {
+        command
+            .args(["doctor", "--json"])
+            .env("HARDWIRE_STATE_DIR", self.plugin.state());
+        for (flag, path) in [
+            ("--cni-plugin-dir", "bin"),
+            ("--cni-conf-dir", "net.d"),
+            ("--cni-state-dir", "cni"),
+        ] {
             command.arg(flag).arg(directory.join(path));
         }
         let output = command.output().unwrap();
@@ -85,7 +91,9 @@ impl Node {
     fn found_and_mended(&self, name: &str, follows: &[&str]) -> Value {
         let has_all = |finding: &Value| {
             let below = finding["follows"].as_array().unwrap();
-            follows.iter().all(|name| below.iter().any(|other| other["name"] == *name))
+            follows
+                .iter()
+                .all(|name| below.iter().any(|other| other["name"] == *name))
         };
         let is_right = |findings: &[Value]| findings.len() == 1 && findings[0]["name"] == name && has_all(&findings[0]);
         let found = self.wait_for(name, is_right).remove(0);
@@ -133,7 +141,10 @@ fn vfs_that_are_gone_or_bound_to_another_driver_are_made_right_by_the_printed_co
     {
         let bound = igb.bind_vfio(5);
         let found = node.found_and_mended("wrong-driver", &[]);
-        assert_eq!((&found["subject"], &found["devices"]), (&json!(RESOURCE), &json!([address])));
+        assert_eq!(
+            (&found["subject"], &found["devices"]),
+            (&json!(RESOURCE), &json!([address]))
+        );
         drop(bound);
     }
     igb.without_vfs();

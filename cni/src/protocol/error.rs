@@ -156,8 +156,17 @@ mod tests {
         let held = CniError::new(code::TRY_AGAIN, "it is attached").with_details("network blue");
         let text = "network blue; what holds it up: hardwired doctor, on this node";
         assert_eq!(details(held.clone()), text);
-        assert_eq!(held.to_string(), "it is attached; network blue", "the log is read where doctor is");
-        assert!(details(CniError::new(code::REFUSED, "no")).as_str().unwrap().contains("hardwired doctor"));
+        assert_eq!(
+            held.to_string(),
+            "it is attached; network blue",
+            "the log is read where doctor is"
+        );
+        assert!(
+            details(CniError::new(code::REFUSED, "no"))
+                .as_str()
+                .unwrap()
+                .contains("hardwired doctor")
+        );
         assert!(details(CniError::config("vlan: 5000 is not valid")).is_null());
     }
 

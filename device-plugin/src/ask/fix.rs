@@ -89,11 +89,7 @@ mod tests {
 
     #[test]
     fn what_can_be_asked_for_is_said_as_it_is_read() {
-        for fix in [
-            Fix::Plugin,
-            Fix::Sockets,
-            Fix::Release("0000:01:10.2".parse().unwrap()),
-        ] {
+        for fix in [Fix::Plugin, Fix::Sockets, Fix::Release("0000:01:10.2".parse().unwrap())] {
             assert_eq!(fix.to_string().parse(), Ok(fix));
         }
         for bad in ["", "plugin /etc", "release", "release ../x", "leases"] {

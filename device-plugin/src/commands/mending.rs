@@ -90,7 +90,9 @@ fn blocking(work: impl FnOnce() -> Result<String, String> + Send + 'static) -> M
 /// we have published ([`crate::container::Publisher`]). A name alone tells nothing: other plugins name theirs alike.
 pub fn stale_sockets(state: &Path, plugin_directory: &Path, endpoints: &[String]) -> Vec<PathBuf> {
     let published = names(&state.join("published")).into_iter();
-    let of_pools = published.map(|mark| format!("{mark}.sock")).chain(endpoints.iter().cloned());
+    let of_pools = published
+        .map(|mark| format!("{mark}.sock"))
+        .chain(endpoints.iter().cloned());
     let of_pools = of_pools.map(|name| plugin_directory.join(name));
     let of_state = names(state).into_iter().filter(|name| {
         let extension = Path::new(name).extension();
@@ -108,7 +110,9 @@ pub fn stale_sockets(state: &Path, plugin_directory: &Path, endpoints: &[String]
 
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
 }
 
 #[cfg(test)]

@@ -22,12 +22,16 @@ pub async fn release(context: Context, podresources: PodResources, device: Devic
     let held = held.map_err(|error| format!("{device} is not known to be free: {error}"))?;
     if let Some(holder) = held.holder(&device.to_string()) {
         let (namespace, pod) = (&holder.namespace, &holder.pod);
-        return Err(format!("{device} is not free: the kubelet says that {namespace}/{pod} has it"));
+        return Err(format!(
+            "{device} is not free: the kubelet says that {namespace}/{pod} has it"
+        ));
     }
     info!(%device, %container, "releasing the attachment, as an operator asks");
     let released = spawn_blocking(move || {
         if !is_abandoned(&record) {
-            return Err(format!("{device} is not free: its namespace {netns} lives, or may live"));
+            return Err(format!(
+                "{device} is not free: its namespace {netns} lives, or may live"
+            ));
         }
         let mut host = Socket::open().map_err(|error| error.to_string())?;
         let errors = reclaim(&context, &record, is_abandoned, ReleasedBy::Repair, &mut host);

@@ -14,12 +14,18 @@ fn a_daemon_that_was_killed_explains_its_sockets_and_its_pools() {
     assert_eq!(found["severity"], "error");
     assert!(found["since"].is_string() && found["command"].is_string(), "{found}");
     let follows = followers(&found);
-    assert!(follows.contains(&"stale-socket") && follows.contains(&"kubelet-not-registered"), "{found}");
+    assert!(
+        follows.contains(&"stale-socket") && follows.contains(&"kubelet-not-registered"),
+        "{found}"
+    );
     assert_eq!(node.doctor(&with_config).status.code(), Some(2));
     // Nobody is there to mend anything, and doctor does not do it itself.
     let output = node.doctor(&["--fix", with_config[0], with_config[1]]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("not done: ") && text.contains("is hardwired running"), "{text}");
+    assert!(
+        text.contains("not done: ") && text.contains("is hardwired running"),
+        "{text}"
+    );
     assert!(node.site.state_dir().join("control.sock").exists());
     node.start(&[]);
     node.wait_for_list();
@@ -42,9 +48,21 @@ fn where_nothing_is_to_be_seen_nothing_is_guessed() {
     for guessed in ["plugin-missing", "multus-absent", "no-vfs", "iommu-off", "pool-empty"] {
         assert!(!names.contains(&guessed), "{report:#}");
     }
-    let unseen: Vec<&str> = report["unseen"].as_array().unwrap().iter().map(|it| it["what"].as_str().unwrap()).collect();
-    for what in ["which pools are configured", "which CNI plugins the node has", "which network configurations the node has"] {
-        assert!(unseen.iter().any(|unseen| unseen.starts_with(what)), "{what}: {unseen:?}");
+    let unseen: Vec<&str> = report["unseen"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["what"].as_str().unwrap())
+        .collect();
+    for what in [
+        "which pools are configured",
+        "which CNI plugins the node has",
+        "which network configurations the node has",
+    ] {
+        assert!(
+            unseen.iter().any(|unseen| unseen.starts_with(what)),
+            "{what}: {unseen:?}"
+        );
     }
 }
 
@@ -56,6 +74,12 @@ fn rule_7_what_a_seccomp_profile_denies_is_named() {
     let report = report_of(&output);
     let found = top(&report, "seccomp-denies").unwrap_or_else(|| panic!("{report:#}"));
     assert_eq!(found["subject"], "setns(2)");
-    assert!(found["command"].as_str().unwrap().contains("seccompProfile: {type: RuntimeDefault}"), "{found}");
+    assert!(
+        found["command"]
+            .as_str()
+            .unwrap()
+            .contains("seccompProfile: {type: RuntimeDefault}"),
+        "{found}"
+    );
     assert!(top(&node.report(&[]), "seccomp-denies").is_none());
 }

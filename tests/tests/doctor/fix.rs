@@ -51,13 +51,19 @@ fn an_attachment_that_nobody_has_any_more_is_released_when_asked() {
     let report = node.wait_for(&[], explains);
     assert_eq!(names(&report), ["attachment-left"], "{report:#}");
     let found = top(&report, "attachment-left").unwrap();
-    assert_eq!((&found["subject"], followers(found)), (&json!(device), vec!["device-unhealthy"]));
+    assert_eq!(
+        (&found["subject"], followers(found)),
+        (&json!(device), vec!["device-unhealthy"])
+    );
     assert!(found["what"].as_str().unwrap().contains("red/a"), "{found}");
 
     // A pod that has it by the kubelet's word keeps it.
     node.kubelet().remember("red/b", "main", RESOURCE, &[&device]);
     let refused = release(&node, &device).unwrap_err();
-    assert!(refused.contains("is not free") && refused.contains("red/b"), "{refused}");
+    assert!(
+        refused.contains("is not free") && refused.contains("red/b"),
+        "{refused}"
+    );
     node.kubelet().free("red/b");
     node.mend(found);
     assert!(journal.get(&device.parse().unwrap()).unwrap().is_none());

@@ -68,7 +68,11 @@ impl Node {
         }
         fs::write(node.path("proc/cmdline"), "ro quiet\n").unwrap();
         fs::write(node.path("proc/sys/kernel/hostname"), "node-1\n").unwrap();
-        fs::write(node.path("net.d/00-multus.conf"), r#"{"name": "multus", "type": "multus"}"#).unwrap();
+        fs::write(
+            node.path("net.d/00-multus.conf"),
+            r#"{"name": "multus", "type": "multus"}"#,
+        )
+        .unwrap();
         fs::copy(binaries::hardwire(), node.path("bin/hardwire")).unwrap();
         for plugin in ["multus", "host-local"] {
             node.program(&format!("bin/{plugin}"), "#!/bin/sh\n");
@@ -92,8 +96,15 @@ impl Node {
 
     fn start(&mut self, arguments: &[&str]) {
         let (bin, program) = (self.path("bin"), binaries::hardwire());
-        let own = ["--cni-plugin-dir", bin.to_str().unwrap(), "--cni-program", program.to_str().unwrap()];
-        let daemon = self.site.start_with(&self.config, self.tree.root(), &[&own, arguments].concat());
+        let own = [
+            "--cni-plugin-dir",
+            bin.to_str().unwrap(),
+            "--cni-program",
+            program.to_str().unwrap(),
+        ];
+        let daemon = self
+            .site
+            .start_with(&self.config, self.tree.root(), &[&own, arguments].concat());
         self.daemon = Some(daemon);
     }
 
@@ -177,7 +188,11 @@ impl Node {
     fn mend(&self, finding: &Value) {
         let command = finding["command"].as_str().unwrap();
         let doctor = self.command(&[]);
-        let arguments: Vec<&str> = doctor.get_args().skip(1).filter_map(|argument| argument.to_str()).collect();
+        let arguments: Vec<&str> = doctor
+            .get_args()
+            .skip(1)
+            .filter_map(|argument| argument.to_str())
+            .collect();
         let command = command.replace("hardwired doctor", &format!("hardwired doctor {}", arguments.join(" ")));
         let output = std::process::Command::new("sh")
             .args(["-c", &command])
@@ -186,7 +201,10 @@ impl Node {
             .output()
             .unwrap();
         // Of doctor itself, the exit status says how the node is.
-        assert!(output.status.success() || command.contains("doctor"), "{command}: {output:?}");
+        assert!(
+            output.status.success() || command.contains("doctor"),
+            "{command}: {output:?}"
+        );
     }
 }
 
@@ -221,7 +239,10 @@ fn a_healthy_node_is_called_so_and_what_is_out_of_sight_is_said() {
     let node = Node::healthy();
     let output = node.doctor(&[]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with("node-1: healthy, as far as can be seen from here\n"), "{text}");
+    assert!(
+        text.starts_with("node-1: healthy, as far as can be seen from here\n"),
+        "{text}"
+    );
     assert!(text.contains("kubectl get net-attach-def -A"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }

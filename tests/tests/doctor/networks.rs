@@ -16,7 +16,15 @@ fn a_network_whose_resource_no_pool_has_is_told_with_the_one_that_is_meant() {
     let node = Node::healthy();
     let file = node.path("nads.yaml");
     let config = json!({"cniVersion": "1.0.0", "type": "hardwire"});
-    fs::write(&file, format!("{}\n---\n{}\n", nad("good", RESOURCE, &config), nad("typo", "intel.com/vf", &config))).unwrap();
+    fs::write(
+        &file,
+        format!(
+            "{}\n---\n{}\n",
+            nad("good", RESOURCE, &config),
+            nad("typo", "intel.com/vf", &config)
+        ),
+    )
+    .unwrap();
     let arguments = ["--nad", file.to_str().unwrap()];
     let report = node.wait_for(&arguments, |report| top(report, "nad-unknown-resource").is_some());
     assert_eq!(names(&report), ["nad-unknown-resource"], "{report:#}");
@@ -40,7 +48,13 @@ fn multus_is_missed_or_not_first() {
     fs::remove_file(node.path("bin/multus")).unwrap();
     let found = node.found("multus-absent", &[]);
     assert_eq!(found["severity"], "warning");
-    assert!(found["command"].as_str().unwrap().starts_with("kubectl apply -f https://"), "{found}");
+    assert!(
+        found["command"]
+            .as_str()
+            .unwrap()
+            .starts_with("kubectl apply -f https://"),
+        "{found}"
+    );
     fs::remove_file(&other).unwrap();
 }
 
@@ -66,7 +80,10 @@ fn a_range_without_addresses_is_told_and_no_lease_is_ever_released() {
     let found = top(&report, "ipam-exhausted").unwrap();
     assert_eq!(found["subject"], "red/blue");
     let forgotten = top(&report, "lease-forgotten").unwrap();
-    assert_eq!((&forgotten["subject"], &forgotten["fixable"]), (&json!("10.9.0.4"), &json!(false)));
+    assert_eq!(
+        (&forgotten["subject"], &forgotten["fixable"]),
+        (&json!("10.9.0.4"), &json!(false))
+    );
     let fixed = node.report(&["--fix", arguments[0], arguments[1]]);
     assert_eq!(fixed["fixes"], json!([]));
     assert!(store.join("10.9.0.4").exists());
@@ -76,7 +93,11 @@ fn a_range_without_addresses_is_told_and_no_lease_is_ever_released() {
     let run = |finding: &Value| {
         let path = format!("{}:{}", node.path("bin").display(), std::env::var("PATH").unwrap());
         let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", finding["command"].as_str().unwrap()]).env("PATH", path).status().unwrap()
+        shell
+            .args(["-c", finding["command"].as_str().unwrap()])
+            .env("PATH", path)
+            .status()
+            .unwrap()
     };
     run(forgotten);
     assert!(store.join("10.9.0.4").exists(), "the runtime could not be asked");

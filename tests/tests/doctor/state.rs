@@ -10,7 +10,11 @@ fn state_on_a_disk_is_told() {
     let disk = binaries::hardwire().parent().unwrap().join("doctor-state");
     let node = Node::without_daemon(SysfsTree::with_vfs(2), one_pool());
     fs::create_dir_all(&disk).unwrap();
-    let output = node.command(&["--json"]).env("HARDWIRE_STATE_DIR", &disk).output().unwrap();
+    let output = node
+        .command(&["--json"])
+        .env("HARDWIRE_STATE_DIR", &disk)
+        .output()
+        .unwrap();
     fs::remove_dir_all(&disk).unwrap();
     let report = report_of(&output);
     let found = top(&report, "state-on-disk").unwrap_or_else(|| panic!("{report:#}"));
@@ -25,11 +29,16 @@ fn state_that_is_the_pods_own_is_told_with_the_mount_that_is_right() {
         fs::create_dir("/run/hardwire").unwrap();
         run(&["mount", "-t", "tmpfs", "empty-dir", "/run/hardwire"]);
         let mut command = node.command(&["--json"]);
-        command.env_remove("HARDWIRE_STATE_DIR").env("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+        command
+            .env_remove("HARDWIRE_STATE_DIR")
+            .env("KUBERNETES_SERVICE_HOST", "10.0.0.1");
         let report = report_of(&command.output().unwrap());
         let found = top(&report, "state-not-shared").unwrap_or_else(|| panic!("{report:#}"));
         let command = found["command"].as_str().unwrap();
-        assert!(command.contains("hostPath: {path: /run/hardwire, type: DirectoryOrCreate}"), "{command}");
+        assert!(
+            command.contains("hostPath: {path: /run/hardwire, type: DirectoryOrCreate}"),
+            "{command}"
+        );
         run(&["umount", "/run/hardwire"]);
         let mut command = node.command(&["--json"]);
         let report = report_of(&command.env_remove("HARDWIRE_STATE_DIR").output().unwrap());

@@ -12,9 +12,14 @@ fn each_finding_has_its_line_in_the_table_of_troubleshooting() {
         .iter()
         .map(|name| format!("| `{name}` | {} | {} |", name.about(), name.mended_by()))
         .collect();
-    let missing: Vec<&String> = lines.iter().filter(|line| !table.lines().any(|found| found == **line)).collect();
+    let missing: Vec<&String> = lines
+        .iter()
+        .filter(|line| !table.lines().any(|found| found == **line))
+        .collect();
     assert!(missing.is_empty(), "deploy/README.md lacks:\n{}", lines.join("\n"));
     let of_doctor = table.lines().filter(|line| line.starts_with("| `"));
-    let unknown: Vec<&str> = of_doctor.filter(|line| !lines.iter().any(|known| known == line)).collect();
+    let unknown: Vec<&str> = of_doctor
+        .filter(|line| !lines.iter().any(|known| known == line))
+        .collect();
     assert!(unknown.is_empty(), "no finding of doctor's: {unknown:#?}");
 }

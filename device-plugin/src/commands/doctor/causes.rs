@@ -62,7 +62,8 @@ mod tests {
     fn what_follows_is_below_its_cause_however_deep() {
         let found = folded(vec![
             finding(Name::PluginOld, "p", Severity::Warning),
-            finding(Name::PoolEmpty, "a/b", Severity::Error).after([Cause::of(Name::NoVfs, "eth0"), Cause::any(Name::DriverMissing)]),
+            finding(Name::PoolEmpty, "a/b", Severity::Error)
+                .after([Cause::of(Name::NoVfs, "eth0"), Cause::any(Name::DriverMissing)]),
             finding(Name::DriverMissing, "x", Severity::Error).after([Cause::of(Name::PfDown, "eth1")]),
             finding(Name::PfDown, "eth1", Severity::Error),
             finding(Name::NoVfs, "eth2", Severity::Error),

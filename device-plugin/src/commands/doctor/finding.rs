@@ -103,7 +103,13 @@ impl Finding {
         subject: impl Into<String>,
         what: impl Into<String>,
     ) -> Self {
-        Self::new(name, severity, subject.into(), what.into(), Mend::Command(command.into()))
+        Self::new(
+            name,
+            severity,
+            subject.into(),
+            what.into(),
+            Mend::Command(command.into()),
+        )
     }
 
     /// What is wrong with what, where a person has to do something that is no command.

@@ -87,7 +87,10 @@ mod tests {
     fn names_are_kebab_case_and_no_two_are_alike() {
         let mut names: Vec<&str> = Name::ALL.iter().map(|name| name.as_str()).collect();
         for name in &names {
-            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{name}");
+            assert!(
+                name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+                "{name}"
+            );
         }
         names.sort_unstable();
         names.dedup();

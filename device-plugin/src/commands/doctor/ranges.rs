@@ -16,7 +16,11 @@ pub struct Range {
 
 /// The sets of ranges of an `ipam` section: of each set, a container gets one address.
 pub fn range_sets(ipam: &Value) -> Vec<Vec<Range>> {
-    let sets = ipam.get("ranges").and_then(Value::as_array).cloned().unwrap_or_default();
+    let sets = ipam
+        .get("ranges")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     let own = ipam.get("subnet").is_some().then(|| Value::Array(vec![ipam.clone()]));
     let sets = own.into_iter().chain(sets);
     let set = |set: Value| -> Option<Vec<Range>> { set.as_array()?.iter().map(Range::read).collect() };
@@ -49,7 +53,10 @@ impl Range {
 
     /// How many addresses it has.
     pub fn capacity(&self) -> u128 {
-        let all = self.last.checked_sub(self.first).map_or(0, |rest| rest.saturating_add(1));
+        let all = self
+            .last
+            .checked_sub(self.first)
+            .map_or(0, |rest| rest.saturating_add(1));
         let has_gateway = (self.first..=self.last).contains(&self.gateway);
         all.saturating_sub(u128::from(has_gateway))
     }
@@ -90,7 +97,12 @@ mod tests {
                                   "gateway": "10.1.0.11"});
         assert_eq!(capacities(&with_gateway), [2]);
         assert_eq!(capacities(&json!({"subnet": "fd00::/0"})).len(), 1);
-        for bad in [json!({}), json!({"subnet": 7}), json!({"subnet": "10.1.0.0"}), json!({"ranges": [[]]})] {
+        for bad in [
+            json!({}),
+            json!({"subnet": 7}),
+            json!({"subnet": "10.1.0.0"}),
+            json!({"ranges": [[]]}),
+        ] {
             assert!(capacities(&bad).is_empty(), "{bad}");
         }
     }

@@ -117,7 +117,9 @@ impl KubeletFacts {
             has_directory: directory.is_dir(),
             checkpoint,
             held: held(&places.pod_resources),
-            has_upstream: processes.as_ref().map(|all| all.iter().any(|process| process.name == "sriovdp")),
+            has_upstream: processes
+                .as_ref()
+                .map(|all| all.iter().any(|process| process.name == "sriovdp")),
             processes: processes.map(|all| all.into_iter().filter_map(Process::kubelet).collect()),
             plugins: sockets(directory),
         }
@@ -224,7 +226,10 @@ mod tests {
         process("8", &["kubelet", "--root-dir", "/data/other"]);
         process("9", &["kubelet-helper", "--root-dir=/x"]);
         process("self", &["kubelet"]);
-        let mut found: Vec<KubeletProcess> = processes(proc.path()).into_iter().filter_map(Process::kubelet).collect();
+        let mut found: Vec<KubeletProcess> = processes(proc.path())
+            .into_iter()
+            .filter_map(Process::kubelet)
+            .collect();
         found.sort_by_key(|process| process.pid);
         let roots: Vec<_> = found.iter().map(|process| process.root.as_deref()).collect();
         assert_eq!(

@@ -121,7 +121,9 @@ impl Facts {
 impl Configured {
     /// What the arguments name, else what is in force, else what is where configurations are.
     fn read(args: &DoctorArgs, places: &Places, running: Option<&Running>, unseen: &mut Vec<Unseen>) -> Self {
-        let in_force = running.filter(|_| args.config.is_none()).map(|running| &running.in_force);
+        let in_force = running
+            .filter(|_| args.config.is_none())
+            .map(|running| &running.in_force);
         let usual = || CONFIGURATIONS.iter().map(PathBuf::from).find(|path| path.is_file());
         let (file, read, bad_file) = if let Some(in_force) = in_force {
             let origin = in_force.file.display().to_string();

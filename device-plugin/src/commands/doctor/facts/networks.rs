@@ -139,7 +139,9 @@ fn plugins(configuration: &Value) -> Vec<&Value> {
 
 fn of_manifest(text: &str, file: &str) -> Vec<Network> {
     let objects = Manifest::find(text).map(Manifest::into_objects).unwrap_or_default();
-    let nads = objects.iter().filter(|object| object.get("kind").and_then(Value::as_str) == Some(NAD));
+    let nads = objects
+        .iter()
+        .filter(|object| object.get("kind").and_then(Value::as_str) == Some(NAD));
     nads.filter_map(|nad| of_nad(nad, file)).collect()
 }
 
@@ -199,7 +201,11 @@ impl Network {
         if self.ipam.get("type")? != "host-local" {
             return None;
         }
-        let named = self.ipam.get("dataDir").and_then(Value::as_str).filter(|text| !text.is_empty());
+        let named = self
+            .ipam
+            .get("dataDir")
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty());
         let directory = named.map_or_else(|| cni_state.join("networks"), PathBuf::from);
         // A network's name is a tenant's text, and becomes no path that leads elsewhere.
         hardwire_cni::beneath::is_plain_name(&self.name).then(|| directory.join(&self.name))

@@ -181,7 +181,9 @@ fn asked(path: &Path) -> Result<Version, String> {
             Ok(Some(_status)) => break,
             Ok(None) if begun.elapsed() < BOUND => std::thread::sleep(LOOK_AGAIN),
             other => {
-                let why = other.err().map_or_else(|| format!("no answer within {BOUND:?}"), |error| error.to_string());
+                let why = other
+                    .err()
+                    .map_or_else(|| format!("no answer within {BOUND:?}"), |error| error.to_string());
                 // It is of no use to anybody.
                 drop(child.kill());
                 drop(child.wait());

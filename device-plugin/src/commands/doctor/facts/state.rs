@@ -112,14 +112,20 @@ impl StateFacts {
             let ipam = attached.record.ipam.as_ref()?;
             Some((&attached.record.device, ipam.config.as_str()))
         });
-        let of_leases = self.leases.iter().map(|(lease, _)| (&lease.device, lease.ipam.config.as_str()));
+        let of_leases = self
+            .leases
+            .iter()
+            .map(|(lease, _)| (&lease.device, lease.ipam.config.as_str()));
         of_records.chain(of_leases)
     }
 
     /// Whether anybody remembers a container: a journal, a lease, CNI's cache. `None` where not all of them can be seen.
     pub fn knows(&self, container: &str) -> Option<bool> {
         let containers = self.containers.as_ref().filter(|_| self.unknown.is_none())?;
-        let attached = self.attachments.values().map(|attached| &attached.record.owner.container_id);
+        let attached = self
+            .attachments
+            .values()
+            .map(|attached| &attached.record.owner.container_id);
         let mut ours = attached.chain(self.leases.iter().map(|(lease, _)| &lease.owner.container_id));
         Some(ours.any(|id| id.as_str() == container) || containers.iter().any(|name| name.contains(container)))
     }
@@ -129,7 +135,9 @@ impl StateFacts {
 
 impl Attached {
     fn of(record: Record, state: &Path) -> Self {
-        let file = state.join("attachments").join(format!("{}.json", record.device.file_stem()));
+        let file = state
+            .join("attachments")
+            .join(format!("{}.json", record.device.file_stem()));
         Self {
             since: modified(&file),
             is_abandoned: is_abandoned(&record),
@@ -171,5 +179,9 @@ fn leases(directory: &Path) -> Vec<(Lease, Option<SystemTime>)> {
 /// libcni keeps one file for each attachment, in whose name the container's id is.
 fn containers(results: &Path) -> Option<BTreeSet<String>> {
     let entries = fs::read_dir(results).ok()?;
-    Some(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+    Some(
+        entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect(),
+    )
 }

@@ -16,7 +16,9 @@ pub(super) fn patch_volume(name: &str, path: &str) -> String {
 
 /// Another security context of the daemon's container.
 pub(super) fn patch_container(security: &str) -> String {
-    patch_pod(&format!("{{containers: [{{name: hardwired, securityContext: {security}}}]}}"))
+    patch_pod(&format!(
+        "{{containers: [{{name: hardwired, securityContext: {security}}}]}}"
+    ))
 }
 
 /// A new process of the daemon on this node.

@@ -9,7 +9,11 @@ use crate::commands::doctor::name::Name;
 const NEEDED: [(u32, &str, &str); 3] = [
     (NET_ADMIN, "NET_ADMIN", "interfaces and VFs cannot be put back"),
     (SYS_ADMIN, "SYS_ADMIN", "pods' network namespaces cannot be entered"),
-    (DAC_OVERRIDE, "DAC_OVERRIDE", "IPAM plugins that repair runs cannot read what their ADD wrote"),
+    (
+        DAC_OVERRIDE,
+        "DAC_OVERRIDE",
+        "IPAM plugins that repair runs cannot read what their ADD wrote",
+    ),
 ];
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -20,7 +24,13 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         .map(|(_, name, meaning)| {
             let command = patch_container("{capabilities: {drop: [ALL], add: [NET_ADMIN, SYS_ADMIN, DAC_OVERRIDE]}}");
             let subject = format!("CAP_{name}");
-            Finding::mended_by(command, Name::RightMissing, Severity::Error, subject, format!("it is missing: {meaning}"))
+            Finding::mended_by(
+                command,
+                Name::RightMissing,
+                Severity::Error,
+                subject,
+                format!("it is missing: {meaning}"),
+            )
         })
         .collect();
     found.extend(
@@ -39,7 +49,10 @@ fn refused(rights: &Rights, attempt: Attempt) -> Option<Finding> {
     }
     let (subject, meaning) = match attempt {
         Attempt::Netlink => ("netlink", "the kernel cannot be asked about any link"),
-        Attempt::EnterNamespace => ("setns(2)", "pods' network namespaces cannot be entered, so nothing is repaired"),
+        Attempt::EnterNamespace => (
+            "setns(2)",
+            "pods' network namespaces cannot be entered, so nothing is repaired",
+        ),
         Attempt::WriteSysfs => ("/sys", "VLANs cannot be taken out of the trunk of a VF"),
     };
     let what = format!("it is denied: {meaning}");

@@ -19,7 +19,10 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let unhealthy = facts.state.view.devices.iter().filter(|(_, seen)| !seen.healthy);
-    let (mut found, mut groups) = (Vec::new(), BTreeMap::<(String, String, String), Vec<(&DeviceId, &Seen)>>::new());
+    let (mut found, mut groups) = (
+        Vec::new(),
+        BTreeMap::<(String, String, String), Vec<(&DeviceId, &Seen)>>::new(),
+    );
     for (id, seen) in unhealthy {
         let reason = seen.reason.clone().unwrap_or_default();
         match seen.kind.as_deref().unwrap_or_default() {
@@ -31,7 +34,11 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
             }
         }
     }
-    found.extend(groups.into_iter().map(|((pool, kind, reason), of)| grouped(facts, pool, &kind, &reason, &of)));
+    found.extend(
+        groups
+            .into_iter()
+            .map(|((pool, kind, reason), of)| grouped(facts, pool, &kind, &reason, &of)),
+    );
     found.extend(offered_twice(facts));
     found
 }
@@ -123,7 +130,10 @@ fn offered_twice(facts: &Facts) -> Vec<Finding> {
     let twice = others.filter_map(|(resource, ids)| {
         let ids: Vec<&String> = ids.iter().filter(|id| ours.contains_key(id.as_str())).collect();
         let our = ours.get(ids.first()?.as_str())?;
-        let what = format!("{} of its devices are offered as {our} too: two pods may get one device", ids.len());
+        let what = format!(
+            "{} of its devices are offered as {our} too: two pods may get one device",
+            ids.len()
+        );
         let (name, severity) = (Name::TwoPlugins, Severity::Error);
         let found = if facts.kubelet.has_upstream == Some(true) {
             let command = "kubectl -n kube-system delete daemonset kube-sriov-device-plugin";
@@ -151,7 +161,9 @@ fn grouped(facts: &Facts, pool: String, kind: &str, reason: &str, of: &[(&Device
             .since(earliest)
             .after([Cause::any(Name::NoVfs)]);
     }
-    let devices = of.iter().filter_map(|(id, _)| facts.hardware.hardware.inventory.get(id));
+    let devices = of
+        .iter()
+        .filter_map(|(id, _)| facts.hardware.hardware.inventory.get(id));
     let causes: Vec<Cause> = match kind {
         "no-carrier" => devices
             .filter_map(|device| device.pf())

@@ -78,7 +78,10 @@ fn missing(facts: &Facts) -> Vec<Finding> {
             None => {
                 let first = ids.first().map_or("", String::as_str);
                 let load = format!("modprobe \"$(cat /sys/bus/pci/devices/{first}/modalias)\"");
-                (format!("{load} && {probe}"), "its module is not loaded, or was unbound".to_owned())
+                (
+                    format!("{load} && {probe}"),
+                    "its module is not loaded, or was unbound".to_owned(),
+                )
             }
         };
         let what = format!("no driver is bound to {}", counted(&ids));
@@ -113,8 +116,16 @@ fn wrong(facts: &Facts) -> Vec<Finding> {
         has.sort_unstable();
         has.dedup();
         let asked = driver.as_deref().unwrap_or("another one");
-        let what = format!("{} would be in it, bound to {asked}; bound is {}", counted(&ids), has.join(" and "));
-        let severity = if is_empty(facts, &pool) { Severity::Error } else { Severity::Warning };
+        let what = format!(
+            "{} would be in it, bound to {asked}; bound is {}",
+            counted(&ids),
+            has.join(" and ")
+        );
+        let severity = if is_empty(facts, &pool) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
         let found = match &driver {
             Some(driver) => Finding::mended_by(bind(driver, &ids, true), Name::WrongDriver, severity, pool, what),
             None => Finding::by_hand(
@@ -146,7 +157,11 @@ fn is_empty(facts: &Facts, resource: &str) -> bool {
 /// A driver that takes any device is bound by `driver_override`; others know theirs, where no override is in the way.
 fn bind(driver: &str, devices: &[String], is_bound: bool) -> String {
     let device = "/sys/bus/pci/devices/$d";
-    let wanted = if is_vfio(driver) { format!("echo {driver}") } else { "echo".to_owned() };
+    let wanted = if is_vfio(driver) {
+        format!("echo {driver}")
+    } else {
+        "echo".to_owned()
+    };
     let unbind = if is_bound {
         format!("echo $d > {device}/driver/unbind; ")
     } else {

@@ -76,7 +76,10 @@ fn iommu(facts: &Facts) -> Option<Finding> {
     }
     let iommu = &facts.hardware.iommu;
     let parameter = iommu.parameter();
-    let what = format!("it is off: vfio-pci takes no device, and {} wants them", wanting.join(" and "));
+    let what = format!(
+        "it is off: vfio-pci takes no device, and {} wants them",
+        wanting.join(" and ")
+    );
     let (name, severity) = (Name::IommuOff, Severity::Error);
     Some(if iommu.is_asked_for() {
         Finding::by_hand(
@@ -86,7 +89,9 @@ fn iommu(facts: &Facts) -> Option<Finding> {
             IOMMU,
             what,
         )
-        .because(format!("the kernel was told {parameter} and found none: it is off in the firmware"))
+        .because(format!(
+            "the kernel was told {parameter} and found none: it is off in the firmware"
+        ))
     } else {
         let add = format!("s/^GRUB_CMDLINE_LINUX=\"/&{parameter} iommu=pt /");
         let command = format!("sed -i '{add}' /etc/default/grub && update-grub && reboot");
@@ -114,7 +119,10 @@ fn without_vfs(facts: &Facts, pf: &Device) -> Option<Finding> {
             Name::NoVfs,
             Severity::Error,
             facts.hardware.called(&pf.id),
-            format!("it has no VFs, and could have {total_vfs}: {} waits for them", waiting.join(" and ")),
+            format!(
+                "it has no VFs, and could have {total_vfs}: {} waits for them",
+                waiting.join(" and ")
+            ),
         )
         .because("sriov_numvfs is 0: nobody made them since the boot, or somebody removed them"),
     )
@@ -122,7 +130,10 @@ fn without_vfs(facts: &Facts, pf: &Device) -> Option<Finding> {
 
 /// Pools without any device that would take VFs of this PF, if there were some.
 pub(super) fn pools_waiting_for_vfs_of<'a>(facts: &'a Facts, pf: &Device) -> Vec<&'a Pool> {
-    let Function::Pf { total_vfs, num_vfs: 0, .. } = pf.function else {
+    let Function::Pf {
+        total_vfs, num_vfs: 0, ..
+    } = pf.function
+    else {
         return Vec::new();
     };
     let is_offered = matches!(facts.hardware.assignment.matches.get(&pf.id), Some(PoolMatch::Pool(_)));

@@ -43,7 +43,12 @@ fn absent(facts: &Facts) -> Option<Finding> {
 
 /// The root of a running kubelet that is not where the podresources socket is looked for.
 fn foreign_root(facts: &Facts) -> Option<PathBuf> {
-    let mut roots = facts.kubelet.processes.iter().flatten().filter_map(|process| process.root.as_deref());
+    let mut roots = facts
+        .kubelet
+        .processes
+        .iter()
+        .flatten()
+        .filter_map(|process| process.root.as_deref());
     let looked_for = facts.places.pod_resources.parent().unwrap_or_else(|| Path::new("/"));
     roots.find(|root| *root != looked_for).map(Path::to_owned)
 }
@@ -63,7 +68,10 @@ fn other_root(facts: &Facts) -> Option<Finding> {
     } else {
         let config = facts.configured.file.as_deref().unwrap_or_else(|| Path::new("FILE"));
         let config = quoted(&config.display().to_string());
-        format!("hardwired run --config {config} --pod-resources-dir {}", quoted(&theirs))
+        format!(
+            "hardwired run --config {config} --pod-resources-dir {}",
+            quoted(&theirs)
+        )
     };
     let name = Name::KubeletOtherRoot;
     let found = Finding::mended_by(command, name, Severity::Error, root.display().to_string(), what);
@@ -73,7 +81,8 @@ fn other_root(facts: &Facts) -> Option<Finding> {
 fn unheard(facts: &Facts) -> Option<Finding> {
     let why = facts.kubelet.held.as_ref().err()?;
     let directory = facts.places.pod_resources.display().to_string();
-    let what = "the kubelet does not tell which pod holds which device: no VF is compared, and nothing is released on request";
+    let what =
+        "the kubelet does not tell which pod holds which device: no VF is compared, and nothing is released on request";
     let command = patch_volume("pod-resources", "/var/lib/kubelet/pod-resources");
     let found = Finding::mended_by(command, Name::PodresourcesUnheard, Severity::Warning, directory, what);
     let causes = [Cause::any(Name::KubeletOtherRoot), Cause::any(Name::KubeletAbsent)];
@@ -83,12 +92,21 @@ fn unheard(facts: &Facts) -> Option<Finding> {
 /// Pools that the kubelet does not know, by the daemon's word, else by the kubelet's checkpoint.
 fn unregistered(facts: &Facts) -> Vec<Finding> {
     let restart = restart_daemon(&quoted(&facts.places.node));
-    let since = facts.kubelet.checkpoint.as_ref().and_then(|checkpoint| checkpoint.written);
+    let since = facts
+        .kubelet
+        .checkpoint
+        .as_ref()
+        .and_then(|checkpoint| checkpoint.written);
     let pools: Vec<(String, String)> = match &facts.daemon {
         Ok(running) => running
             .unregistered
             .iter()
-            .map(|resource| (resource.clone(), "it took no registration, or ended the stream".to_owned()))
+            .map(|resource| {
+                (
+                    resource.clone(),
+                    "it took no registration, or ended the stream".to_owned(),
+                )
+            })
             .collect(),
         Err(_) => facts
             .configured

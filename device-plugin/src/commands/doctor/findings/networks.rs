@@ -20,7 +20,13 @@ const MULTUS_MANIFEST: &str =
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found: Vec<Finding> = multus(facts).into_iter().collect();
-    found.extend(facts.networks.networks.iter().filter_map(|network| unknown_resource(facts, network)));
+    found.extend(
+        facts
+            .networks
+            .networks
+            .iter()
+            .filter_map(|network| unknown_resource(facts, network)),
+    );
     found.extend(missing_ipam(facts));
     found.extend(addresses(facts));
     found
@@ -32,8 +38,15 @@ fn multus(facts: &Facts) -> Option<Finding> {
     let mut those = configurations.iter();
     let Some(at) = those.position(|configuration| is_multus(&configuration.types)) else {
         let has_program = MULTUS.iter().any(|name| facts.plugin.has(name) == Some(true));
-        let program = if has_program { "its program is there" } else { "nor is its program" };
-        let why = format!("no configuration in {} is its, {program}", facts.places.cni_conf.display());
+        let program = if has_program {
+            "its program is there"
+        } else {
+            "nor is its program"
+        };
+        let why = format!(
+            "no configuration in {} is its, {program}",
+            facts.places.cni_conf.display()
+        );
         let what = "nobody tells the plugin which device the kubelet allocated, and pods get no second interface";
         let command = format!("kubectl apply -f {MULTUS_MANIFEST}");
         let found = Finding::mended_by(command, Name::MultusAbsent, Severity::Warning, "Multus", what);
@@ -46,7 +59,11 @@ fn multus(facts: &Facts) -> Option<Finding> {
     let what = format!("the runtime takes {}, and Multus is not asked", first.file.display());
     let why = "of the files in this directory, the first by name counts";
     let (name, severity, file) = (Name::MultusNotFirst, Severity::Error, multus.file.display().to_string());
-    let extension = multus.file.extension().and_then(|extension| extension.to_str()).unwrap_or("conf");
+    let extension = multus
+        .file
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or("conf");
     let names = ["00-multus", "0-multus"].map(|name| facts.places.cni_conf.join(format!("{name}.{extension}")));
     let found = match names.iter().find(|name| **name < first.file) {
         Some(target) => {
@@ -61,8 +78,18 @@ fn multus(facts: &Facts) -> Option<Finding> {
 
 fn unknown_resource(facts: &Facts, network: &Network) -> Option<Finding> {
     let resource = network.resource.as_deref()?;
-    let pools: BTreeSet<String> = facts.configured.config.pools.iter().map(|pool| pool.resource.to_string()).collect();
-    let registered = facts.kubelet.checkpoint.iter().flat_map(|checkpoint| checkpoint.registered.keys());
+    let pools: BTreeSet<String> = facts
+        .configured
+        .config
+        .pools
+        .iter()
+        .map(|pool| pool.resource.to_string())
+        .collect();
+    let registered = facts
+        .kubelet
+        .checkpoint
+        .iter()
+        .flat_map(|checkpoint| checkpoint.registered.keys());
     let is_known = pools.contains(resource) || registered.into_iter().any(|known| known == resource);
     // Without a configuration nothing is known of pools.
     if is_known || facts.configured.file.is_none() {
@@ -102,7 +129,11 @@ fn missing_ipam(facts: &Facts) -> Vec<Finding> {
     }
     let finding = |(plugin, networks): (&str, BTreeSet<String>)| {
         let networks: Vec<String> = networks.into_iter().collect();
-        let what = format!("it is not in {}, and {} names it", facts.places.cni_bin.display(), networks.join(", "));
+        let what = format!(
+            "it is not in {}, and {} names it",
+            facts.places.cni_bin.display(),
+            networks.join(", ")
+        );
         let how = "install it there: host-local, dhcp and static are of the containernetworking plugins";
         Finding::by_hand(how, Name::IpamPluginMissing, Severity::Error, plugin, what)
     };
@@ -129,7 +160,9 @@ fn addresses(facts: &Facts) -> Vec<Finding> {
         let sets = range_sets(&network.ipam);
         let full = sets.iter().find(|set| {
             let capacity: u128 = set.iter().map(Range::capacity).fold(0, u128::saturating_add);
-            let taken = reserved.keys().filter(|address| set.iter().any(|range| range.contains(**address)));
+            let taken = reserved
+                .keys()
+                .filter(|address| set.iter().any(|range| range.contains(**address)));
             u128::try_from(taken.count()).unwrap_or(u128::MAX) >= capacity
         });
         let subject = network.called();
@@ -163,7 +196,9 @@ fn exhausted(network: &Network, subject: &str, reserved: usize, forgotten: usize
 
 /// The command asks the runtime first, and removes nothing where it cannot answer.
 fn forgotten_lease(subject: &str, address: IpAddr, container: &str, file: &std::path::Path) -> Finding {
-    let is_id = container.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let is_id = container
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     let what = format!("{subject} has {address} reserved for container {container:?}, which nobody here remembers");
     let since = std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
     let (name, severity) = (Name::LeaseForgotten, Severity::Warning);
@@ -173,9 +208,17 @@ fn forgotten_lease(subject: &str, address: IpAddr, container: &str, file: &std::
         let command = format!("ids=$(crictl pods -q --no-trunc) && case $ids in *{container}*) ;; *) rm {file};; esac");
         Finding::mended_by(command, name, severity, subject, what)
     } else {
-        Finding::by_hand("look for that container before you remove the file", name, severity, subject, what)
+        Finding::by_hand(
+            "look for that container before you remove the file",
+            name,
+            severity,
+            subject,
+            what,
+        )
     };
     found
-        .because("its DEL never came, or another plugin's container has it: it is shown, and never released by hardwire")
+        .because(
+            "its DEL never came, or another plugin's container has it: it is shown, and never released by hardwire",
+        )
         .since(since)
 }

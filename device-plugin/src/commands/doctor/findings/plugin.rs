@@ -32,9 +32,11 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
             "somebody has put another program in its place".to_owned(),
             *since,
         )),
-        Program::Ours { version, is_same, since } => {
-            old(version, *is_same).map(|(what, why)| (Name::PluginOld, Severity::Warning, what, why, *since))
-        }
+        Program::Ours {
+            version,
+            is_same,
+            since,
+        } => old(version, *is_same).map(|(what, why)| (Name::PluginOld, Severity::Warning, what, why, *since)),
     };
     let path = facts.plugin.path.display().to_string();
     let finding = found.map(|(name, severity, what, why, since)| {

@@ -19,7 +19,12 @@ const SHOWN: usize = 4;
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let edit = edit(facts);
     let configured = &facts.configured;
-    let file = configured.file.as_deref().unwrap_or_else(|| Path::new("")).display().to_string();
+    let file = configured
+        .file
+        .as_deref()
+        .unwrap_or_else(|| Path::new(""))
+        .display()
+        .to_string();
     let mut found = Vec::new();
     found.extend(configured.bad_file.iter().map(|why| {
         let what = "as it is now, it is of no use; what was in force before stays so until hardwired is started anew";

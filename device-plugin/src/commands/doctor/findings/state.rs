@@ -27,7 +27,9 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         let found = if facts.places.in_pod {
             Finding::mended_by(patch_volume("state", STATE), name, severity, &directory, what)
         } else {
-            let how = format!("the node's /run on a tmpfs, as systemd makes it, and nothing in HARDWIRE_STATE_DIR but {STATE}");
+            let how = format!(
+                "the node's /run on a tmpfs, as systemd makes it, and nothing in HARDWIRE_STATE_DIR but {STATE}"
+            );
             Finding::by_hand(how, name, severity, &directory, what)
         };
         found.because(why)
@@ -35,10 +37,16 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     found.extend(facts.state.stale_sockets.iter().map(|(path, since)| {
         let path = path.display().to_string();
         let what = "nobody serves this socket: the process that made it was killed";
-        Finding::mended_by("hardwired doctor --fix", Name::StaleSocket, Severity::Warning, path, what)
-            .since(*since)
-            .fixed_by(Fix::Sockets)
-            .after([Cause::any(Name::DaemonAbsent)])
+        Finding::mended_by(
+            "hardwired doctor --fix",
+            Name::StaleSocket,
+            Severity::Warning,
+            path,
+            what,
+        )
+        .since(*since)
+        .fixed_by(Fix::Sockets)
+        .after([Cause::any(Name::DaemonAbsent)])
     }));
     found.extend(owed(facts));
     found
@@ -55,21 +63,32 @@ fn absent(facts: &Facts) -> Option<Finding> {
             let command = format!("hardwired run --config {}", quoted(&file.display().to_string()));
             Finding::mended_by(command, name, severity, subject, what)
         }
-        _ => Finding::mended_by(restart_daemon(&quoted(&facts.places.node)), name, severity, subject, what),
+        _ => Finding::mended_by(
+            restart_daemon(&quoted(&facts.places.node)),
+            name,
+            severity,
+            subject,
+            what,
+        ),
     };
     Some(found.because(why).since(facts.state.view_written))
 }
 
 /// Leases of an earlier boot, one finding for all of a plugin.
 fn owed(facts: &Facts) -> Vec<Finding> {
-    let Some(boot) = &facts.state.boot else { return Vec::new() };
+    let Some(boot) = &facts.state.boot else {
+        return Vec::new();
+    };
     let leases = facts.state.leases.iter().filter(|(lease, _)| lease.boot != *boot);
     let mut by_plugin = std::collections::BTreeMap::<&str, Vec<_>>::new();
     for (lease, since) in leases {
         by_plugin.entry(&lease.ipam.plugin).or_default().push((lease, *since));
     }
     let finding = |(plugin, leases): (&str, Vec<(&hardwire_cni::leases::Lease, _)>)| {
-        let what = format!("{} attachments of before the boot may still have their addresses", leases.len());
+        let what = format!(
+            "{} attachments of before the boot may still have their addresses",
+            leases.len()
+        );
         let how = "the daemon asks it again at growing intervals, and its log says why it refuses; other IPAM plugins than \
                    host-local, whereabouts and dhcp are asked if --ipam-by-container-id names them";
         let since = leases.iter().filter_map(|(_, since)| *since).min();

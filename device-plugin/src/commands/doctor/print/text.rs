@@ -18,7 +18,11 @@ const SHOWN: usize = 4;
 
 /// Writes all of it.
 pub fn write(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
-    let node = if report.node.is_empty() { "this node" } else { report.node };
+    let node = if report.node.is_empty() {
+        "this node"
+    } else {
+        report.node
+    };
     let line = match report.worst() {
         None => format!("{node}: healthy, as far as can be seen from here"),
         Some(_) => format!("{node}: {}", counts(report.findings)),
@@ -26,7 +30,13 @@ pub fn write(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
     writeln!(out, "{}", printable(&line))?;
     for finding in report.findings {
         writeln!(out)?;
-        writeln!(out, "{}  {}  {}", severity(finding, report.colours), finding.name, printable(&finding.subject))?;
+        writeln!(
+            out,
+            "{}  {}  {}",
+            severity(finding, report.colours),
+            finding.name,
+            printable(&finding.subject)
+        )?;
         body(out, finding, report)?;
         for follower in &finding.follows {
             followed(out, follower, INDENT)?;
@@ -94,7 +104,12 @@ fn body(out: &mut impl Write, finding: &Finding, report: &Report<'_>) -> io::Res
             }
             Ok(())
         }
-        Mend::ByHand(how) => paragraph(out, &format!("{INDENT}mend:  by hand: "), &format!("{INDENT}       "), how),
+        Mend::ByHand(how) => paragraph(
+            out,
+            &format!("{INDENT}mend:  by hand: "),
+            &format!("{INDENT}       "),
+            how,
+        ),
     }
 }
 
