@@ -174,6 +174,10 @@ pub enum Behind {
 /// Who serves the socket at `path`, of whichever type. No connection comes of it: that a stream socket is no datagram socket,
 /// the kernel says only where somebody listens.
 pub fn behind(path: &Path) -> io::Result<Behind> {
+    // A file that is none refuses as a socket does that nobody serves.
+    if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.file_type().is_socket()) {
+        return Ok(Behind::NoSocket);
+    }
     match std::os::unix::net::UnixDatagram::unbound()?.connect(path) {
         Ok(()) => Ok(Behind::Somebody),
         Err(error) if error.raw_os_error() == Some(Errno::PROTOTYPE.raw_os_error()) => Ok(Behind::Somebody),
