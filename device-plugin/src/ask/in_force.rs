@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::own_pod::OwnPod;
 use super::rights::Rights;
 use crate::config::{Config, ConfigError, Defaults};
 use crate::telemetry::metrics::Metrics;
@@ -47,6 +48,9 @@ pub struct Running {
     /// What it may do.
     #[serde(default)]
     pub rights: Rights,
+    /// Its pod, where it runs in one that tells.
+    #[serde(default)]
+    pub pod: Option<OwnPod>,
 }
 
 /// The daemon's end.

@@ -5,6 +5,7 @@
 //! `/proc/PID/attr/current` (the `AppArmor` profile); capabilities(7) for the numbers.
 
 use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use hardwire_cni::netns::{Netns, NetnsError};
@@ -41,6 +42,9 @@ pub struct Refused {
     pub what: Attempt,
     /// The system's words.
     pub error: String,
+    /// Whether they were that the file system is read-only (`EROFS`).
+    #[serde(default)]
+    pub is_read_only: bool,
 }
 
 /// What is tried.
@@ -67,8 +71,8 @@ impl Rights {
         };
         let profile = fs::read_to_string("/proc/self/attr/current").unwrap_or_default();
         let refused = [
-            (Attempt::Netlink, open_netlink()),
-            (Attempt::EnterNamespace, enter_own_namespace()),
+            (Attempt::Netlink, open_netlink().map_err(|error| (error, false))),
+            (Attempt::EnterNamespace, enter_own_namespace().map_err(|error| (error, false))),
             (Attempt::WriteSysfs, open_for_writing(sysfs)),
         ];
         Self {
@@ -77,7 +81,12 @@ impl Rights {
             apparmor: confining(&profile),
             refused: refused
                 .into_iter()
-                .filter_map(|(what, tried)| tried.err().map(|error| Refused { what, error }))
+                .filter_map(|(what, tried)| Some((what, tried.err()?)))
+                .map(|(what, (error, is_read_only))| Refused {
+                    what,
+                    error,
+                    is_read_only,
+                })
                 .collect(),
         }
     }
@@ -87,10 +96,9 @@ impl Rights {
         self.capabilities.is_none_or(|mask| mask >> capability & 1 == 1)
     }
 
-    /// The system's words where an attempt was refused.
-    pub fn refusal(&self, attempt: Attempt) -> Option<&str> {
-        let refused = self.refused.iter().find(|refused| refused.what == attempt)?;
-        Some(&refused.error)
+    /// What the system said where an attempt was refused.
+    pub fn refusal(&self, attempt: Attempt) -> Option<&Refused> {
+        self.refused.iter().find(|refused| refused.what == attempt)
     }
 }
 
@@ -106,10 +114,14 @@ fn enter_own_namespace() -> Result<(), String> {
     })
 }
 
-fn open_for_writing(sysfs: &Path) -> Result<(), String> {
+/// With the error, whether the file system is read-only.
+fn open_for_writing(sysfs: &Path) -> Result<(), (String, bool)> {
     let file = sysfs.join(SYSFS_FILE);
     match OpenOptions::new().write(true).open(&file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {error}", file.display())),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err((
+            format!("{}: {error}", file.display()),
+            error.kind() == ErrorKind::ReadOnlyFilesystem,
+        )),
         _ => Ok(()),
     }
 }

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use super::tasks::{Ended, Tasks, Until};
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
+use crate::ask::own_pod::OwnPod;
 use crate::ask::rights::Rights;
 use crate::commands::args::RunArgs;
 use crate::commands::mending::Workshop;
@@ -73,6 +74,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
             in_force: InForce::default(),
             unregistered: Vec::new(),
             rights: Rights::default(),
+            pod: OwnPod::of_this_process(),
         },
         in_force: in_force_changes,
         metrics: metrics.clone(),

@@ -149,6 +149,11 @@ impl Held {
         self.by_device.get(device_id)
     }
 
+    /// Whether the kubelet names any pod: one that has just started may not yet.
+    pub fn has_pods(&self) -> bool {
+        !self.pods.is_empty()
+    }
+
     /// Whether no pod holds any.
     pub fn is_empty(&self) -> bool {
         self.by_device.is_empty()

@@ -39,9 +39,12 @@ pub struct DoctorArgs {
     /// The directory of CNI plugins. Default: the running daemon's, else /opt/cni/bin.
     #[arg(long = "cni-plugin-dir", value_name = "DIR")]
     pub cni_bin_dir: Option<PathBuf>,
-    /// The directory of network configurations.
-    #[arg(long, value_name = "DIR", default_value = "/etc/cni/net.d")]
-    pub cni_conf_dir: PathBuf,
+    /// The directory of network configurations. Default: /etc/cni/net.d, else OpenShift's or k3s'.
+    #[arg(long, value_name = "DIR")]
+    pub cni_conf_dir: Option<PathBuf>,
+    /// The daemon's `DaemonSet`, for commands. Default: that of the daemon's pod, else kube-system/hardwired.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub daemonset: Option<String>,
     /// Where CNI and its IPAM plugins keep what they know.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/cni")]
     pub cni_state_dir: PathBuf,

@@ -16,11 +16,25 @@ pub enum Severity {
     Error,
 }
 
+/// Where a command is to be typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// On the node, as root. The daemon's image has no shell.
+    Node,
+    /// Where kubectl is.
+    Kubectl,
+}
+
 /// What mends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mend {
     /// A command for a shell.
-    Command(String),
+    Command {
+        /// Where.
+        at: At,
+        /// The command.
+        text: String,
+    },
     /// What no command does.
     ByHand(String),
 }
@@ -72,6 +86,47 @@ impl Severity {
     }
 }
 
+// === impl At ===
+
+impl At {
+    /// As it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "on the node, as root",
+            Self::Kubectl => "where kubectl is",
+        }
+    }
+
+    /// The same for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Kubectl => "kubectl",
+        }
+    }
+}
+
+// === impl Mend ===
+
+impl Mend {
+    /// A command for a shell on the node.
+    pub fn on_node(text: impl Into<String>) -> Self {
+        let (at, text) = (At::Node, text.into());
+        Self::Command { at, text }
+    }
+
+    /// A call of kubectl.
+    pub fn kubectl(text: impl Into<String>) -> Self {
+        let (at, text) = (At::Kubectl, text.into());
+        Self::Command { at, text }
+    }
+
+    /// What no command does.
+    pub fn by_hand(how: impl Into<String>) -> Self {
+        Self::ByHand(how.into())
+    }
+}
+
 // === impl Cause ===
 
 impl Cause {
@@ -95,21 +150,15 @@ impl Cause {
 // === impl Finding ===
 
 impl Finding {
-    /// What is wrong with what, and the command that mends it.
+    /// What is wrong with what, and what mends it.
     pub fn mended_by(
-        command: impl Into<String>,
+        mend: Mend,
         name: Name,
         severity: Severity,
         subject: impl Into<String>,
         what: impl Into<String>,
     ) -> Self {
-        Self::new(
-            name,
-            severity,
-            subject.into(),
-            what.into(),
-            Mend::Command(command.into()),
-        )
+        Self::new(name, severity, subject.into(), what.into(), mend)
     }
 
     /// What is wrong with what, where a person has to do something that is no command.

@@ -1,10 +1,10 @@
-//! The witness sysfs: what each device is, what drives it, whether its PF is up, and whether there is an IOMMU.
+//! The witness sysfs: what each device is, what drives it, and whether its PF is up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use hardwire_pci::{DeviceId, Function, Sysfs};
 
+use super::iommu::Iommu;
 use super::places::Places;
 use crate::config::Config;
 use crate::pools::{Assignment, Hardware, assign};
@@ -35,19 +35,6 @@ pub struct PfLink {
     pub is_up: Option<bool>,
     /// Whether it has a carrier; none where that is not known.
     pub has_carrier: Option<bool>,
-}
-
-/// Whether devices can be given to user space.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Iommu {
-    /// How many groups there are; none means that it is off.
-    pub groups: usize,
-    /// VFIO was told to do without.
-    pub is_waived: bool,
-    /// The kernel's command line.
-    pub command_line: Option<String>,
-    /// Whether the processor is AMD's.
-    pub is_amd: bool,
 }
 
 /// `IFF_UP`.
@@ -105,31 +92,5 @@ impl PfLink {
             is_up: flags.map(|flags| flags & UP != 0),
             has_carrier: carrier.map(|carrier| carrier == "1"),
         }
-    }
-}
-
-// === impl Iommu ===
-
-impl Iommu {
-    fn read(places: &Places, sysfs: &Sysfs) -> Self {
-        let waived = sysfs.path("module/vfio/parameters/enable_unsafe_noiommu_mode");
-        let of_proc = |name: &str| fs::read_to_string(places.proc.join(name)).ok();
-        Self {
-            groups: sysfs.names(&sysfs.path("kernel/iommu_groups")).len(),
-            is_waived: sysfs.optional_text(&waived).is_some_and(|text| text == "Y"),
-            command_line: of_proc("cmdline").map(|text| text.trim().to_owned()),
-            is_amd: of_proc("cpuinfo").is_some_and(|text| text.contains("AuthenticAMD")),
-        }
-    }
-
-    /// The parameter that turns it on.
-    pub fn parameter(&self) -> &'static str {
-        if self.is_amd { "amd_iommu=on" } else { "intel_iommu=on" }
-    }
-
-    /// Whether the kernel was told to turn it on.
-    pub fn is_asked_for(&self) -> bool {
-        let line = self.command_line.as_deref().unwrap_or_default();
-        line.split_whitespace().any(|word| word == self.parameter())
     }
 }

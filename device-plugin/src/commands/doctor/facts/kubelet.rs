@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use hardwire_proto::deviceplugin::KUBELET_SOCKET;
+use hardwire_proto::podresources;
 use serde::Deserialize;
 
 use super::places::Places;
@@ -17,6 +18,8 @@ use super::unseen::Unseen;
 use crate::events::socket::{Behind, behind};
 use crate::ledger::podresources::{Held, PodResources};
 
+/// What a kubelet takes without `--root-dir`.
+const ROOT: &str = "/var/lib/kubelet";
 /// Its name in the device-plugin directory.
 const CHECKPOINT: &str = "kubelet_internal_checkpoint";
 /// A checkpoint of thousands of allocations is far below.
@@ -33,6 +36,8 @@ pub struct KubeletFacts {
     pub checkpoint: Option<Checkpoint>,
     /// Which pod holds what; why not, where it cannot be heard.
     pub held: Result<Held, String>,
+    /// Since when it has its podresources socket: since it started.
+    pub listening_since: Option<SystemTime>,
     /// Kubelets that run; none where processes of the node cannot be seen.
     pub processes: Option<Vec<KubeletProcess>>,
     /// Sockets of device plugins, ours among them.
@@ -55,8 +60,8 @@ pub struct Checkpoint {
 pub struct KubeletProcess {
     /// Its process id.
     pub pid: u32,
-    /// Its `--root-dir`, where it has one.
-    pub root: Option<PathBuf>,
+    /// Its `--root-dir`, or what it takes without.
+    pub root: PathBuf,
 }
 
 /// The socket of a device plugin.
@@ -117,6 +122,9 @@ impl KubeletFacts {
             has_directory: directory.is_dir(),
             checkpoint,
             held: held(&places.pod_resources),
+            listening_since: fs::symlink_metadata(places.pod_resources.join(podresources::KUBELET_SOCKET))
+                .and_then(|metadata| metadata.modified())
+                .ok(),
             has_upstream: processes
                 .as_ref()
                 .map(|all| all.iter().any(|process| process.name == "sriovdp")),
@@ -187,7 +195,7 @@ impl Process {
         let root = root.and_then(|rest| rest.strip_prefix('=').or_else(|| arguments.next().map(String::as_str)));
         Some(KubeletProcess {
             pid: self.pid,
-            root: root.map(PathBuf::from),
+            root: PathBuf::from(root.unwrap_or(ROOT)),
         })
     }
 }
@@ -225,17 +233,15 @@ mod tests {
         process("7", &["/usr/bin/kubelet", "--v=2", "--root-dir=/data/kubelet", ""]);
         process("8", &["kubelet", "--root-dir", "/data/other"]);
         process("9", &["kubelet-helper", "--root-dir=/x"]);
+        process("10", &["kubelet", "--v=2"]);
         process("self", &["kubelet"]);
         let mut found: Vec<KubeletProcess> = processes(proc.path())
             .into_iter()
             .filter_map(Process::kubelet)
             .collect();
         found.sort_by_key(|process| process.pid);
-        let roots: Vec<_> = found.iter().map(|process| process.root.as_deref()).collect();
-        assert_eq!(
-            roots,
-            [Some(Path::new("/data/kubelet")), Some(Path::new("/data/other"))]
-        );
+        let roots: Vec<_> = found.iter().map(|process| process.root.to_str().unwrap()).collect();
+        assert_eq!(roots, ["/data/kubelet", "/data/other", ROOT]);
     }
 
     #[test]

@@ -3,15 +3,20 @@
 //! Each witness may be out of sight: in the daemon's pod the node's processes are, on a node without a kubelet the kubelet is.
 //! What cannot be seen is said ([`unseen`]), and how to see it; nothing is concluded from it.
 //!
-//! - [`places`]: where things are; [`hardware`]: sysfs; [`kubelet`]: sockets, checkpoint, podresources, process;
+//! - [`places`]: where things are; [`hardware`]: sysfs; [`iommu`]; [`kubelet`]: sockets, checkpoint, podresources, process;
 //! - [`plugin`]: the directory of CNI plugins; [`networks`]: configurations, NADs, what attachments were made with;
+//!   [`reservations`]: their addresses;
 //! - [`state`]: the daemon's sockets and view, journal and leases.
 
 pub mod hardware;
+pub mod iommu;
 pub mod kubelet;
 pub mod networks;
 pub mod places;
 pub mod plugin;
+pub mod reservations;
+#[cfg(test)]
+mod sample;
 pub mod state;
 pub mod unseen;
 
@@ -27,7 +32,7 @@ use self::places::Places;
 use self::plugin::PluginFacts;
 use self::state::StateFacts;
 use self::unseen::Unseen;
-use crate::ask::control;
+use crate::ask::control::{self, ControlError};
 use crate::ask::in_force::Running;
 use crate::ask::rights::Rights;
 use crate::commands::doctor::args::DoctorArgs;
@@ -43,8 +48,8 @@ pub struct Facts {
     pub now: SystemTime,
     /// Where.
     pub places: Places,
-    /// The running daemon; why there is none.
-    pub daemon: Result<Running, String>,
+    /// The running daemon; why it is not heard.
+    pub daemon: Result<Running, NoDaemon>,
     /// The configuration.
     pub configured: Configured,
     /// sysfs.
@@ -61,6 +66,15 @@ pub struct Facts {
     pub rights: Rights,
     /// What could not be seen.
     pub unseen: Vec<Unseen>,
+}
+
+/// Why the daemon is not heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoDaemon {
+    /// None runs: nobody listens.
+    Absent(String),
+    /// It cannot be asked from here, or does not answer: it may run.
+    Unheard(String),
 }
 
 /// The configuration, and what is wrong with it.
@@ -82,14 +96,23 @@ impl Facts {
     /// Asks every witness.
     pub fn read(args: &DoctorArgs) -> Self {
         let context = Context::read(|name| std::env::var_os(name));
-        let daemon = control::running(&context.state).map_err(|error| error.to_string());
+        let daemon = control::running(&context.state).map_err(NoDaemon::of);
         let places = Places::of(args, &context, daemon.as_ref().ok());
         let mut unseen = Vec::new();
         let configured = Configured::read(args, &places, daemon.as_ref().ok(), &mut unseen);
         let hardware = HardwareFacts::read(&places, &configured.config);
-        let pools = configured.config.pools.iter();
+        // A daemon that runs serves those of its pools, and goes by its own marks for the others, as does this.
+        let pools = configured.config.pools.iter().filter(|_| daemon.is_err());
         let endpoints: Vec<String> = pools.map(|pool| pool.resource.endpoint()).collect();
         let state = StateFacts::read(&places, &endpoints, &mut unseen);
+        let plugin = PluginFacts::read(&places, &mut unseen);
+        if let Err(NoDaemon::Unheard(why)) = &daemon {
+            unseen.push(Unseen::new(
+                "what the running daemon knows, or whether one runs",
+                why,
+                "run doctor as root, of the same version as the daemon, on the node or in its pod",
+            ));
+        }
         if daemon.is_err() {
             unseen.push(Unseen::new(
                 "whether free VFs are in their idle state",
@@ -100,11 +123,13 @@ impl Facts {
         Self {
             now: SystemTime::now(),
             kubelet: KubeletFacts::read(&places, &mut unseen),
-            plugin: PluginFacts::read(&places, &mut unseen),
             networks: NetworkFacts::read(&places, &args.nad, &state, &mut unseen),
+            plugin,
             rights: match &daemon {
                 Ok(running) => running.rights.clone(),
-                Err(_) => Rights::of_this_process(&places.sysfs),
+                // As root this process may do what a daemon beside it may; a plain user tells nothing of a daemon.
+                Err(NoDaemon::Absent(_)) if rustix::process::geteuid().is_root() => Rights::of_this_process(&places.sysfs),
+                Err(_) => Rights::default(),
             },
             places,
             daemon,
@@ -112,6 +137,22 @@ impl Facts {
             hardware,
             state,
             unseen,
+        }
+    }
+}
+
+// === impl NoDaemon ===
+
+impl NoDaemon {
+    fn of(error: ControlError) -> Self {
+        use std::io::ErrorKind::{ConnectionRefused, NotFound};
+
+        let text = error.to_string();
+        match error {
+            ControlError::NoDaemon { source, .. } if [ConnectionRefused, NotFound].contains(&source.kind()) => {
+                Self::Absent(text)
+            }
+            _ => Self::Unheard(text),
         }
     }
 }

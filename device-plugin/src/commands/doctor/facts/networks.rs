@@ -1,18 +1,23 @@
 //! The witnesses that name networks: configurations on the node, NADs that are given, and what attachments were made with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use hardwire_cni::beneath::{is_plain_name, plain_components};
 use serde_json::{Map, Value};
 
 use super::places::Places;
+use super::reservations::{self, Reservation};
 use super::state::StateFacts;
 use super::unseen::Unseen;
+use crate::commands::install_cni::{PROGRAM, SRIOV, is_ours};
 use crate::config::manifest::Manifest;
 
 /// Multus' word for the resource that a network's devices are of.
 pub const RESOURCE: &str = "k8s.v1.cni.cncf.io/resourceName";
+const HOST_LOCAL: &str = "host-local";
 const NAD: &str = "NetworkAttachmentDefinition";
 
 /// What is known of networks.
@@ -22,6 +27,12 @@ pub struct NetworkFacts {
     pub configurations: Option<Vec<Configuration>>,
     /// Networks, each once.
     pub networks: Vec<Network>,
+    /// What host-local has reserved, by its folder.
+    pub reserved: BTreeMap<PathBuf, BTreeMap<IpAddr, Reservation>>,
+    /// The names of what CNI remembers to have attached, in each of which is a container's id; none where that cannot be seen.
+    pub attached: Option<BTreeSet<String>>,
+    /// Our plugin has taken the place of sriov-cni's, by its name.
+    pub takes_sriov: bool,
 }
 
 /// A file of the directory of network configurations.
@@ -44,6 +55,8 @@ pub struct Network {
     pub nad: Option<(String, String)>,
     /// The NAD's resource.
     pub resource: Option<String>,
+    /// The types of its plugins.
+    pub types: Vec<String>,
     /// `ipam` of the plugin that is ours, or the only one.
     pub ipam: Value,
 }
@@ -54,8 +67,9 @@ impl NetworkFacts {
     /// Reads all of them. A NAD that cannot be read is told of as unseen.
     pub fn read(places: &Places, nads: &[PathBuf], state: &StateFacts, unseen: &mut Vec<Unseen>) -> Self {
         let mut facts = Self {
-            configurations: facts_of_directory(&places.cni_conf, places.in_pod, unseen),
-            networks: Vec::new(),
+            configurations: facts_of_directory(&places.cni_conf, unseen),
+            takes_sriov: fs::read(places.cni_bin.join(SRIOV)).is_ok_and(|program| is_ours(&program)),
+            ..Self::default()
         };
         for configuration in facts.configurations.iter().flatten() {
             let text = fs::read_to_string(&configuration.file).unwrap_or_default();
@@ -88,19 +102,72 @@ impl NetworkFacts {
                 }
             }
         }
+        facts.read_addresses(&places.cni_state, unseen);
         facts
+    }
+
+    /// Reservations before what CNI remembers, and again: an ADD or a DEL may run meanwhile.
+    fn read_addresses(&mut self, cni_state: &Path, unseen: &mut Vec<Unseen>) {
+        let stores: BTreeSet<PathBuf> = self
+            .networks
+            .iter()
+            .filter_map(|network| network.host_local_store(cni_state)?.ok())
+            .collect();
+        let mut before = BTreeMap::new();
+        for store in stores {
+            match reservations::read(cni_state, &store) {
+                Ok(reserved) => drop(before.insert(store, reserved)),
+                Err(why) => unseen.push(Unseen::new(
+                    format!("which addresses are reserved in {}", store.display()),
+                    why,
+                    "look there on the node",
+                )),
+            }
+        }
+        self.attached = names(&cni_state.join("results"));
+        for (store, reserved) in before {
+            if let Ok(again) = reservations::read(cni_state, &store) {
+                self.reserved.insert(store, reservations::in_both(reserved, &again));
+            }
+        }
+        for network in &self.networks {
+            unseen.extend(network.addresses_unseen(cni_state));
+        }
+    }
+
+    /// Whether our plugin is the one that a type means.
+    pub fn is_ours(&self, kind: &str) -> bool {
+        kind == PROGRAM || (kind == SRIOV && self.takes_sriov)
+    }
+
+    /// Whether CNI remembers a container; `None` where that cannot be seen.
+    pub fn remembers(&self, container: &str) -> Option<bool> {
+        let names = self.attached.as_ref()?;
+        Some(names.iter().any(|name| name.contains(container)))
     }
 }
 
-fn facts_of_directory(directory: &Path, in_pod: bool, unseen: &mut Vec<Unseen>) -> Option<Vec<Configuration>> {
+/// libcni keeps one file for each attachment.
+fn names(directory: &Path) -> Option<BTreeSet<String>> {
+    let entries = fs::read_dir(directory).ok()?;
+    Some(
+        entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect(),
+    )
+}
+
+fn facts_of_directory(directory: &Path, unseen: &mut Vec<Unseen>) -> Option<Vec<Configuration>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !in_pod => return Some(Vec::new()),
         Err(error) => {
             unseen.push(Unseen::new(
                 "which network configurations the node has, and whether Multus is among them",
                 format!("{}: {error}", directory.display()),
-                format!("on the node: ls {}", directory.display()),
+                format!(
+                    "on the node: ls {}, or --cni-conf-dir where the runtime has another",
+                    directory.display()
+                ),
             ));
             return None;
         }
@@ -112,21 +179,24 @@ fn facts_of_directory(directory: &Path, in_pod: bool, unseen: &mut Vec<Unseen>) 
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.retain(is_configuration);
     files.sort_unstable();
-    let types = |file: &PathBuf| {
+    let types_of = |file: &PathBuf| {
         let text = fs::read_to_string(file).unwrap_or_default();
-        let value: Value = serde_json::from_str(&text).unwrap_or_default();
-        let of = |plugin: &Value| Some(plugin.get("type")?.as_str()?.to_owned());
-        plugins(&value).into_iter().filter_map(of).collect()
+        types(&serde_json::from_str(&text).unwrap_or_default())
     };
     Some(
         files
             .into_iter()
             .map(|file| Configuration {
-                types: types(&file),
+                types: types_of(&file),
                 file,
             })
             .collect(),
     )
+}
+
+fn types(configuration: &Value) -> Vec<String> {
+    let of = |plugin: &Value| Some(plugin.get("type")?.as_str()?.to_owned());
+    plugins(configuration).into_iter().filter_map(of).collect()
 }
 
 /// The plugins of a list, or the one of a configuration that is none.
@@ -162,6 +232,7 @@ fn of_nad(nad: &Map<String, Value>, file: &str) -> Option<Network> {
             origin: file.to_owned(),
             nad: None,
             resource: None,
+            types: Vec::new(),
             ipam: Value::Null,
         })
     })
@@ -184,6 +255,7 @@ impl Network {
             origin,
             nad: None,
             resource: None,
+            types: types(&value),
             ipam: with_ipam.unwrap_or_default(),
         })
     }
@@ -196,31 +268,78 @@ impl Network {
         }
     }
 
-    /// host-local's folder for it, in `cni_state` where its configuration names none.
-    pub fn host_local_store(&self, cni_state: &Path) -> Option<PathBuf> {
-        if self.ipam.get("type")? != "host-local" {
+    /// host-local's folder for it, where host-local is its IPAM: below `cni_state`. An error: what its configuration names instead.
+    pub fn host_local_store(&self, cni_state: &Path) -> Option<Result<PathBuf, &str>> {
+        // A network's name is a tenant's text, and becomes no path that leads elsewhere.
+        if self.ipam.get("type")? != HOST_LOCAL || !is_plain_name(&self.name) {
             return None;
         }
-        let named = self
-            .ipam
-            .get("dataDir")
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty());
-        let directory = named.map_or_else(|| cni_state.join("networks"), PathBuf::from);
-        // A network's name is a tenant's text, and becomes no path that leads elsewhere.
-        hardwire_cni::beneath::is_plain_name(&self.name).then(|| directory.join(&self.name))
+        let named = self.ipam.get("dataDir").and_then(Value::as_str);
+        let Some(named) = named.filter(|text| !text.is_empty()) else {
+            return Some(Ok(cni_state.join("networks").join(&self.name)));
+        };
+        let is_below = plain_components(named).is_some() && Path::new(named).starts_with(cni_state);
+        Some(if is_below { Ok(Path::new(named).join(&self.name)) } else { Err(named) })
+    }
+
+    /// What cannot be seen of its addresses.
+    fn addresses_unseen(&self, cni_state: &Path) -> Option<Unseen> {
+        let kind = self.ipam.get("type").and_then(Value::as_str)?;
+        let (why, how) = match (self.host_local_store(cni_state), kind) {
+            (Some(Ok(_)), _) | (None, HOST_LOCAL | "static" | "dhcp") => return None,
+            (Some(Err(named)), _) => (
+                format!("its dataDir {named:?} is not below {}, where doctor looks", cni_state.display()),
+                "look there on the node".to_owned(),
+            ),
+            (None, "whereabouts") => (
+                "they are whereabouts', in the API, which doctor does not ask".to_owned(),
+                "kubectl get ippools.whereabouts.cni.cncf.io -A".to_owned(),
+            ),
+            (None, kind) => (
+                format!("they are those of the IPAM plugin {kind:?}, which doctor does not know"),
+                "what that plugin has for it".to_owned(),
+            ),
+        };
+        Some(Unseen::new(
+            format!("whether the ranges of {} have addresses left", self.called()),
+            why,
+            how,
+        ))
     }
 }
 
-/// What host-local has reserved: by address, the container.
-pub fn reservations(store: &Path) -> BTreeMap<std::net::IpAddr, (String, PathBuf)> {
-    let entries = fs::read_dir(store).into_iter().flatten().filter_map(Result::ok);
-    let reserved = entries.filter_map(|entry| {
-        // As a file's name: `:` of IPv6 stands for itself on Linux.
-        let address = entry.file_name().to_str()?.parse().ok()?;
-        let text = fs::read_to_string(entry.path()).ok()?;
-        let container = text.lines().next().unwrap_or_default().trim().to_owned();
-        Some((address, (container, entry.path())))
-    });
-    reserved.collect()
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn network(ipam: &Value) -> Network {
+        let config = json!({"name": "blue", "type": "hardwire", "ipam": ipam});
+        Network::of_text(&config.to_string(), "", "test".to_owned()).unwrap()
+    }
+
+    #[test]
+    fn rule_9_a_tenants_directory_is_looked_into_only_below_cnis_own() {
+        let state = Path::new("/var/lib/cni");
+        let store = |data_dir: &str| {
+            let network = network(&json!({"type": "host-local", "dataDir": data_dir}));
+            let is_unseen = network.addresses_unseen(state).is_some();
+            let store = network.host_local_store(state).unwrap().ok();
+            assert_eq!(store.is_none(), is_unseen, "{data_dir}");
+            store
+        };
+        assert_eq!(store(""), Some("/var/lib/cni/networks/blue".into()));
+        assert_eq!(store("/var/lib/cni/other"), Some("/var/lib/cni/other/blue".into()));
+        for bad in ["/", "/etc", "/var/lib/cni/../../etc", "/var/lib/cnix", "var/lib/cni", "/var/lib/cni/./x", "/proc/self/fd"] {
+            assert_eq!(store(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn ranges_that_are_elsewhere_are_named_as_not_seen() {
+        let unseen = |kind: &str| network(&json!({"type": kind})).addresses_unseen(Path::new("/var/lib/cni"));
+        assert!(unseen("whereabouts").unwrap().how.contains("ippools"));
+        assert!(unseen("calico-ipam").is_some() && unseen("host-local").is_none() && unseen("dhcp").is_none());
+    }
 }

@@ -6,6 +6,7 @@ use hardwire_cni::Context;
 use hardwire_pci::Sysfs;
 
 use crate::ask::in_force::Running;
+use crate::ask::own_pod::{NODE_NAME, OwnPod};
 use crate::commands::doctor::args::DoctorArgs;
 use crate::commands::install_cni::CNI_BIN_DIR;
 use crate::config::Defaults;
@@ -15,6 +16,14 @@ const SYSFS: &str = "/sys";
 const PREFIX: &str = "intel.com";
 /// Set in every container of a pod.
 const IN_POD: &str = "KUBERNETES_SERVICE_HOST";
+/// Of deploy/base.
+const DAEMONSET: &str = "kube-system/hardwired";
+/// Where network configurations are: on most nodes, on OpenShift's, on k3s'.
+const CONFIGURATIONS: [&str; 3] = [
+    "/etc/cni/net.d",
+    "/etc/kubernetes/cni/net.d",
+    "/var/lib/rancher/k3s/agent/etc/cni/net.d",
+];
 
 /// Where things are.
 #[derive(Debug, Clone)]
@@ -41,7 +50,13 @@ pub struct Places {
     pub defaults: Defaults,
     /// Whether this is a container of a pod.
     pub in_pod: bool,
-    /// The node's name, as far as it is the kernel's.
+    /// The daemon's pod; none where it runs in none, or nobody says in which.
+    pub pod: Option<OwnPod>,
+    /// The namespace and the name of its DaemonSet.
+    pub daemonset: (String, String),
+    /// The node's name in the cluster, where somebody says it.
+    pub cluster_node: Option<String>,
+    /// What the node is called here: its name in the cluster, else the kernel's.
     pub node: String,
 }
 
@@ -64,13 +79,20 @@ impl Places {
         let pod_resources = args.pod_resources_dir.clone().or(pod_resources);
         let prefix = args.resource_prefix.clone();
         let prefix = prefix.or_else(|| Some(running?.defaults.resource_prefix.clone()));
-        let node = std::fs::read_to_string(args.proc_root.join("sys/kernel/hostname")).unwrap_or_default();
+        let pod = OwnPod::of_this_process().or_else(|| running?.pod.clone());
+        let given = args.daemonset.clone();
+        let own = || pod.as_ref().and_then(OwnPod::daemonset);
+        let daemonset = given.map(|text| split_name(&text)).or_else(own);
+        let cluster_node = pod.as_ref().map(|pod| pod.node.clone()).filter(|node| !node.is_empty());
+        let cluster_node = cluster_node.or_else(|| std::env::var(NODE_NAME).ok().filter(|node| !node.is_empty()));
+        let host = || std::fs::read_to_string(args.proc_root.join("sys/kernel/hostname")).unwrap_or_default();
+        let node = cluster_node.clone().unwrap_or_else(host);
         Self {
             sysfs: chosen(&args.sysfs_root, |running| &running.sysfs_root, SYSFS),
             proc: args.proc_root.clone(),
             pod_resources: pod_resources.unwrap_or_else(|| kubelet_dir.join("pod-resources")),
             cni_bin: chosen(&args.cni_bin_dir, |running| &running.cni_bin_dir, CNI_BIN_DIR),
-            cni_conf: args.cni_conf_dir.clone(),
+            cni_conf: args.cni_conf_dir.clone().unwrap_or_else(usual_configurations),
             cni_state: args.cni_state_dir.clone(),
             state: context.state.clone(),
             leases: context.leases.directory().to_owned(),
@@ -80,6 +102,9 @@ impl Places {
             },
             device_plugins,
             in_pod: std::env::var_os(IN_POD).is_some(),
+            daemonset: daemonset.unwrap_or_else(|| split_name(DAEMONSET)),
+            pod,
+            cluster_node,
             node: node.trim().to_owned(),
         }
     }
@@ -93,4 +118,15 @@ impl Places {
     pub fn shows_processes(&self) -> bool {
         self.proc != Path::new("/proc") || hardwire_cni::netns::sees_all_processes()
     }
+}
+
+/// `NAMESPACE/NAME`; without a namespace, that of deploy/base.
+fn split_name(text: &str) -> (String, String) {
+    let (namespace, name) = text.split_once('/').unwrap_or(("kube-system", text));
+    (namespace.to_owned(), name.to_owned())
+}
+
+fn usual_configurations() -> PathBuf {
+    let there = CONFIGURATIONS.iter().map(PathBuf::from).find(|path| path.is_dir());
+    there.unwrap_or_else(|| PathBuf::from(CONFIGURATIONS[0]))
 }

@@ -1,6 +1,6 @@
 //! The witness state directory: the daemon's sockets and view, the journal, and what IPAM may still hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -38,6 +38,8 @@ pub struct StateFacts {
     pub view_written: Option<SystemTime>,
     /// Attachments.
     pub attachments: BTreeMap<DeviceId, Attached>,
+    /// The journal cannot be read.
+    pub is_unread: bool,
     /// Records that make no sense.
     pub unreadable: Vec<Unreadable>,
     /// What IPAM may still hold, of any boot.
@@ -46,8 +48,6 @@ pub struct StateFacts {
     pub boot: Option<String>,
     /// Sockets of ours that nobody serves.
     pub stale_sockets: Vec<(PathBuf, Option<SystemTime>)>,
-    /// Containers that CNI remembers to have attached; none where that cannot be seen.
-    pub containers: Option<BTreeSet<String>>,
 }
 
 /// An attachment.
@@ -61,6 +61,8 @@ pub struct Attached {
     pub is_abandoned: bool,
     /// Whether its namespace lives cannot be seen from here.
     pub is_hidden: bool,
+    /// How many processes are in its namespace; none where processes of the node cannot be seen.
+    pub processes: Option<usize>,
 }
 
 // === impl StateFacts ===
@@ -70,7 +72,9 @@ impl StateFacts {
     pub fn read(places: &Places, endpoints: &[String], unseen: &mut Vec<Unseen>) -> Self {
         let directory = &places.state;
         let journal = Journal::at(directory);
+        let mut is_unread = false;
         let (records, unreadable) = journal.all().unwrap_or_else(|error| {
+            is_unread = true;
             unseen.push(Unseen::new(
                 "which devices are attached",
                 error.to_string(),
@@ -78,9 +82,10 @@ impl StateFacts {
             ));
             (Vec::new(), Vec::new())
         });
+        let inside = (places.shows_processes() && !records.is_empty()).then(|| processes_by_namespace(&places.proc));
         let attachments: BTreeMap<DeviceId, Attached> = records
             .into_iter()
-            .map(|record| (record.device.clone(), Attached::of(record, directory)))
+            .map(|record| (record.device.clone(), Attached::of(record, directory, inside.as_ref())))
             .collect();
         for attached in attachments.values().filter(|attached| attached.is_hidden) {
             unseen.push(Unseen::new(
@@ -96,11 +101,11 @@ impl StateFacts {
             view: View::left(directory).unwrap_or_default(),
             view_written: modified(&directory.join("devices.json")),
             attachments,
+            is_unread,
             unreadable,
             leases: leases(&places.leases),
             boot: boot_id().ok(),
             stale_sockets: stale.into_iter().map(|path| (path.clone(), modified(&path))).collect(),
-            containers: containers(&places.cni_state.join("results")),
             directory: directory.clone(),
         }
     }
@@ -119,22 +124,24 @@ impl StateFacts {
         of_records.chain(of_leases)
     }
 
-    /// Whether anybody remembers a container: a journal, a lease, CNI's cache. `None` where not all of them can be seen.
+    /// Whether our journal or a lease of ours names a container. `None` where that is not known.
     pub fn knows(&self, container: &str) -> Option<bool> {
-        let containers = self.containers.as_ref().filter(|_| self.unknown.is_none())?;
+        if self.unknown.is_some() || self.is_unread || !self.unreadable.is_empty() {
+            return None;
+        }
         let attached = self
             .attachments
             .values()
             .map(|attached| &attached.record.owner.container_id);
         let mut ours = attached.chain(self.leases.iter().map(|(lease, _)| &lease.owner.container_id));
-        Some(ours.any(|id| id.as_str() == container) || containers.iter().any(|name| name.contains(container)))
+        Some(ours.any(|id| id.as_str() == container))
     }
 }
 
 // === impl Attached ===
 
 impl Attached {
-    fn of(record: Record, state: &Path) -> Self {
+    fn of(record: Record, state: &Path, inside: Option<&BTreeMap<u64, usize>>) -> Self {
         let file = state
             .join("attachments")
             .join(format!("{}.json", record.device.file_stem()));
@@ -142,6 +149,7 @@ impl Attached {
             since: modified(&file),
             is_abandoned: is_abandoned(&record),
             is_hidden: netns::is_hidden(&record.owner.netns_path),
+            processes: inside.map(|inside| inside.get(&record.owner.netns.inode).copied().unwrap_or_default()),
             record,
         }
     }
@@ -153,6 +161,19 @@ impl Attached {
             None => format!("container {}", self.record.owner.container_id),
         }
     }
+}
+
+/// How many processes are in each network namespace, by its inode.
+fn processes_by_namespace(proc: &Path) -> BTreeMap<u64, usize> {
+    let mut inside = BTreeMap::new();
+    for entry in fs::read_dir(proc).into_iter().flatten().filter_map(Result::ok) {
+        let link = fs::read_link(entry.path().join("ns/net")).ok();
+        let inode = link.and_then(|link| link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok());
+        if let Some(inode) = inode {
+            *inside.entry(inode).or_default() += 1;
+        }
+    }
+    inside
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
@@ -174,14 +195,4 @@ fn leases(directory: &Path) -> Vec<(Lease, Option<SystemTime>)> {
     leases
         .filter_map(|path| Some((serde_json::from_slice(&fs::read(&path).ok()?).ok()?, modified(&path))))
         .collect()
-}
-
-/// libcni keeps one file for each attachment, in whose name the container's id is.
-fn containers(results: &Path) -> Option<BTreeSet<String>> {
-    let entries = fs::read_dir(results).ok()?;
-    Some(
-        entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .collect(),
-    )
 }

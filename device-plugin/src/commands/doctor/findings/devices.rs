@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use hardwire_pci::DeviceId;
 
+use super::commands::{our_program, plain_word, quoted};
 use super::driver::subject;
 use crate::ask::view::Seen;
 use crate::commands::doctor::facts::Facts;
-use crate::commands::doctor::finding::{Cause, Finding, Severity};
+use crate::commands::doctor::finding::{Cause, Finding, Mend, Severity};
 use crate::commands::doctor::name::Name;
 
 /// What stands before the differences in a reason ([`crate::health::UnhealthyReason`]).
@@ -46,19 +47,19 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 fn dirty(facts: &Facts, id: &DeviceId, seen: &Seen, reason: &str) -> Finding {
     let difference = reason.strip_prefix(NOT_IDLE).unwrap_or(reason);
     let undo = undo(facts, id, difference);
-    let adopt = format!("hardwired adopt {id}");
+    let adopt = format!("adopt {}", quoted(&id.to_string()));
     let why = match &undo {
-        Some(_) => format!("{difference}. If that is right, it is taken for right with: {adopt}"),
+        Some(_) => format!("{difference}. If that is right, it is taken for right with: hardwired {adopt}"),
         None => format!("{difference}. It is taken for right by the command; to undo it, set what was"),
     };
     let what = "it is free and not as it was when nobody had it, so it is not given out";
-    let command = undo.unwrap_or(adopt);
-    Finding::mended_by(command, Name::DeviceDirty, Severity::Error, id.to_string(), what)
+    let mend = undo.map_or_else(|| our_program(facts, &adopt), Mend::on_node);
+    Finding::mended_by(mend, Name::DeviceDirty, Severity::Error, id.to_string(), what)
         .because(why)
         .since(since(seen))
 }
 
-/// What undoes differences, in iproute2's words, where it has words for all of them.
+/// What undoes differences, in iproute2's words, where it has words for all of them and they are plain.
 fn undo(facts: &Facts, id: &DeviceId, difference: &str) -> Option<String> {
     let inventory = &facts.hardware.hardware.inventory;
     let device = inventory.get(id)?;
@@ -66,6 +67,7 @@ fn undo(facts: &Facts, id: &DeviceId, difference: &str) -> Option<String> {
     for part in difference.split("; ") {
         let (field, values) = part.split_once(" was ")?;
         let (was, _is) = values.split_once(", is ")?;
+        let was = plain_word(was)?;
         match field {
             "vlan" | "spoofchk" | "trust" | "query_rss" | "min_tx_rate" | "max_tx_rate" => {
                 of_vf.push(format!("{field} {was}"));
@@ -86,11 +88,12 @@ fn undo(facts: &Facts, id: &DeviceId, difference: &str) -> Option<String> {
     let mut commands = Vec::new();
     if !of_vf.is_empty() {
         let (pf, index) = (facts.hardware.hardware.pf_name(device)?, device.vf_index()?);
-        commands.push(format!("ip link set {pf} vf {index} {}", of_vf.join(" ")));
+        let pf = plain_word(pf)?;
+        commands.push(format!("ip link set dev {pf} vf {index} {}", of_vf.join(" ")));
     }
     if !of_link.is_empty() {
-        let name = &device.netdev()?.name;
-        commands.push(format!("ip link set {name} {}", of_link.join(" ")));
+        let name = plain_word(device.netdev()?.name.as_str())?;
+        commands.push(format!("ip link set dev {name} {}", of_link.join(" ")));
     }
     (!commands.is_empty()).then(|| commands.join(" && "))
 }
@@ -102,7 +105,8 @@ fn held_as_other(facts: &Facts, id: &DeviceId, seen: &Seen, reason: &str) -> Fin
         Some(holder) => format!(
             "where the pool was renamed: nothing, it ends with that pod (kubectl -n {} delete pod {}); else take the device \
              out of one of both pools",
-            holder.namespace, holder.pod
+            quoted(&holder.namespace),
+            quoted(&holder.pod)
         ),
         None => "take the device out of one of both pools".to_owned(),
     };
@@ -134,17 +138,15 @@ fn offered_twice(facts: &Facts) -> Vec<Finding> {
             "{} of its devices are offered as {our} too: two pods may get one device",
             ids.len()
         );
-        let (name, severity) = (Name::TwoPlugins, Severity::Error);
-        let found = if facts.kubelet.has_upstream == Some(true) {
-            let command = "kubectl -n kube-system delete daemonset kube-sriov-device-plugin";
-            Finding::mended_by(command, name, severity, resource, what)
-                .because("sriov-network-device-plugin runs on this node too")
+        let how = "keep the other device plugin off this node, with a label that its nodeSelector does not take (kubectl get \
+                   daemonset -A shows which there are), or take the devices out of one of both configurations";
+        let why = if facts.kubelet.has_upstream == Some(true) {
+            "sriov-network-device-plugin runs on this node too"
         } else {
-            let how = "end the other device plugin, or take the devices out of one of both: kubectl get daemonset -A";
-            Finding::by_hand(how, name, severity, resource, what)
-                .because("another device plugin has registered them with the kubelet")
+            "another device plugin has registered them with the kubelet"
         };
-        Some(found.devices(ids.into_iter().cloned()).since(checkpoint.written))
+        let found = Finding::by_hand(how, Name::TwoPlugins, Severity::Error, resource, what).because(why);
+        Some(found.devices(ids.into_iter().cloned()))
     });
     twice.collect()
 }
@@ -197,3 +199,7 @@ fn grouped(facts: &Facts, pool: String, kind: &str, reason: &str, of: &[(&Device
 fn since(seen: &Seen) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seen.since?))
 }
+
+#[cfg(test)]
+#[path = "devices_tests.rs"]
+mod tests;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use hardwire_pci::{Device, Function};
 
-use super::commands::for_each;
-use super::hardware::{IOMMU, has_no_iommu, is_vfio};
+use super::commands::{for_each, of_plain_words, plain_word};
+use super::hardware::is_vfio;
+use super::iommu::{IOMMU, has_no_iommu};
 use crate::commands::doctor::facts::Facts;
-use crate::commands::doctor::finding::{Cause, Finding, Severity};
+use crate::commands::doctor::finding::{Cause, Finding, Mend, Severity};
 use crate::commands::doctor::name::Name;
 use crate::config::Pool;
 use crate::pools::{PoolMatch, Reason};
@@ -66,26 +67,21 @@ fn missing(facts: &Facts) -> Vec<Finding> {
     }
     let finding = |((subject, driver), devices): ((String, Option<String>), Vec<&Device>)| {
         let ids: Vec<String> = devices.iter().map(|device| device.id.to_string()).collect();
-        let probe = for_each(&ids, "echo $d > /sys/bus/pci/drivers_probe");
         let is_loaded = |driver: &str| facts.hardware.drivers.contains(driver);
-        let (command, why) = match &driver {
-            Some(driver) if is_vfio(driver) => (bind(driver, &ids, false), format!("{driver} was not bound to it")),
-            Some(driver) if is_loaded(driver) => (probe, format!("{driver} is loaded, and somebody unbound it")),
-            Some(driver) => (
-                format!("modprobe {driver} && {probe}"),
-                format!("{driver} is not loaded"),
+        let (mend, why) = match &driver {
+            Some(driver) if is_vfio(driver) => (bind(driver, &devices, false), format!("{driver} was not bound to it")),
+            Some(driver) if is_loaded(driver) => (
+                probe(None, &devices),
+                format!("{driver} is loaded, and somebody unbound it"),
             ),
-            None => {
-                let first = ids.first().map_or("", String::as_str);
-                let load = format!("modprobe \"$(cat /sys/bus/pci/devices/{first}/modalias)\"");
-                (
-                    format!("{load} && {probe}"),
-                    "its module is not loaded, or was unbound".to_owned(),
-                )
-            }
+            Some(driver) => (probe(Some(driver), &devices), format!("{driver} is not loaded")),
+            None => (
+                Mend::by_hand("load its driver: modprobe, with what lspci -k names for it"),
+                "its module is not loaded, or was unbound".to_owned(),
+            ),
         };
         let what = format!("no driver is bound to {}", counted(&ids));
-        let found = Finding::mended_by(command, Name::DriverMissing, Severity::Error, subject, what).because(why);
+        let found = Finding::mended_by(mend, Name::DriverMissing, Severity::Error, subject, what).because(why);
         let found = found.devices(ids);
         match driver {
             Some(driver) if is_vfio(&driver) => found.after([Cause::of(Name::IommuOff, IOMMU)]),
@@ -121,21 +117,20 @@ fn wrong(facts: &Facts) -> Vec<Finding> {
             counted(&ids),
             has.join(" and ")
         );
-        let severity = if is_empty(facts, &pool) {
-            Severity::Error
+        // What is left to the node on purpose looks like this, where the pool has others.
+        let (severity, why) = if is_empty(facts, &pool) {
+            (Severity::Error, "the pool has no device, and these have another driver than it asks for")
         } else {
-            Severity::Warning
+            let why = "they may be left to this node on purpose (a virtual machine's, say): then leave them, or give the \
+                       pool a selector that does without them";
+            (Severity::Note, why)
         };
-        let found = match &driver {
-            Some(driver) => Finding::mended_by(bind(driver, &ids, true), Name::WrongDriver, severity, pool, what),
-            None => Finding::by_hand(
-                "bind a driver that the pool's selectors take",
-                Name::WrongDriver,
-                severity,
-                pool,
-                what,
-            ),
+        let mend = match (&driver, not_free(facts, &devices)) {
+            (_, Some(why)) => Mend::by_hand(format!("bind the driver that the pool asks for once they are free: {why}")),
+            (Some(driver), None) => bind(driver, &devices, true),
+            (None, None) => Mend::by_hand("bind a driver that the pool's selectors take"),
         };
+        let found = Finding::mended_by(mend, Name::WrongDriver, severity, pool, what).because(why);
         let found = found.devices(ids);
         match driver {
             Some(driver) if is_vfio(&driver) && has_no_iommu(facts) => found.after([Cause::of(Name::IommuOff, IOMMU)]),
@@ -154,21 +149,65 @@ fn is_empty(facts: &Facts, resource: &str) -> bool {
         .unwrap_or_default()
 }
 
+/// Why devices are not known to be free: the ledger decides, of the journal and the kubelet, which must be heard.
+fn not_free(facts: &Facts, devices: &[&Device]) -> Option<String> {
+    let Ok(held) = &facts.kubelet.held else {
+        return Some("the kubelet does not tell who has which".to_owned());
+    };
+    if let Some(why) = &facts.state.unknown {
+        return Some(format!("what is attached is not known: {why}"));
+    }
+    if facts.state.is_unread || !facts.state.unreadable.is_empty() {
+        return Some("the journal cannot be read".to_owned());
+    }
+    devices.iter().find_map(|device| {
+        let id = device.id.to_string();
+        let attached = facts.state.attachments.get(&device.id).map(|attached| attached.owner());
+        let owner = attached.or_else(|| {
+            let holder = held.holder(&id)?;
+            Some(format!("{}/{}", holder.namespace, holder.pod))
+        })?;
+        Some(format!("{id} is {owner}'s"))
+    })
+}
+
+/// PCI addresses: no other device is bound to drivers by its name.
+fn addresses(devices: &[&Device]) -> Option<Vec<String>> {
+    let address = |device: &&Device| device.id.pci().map(|address| address.to_string());
+    devices.iter().map(address).collect()
+}
+
 /// A driver that takes any device is bound by `driver_override`; others know theirs, where no override is in the way.
-fn bind(driver: &str, devices: &[String], is_bound: bool) -> String {
-    let device = "/sys/bus/pci/devices/$d";
-    let wanted = if is_vfio(driver) {
-        format!("echo {driver}")
-    } else {
-        "echo".to_owned()
+fn bind(driver: &str, devices: &[&Device], is_bound: bool) -> Mend {
+    let command = || {
+        let (driver, devices) = (plain_word(driver)?, addresses(devices)?);
+        let device = "/sys/bus/pci/devices/$d";
+        let wanted = if is_vfio(driver) {
+            format!("echo {driver}")
+        } else {
+            "echo".to_owned()
+        };
+        let unbind = if is_bound {
+            format!("echo $d > {device}/driver/unbind; ")
+        } else {
+            String::new()
+        };
+        let each = format!("{wanted} > {device}/driver_override; {unbind}echo $d > /sys/bus/pci/drivers_probe");
+        Some(format!("modprobe {driver}; {}", for_each(&devices, &each)))
     };
-    let unbind = if is_bound {
-        format!("echo $d > {device}/driver/unbind; ")
-    } else {
-        String::new()
+    of_plain_words(command(), format!("bind {driver:?} to them"))
+}
+
+/// Has the kernel look for drivers again, after loading one.
+fn probe(driver: Option<&str>, devices: &[&Device]) -> Mend {
+    let command = || {
+        let probe = for_each(&addresses(devices)?, "echo $d > /sys/bus/pci/drivers_probe");
+        Some(match driver {
+            Some(driver) => format!("modprobe {} && {probe}", plain_word(driver)?),
+            None => probe,
+        })
     };
-    let each = format!("{wanted} > {device}/driver_override; {unbind}echo $d > /sys/bus/pci/drivers_probe");
-    format!("modprobe {driver}; {}", for_each(devices, &each))
+    of_plain_words(command(), format!("load {:?} and bind it", driver.unwrap_or_default()))
 }
 
 fn counted(ids: &[String]) -> String {
@@ -177,3 +216,7 @@ fn counted(ids: &[String]) -> String {
         ids => format!("{} devices", ids.len()),
     }
 }
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

@@ -1,17 +1,16 @@
-//! IOMMU, VFs that are not made, PFs without a link.
+//! VFs that are not made, PFs without a link, devices that cannot be read.
 
 use std::time::{Duration, SystemTime};
 
 use hardwire_pci::{Device, DeviceId, Function};
 
+use super::commands::{of_plain_words, plain_word};
 use crate::commands::doctor::facts::Facts;
 use crate::commands::doctor::finding::{Finding, Severity};
 use crate::commands::doctor::name::Name;
-use crate::config::{Candidate, OnCarrierLoss, Pool, Selector};
+use crate::config::{Candidate, DeviceType, OnCarrierLoss, Pool};
 use crate::pools::PoolMatch;
 
-/// What the finding about the IOMMU is about.
-pub(super) const IOMMU: &str = "the IOMMU";
 /// What keeps a VF out of a pool now, and need not once it is there.
 const MAY_CHANGE: [&str; 9] = [
     "devices",
@@ -25,8 +24,11 @@ const MAY_CHANGE: [&str; 9] = [
     "vdpaType",
 ];
 
+/// What changes with a device's driver.
+const OF_DRIVER: [&str; 6] = ["drivers", "linkTypes", "ddpProfiles", "pKeys", "isRdma", "vdpaType"];
+
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
-    let mut found: Vec<Finding> = iommu(facts).into_iter().collect();
+    let mut found: Vec<Finding> = Vec::new();
     for device in &facts.hardware.hardware.inventory.devices {
         found.extend(without_vfs(facts, device));
         found.extend(without_link(facts, device));
@@ -45,62 +47,26 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-/// Whether a pool wants devices that user space drives through VFIO.
-pub(super) fn wants_vfio(pool: &Pool) -> bool {
-    let mut drivers = pool.selectors.iter().flat_map(Selector::drivers);
-    drivers.any(is_vfio)
-}
-
 /// `vfio-pci`, and variants such as `mlx5_vfio_pci`.
 pub(super) fn is_vfio(driver: &str) -> bool {
     driver == "vfio-pci" || driver.ends_with("_vfio_pci")
 }
 
-/// Whether devices can be given to user space.
-pub(super) fn has_no_iommu(facts: &Facts) -> bool {
-    let iommu = &facts.hardware.iommu;
-    iommu.groups == 0 && !iommu.is_waived
-}
-
-fn iommu(facts: &Facts) -> Option<Finding> {
-    let wanting: Vec<String> = facts
-        .configured
-        .config
-        .pools
-        .iter()
-        .filter(|pool| wants_vfio(pool))
-        .map(|pool| pool.resource.to_string())
-        .collect();
-    if wanting.is_empty() || !has_no_iommu(facts) {
-        return None;
-    }
-    let iommu = &facts.hardware.iommu;
-    let parameter = iommu.parameter();
-    let what = format!(
-        "it is off: vfio-pci takes no device, and {} wants them",
-        wanting.join(" and ")
-    );
-    let (name, severity) = (Name::IommuOff, Severity::Error);
-    Some(if iommu.is_asked_for() {
-        Finding::by_hand(
-            "turn on VT-d (AMD: IOMMU, AMD-Vi) in the firmware's setup",
-            name,
-            severity,
-            IOMMU,
-            what,
-        )
-        .because(format!(
-            "the kernel was told {parameter} and found none: it is off in the firmware"
-        ))
-    } else {
-        let add = format!("s/^GRUB_CMDLINE_LINUX=\"/&{parameter} iommu=pt /");
-        let command = format!("sed -i '{add}' /etc/default/grub && update-grub && reboot");
-        let why = match &iommu.command_line {
-            Some(_) => format!("the kernel's command line has no {parameter}, and there are no IOMMU groups"),
-            None => "there are no IOMMU groups".to_owned(),
+/// Whether a device that is here and in no pool, or a VF that a PF here may have, is of the kind that a pool takes.
+pub(super) fn has_candidates(facts: &Facts, pool: &Pool) -> bool {
+    let hardware = &facts.hardware.hardware;
+    let is_candidate = |device: &Device| {
+        let is_free = matches!(facts.hardware.assignment.matches.get(&device.id), Some(PoolMatch::Unmatched(_)));
+        let candidate = hardware.candidate(device);
+        let mut selectors = pool.selectors.iter().filter(|_| is_free && pool.device_type == DeviceType::of(device));
+        let is_kind = selectors.any(|selector| selector.mismatches(&candidate).all(|field| OF_DRIVER.contains(&field)));
+        let may_have = match device.function {
+            Function::Pf { total_vfs, num_vfs: 0, .. } => total_vfs,
+            _ => 0,
         };
-        Finding::mended_by(command, name, severity, IOMMU, what).because(why)
-    })
+        is_kind || (0..may_have).any(|index| would_take(pool, device, index))
+    };
+    hardware.inventory.devices.iter().any(is_candidate)
 }
 
 /// A PF whose VFs a pool without devices would take.
@@ -113,9 +79,10 @@ fn without_vfs(facts: &Facts, pf: &Device) -> Option<Finding> {
     if waiting.is_empty() {
         return None;
     }
+    let command = |address| format!("echo {total_vfs} > /sys/bus/pci/devices/{address}/sriov_numvfs");
     Some(
         Finding::mended_by(
-            format!("echo {total_vfs} > /sys/bus/pci/devices/{}/sriov_numvfs", pf.id),
+            of_plain_words(pf.id.pci().map(command), "make them: sriov_numvfs of its device"),
             Name::NoVfs,
             Severity::Error,
             facts.hardware.called(&pf.id),
@@ -179,22 +146,23 @@ fn without_link(facts: &Facts, pf: &Device) -> Option<Finding> {
     }
     let (subject, count) = (facts.hardware.called(&pf.id), devices.len());
     let since = lost_carrier(facts, &pf.id);
-    if link.is_up == Some(false) {
-        let what = format!("its interface is down: {count} VFs of pools have no link");
-        let command = format!("ip link set {} up", link.name);
-        let found = Finding::mended_by(command, Name::PfDown, Severity::Error, subject, what);
-        return Some(found.devices(devices).since(since));
-    }
-    if link.has_carrier != Some(false) {
-        return None;
-    }
     let (severity, meaning) = if minds {
         (Severity::Error, "which their pool minds")
     } else {
         (Severity::Warning, "and are given out all the same")
     };
+    if link.is_up == Some(false) {
+        let what = format!("its interface is down: {count} VFs of pools have no link, {meaning}");
+        let command = plain_word(&link.name).map(|name| format!("ip link set dev {name} up"));
+        let mend = of_plain_words(command, format!("set its interface {:?} up", link.name));
+        let found = Finding::mended_by(mend, Name::PfDown, severity, subject, what);
+        return Some(found.devices(devices).since(since));
+    }
+    if link.has_carrier != Some(false) {
+        return None;
+    }
     let what = format!("it has no carrier: {count} VFs of pools reach nobody beyond this node, {meaning}");
-    let how = format!("the cable, the transceiver, the switch's port: ethtool {}", link.name);
+    let how = "the cable, the transceiver, the switch's port (ethtool tells of its interface)";
     let found = Finding::by_hand(how, Name::PfNoCarrier, severity, subject, what);
     Some(found.devices(devices).since(since))
 }
@@ -207,4 +175,29 @@ fn lost_carrier(facts: &Facts, pf: &DeviceId) -> Option<SystemTime> {
     });
     let since = seen.filter_map(|(_, seen)| seen.since).min()?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::doctor::finding::Mend;
+
+    #[test]
+    fn a_pf_that_is_down_is_as_bad_as_its_pools_mind_and_its_name_is_no_shells_business() {
+        let mut facts = Facts::sample();
+        let vf = facts.add_vf(0, Some("igbvf"));
+        facts.set_link(Some(false));
+        let down = |facts: &Facts| {
+            let pf = facts.hardware.hardware.inventory.get(&vf).unwrap().pf().unwrap();
+            without_link(facts, facts.hardware.hardware.inventory.get(pf).unwrap()).unwrap()
+        };
+        assert_eq!(down(&facts).mend, Mend::on_node("ip link set dev eth0 up"));
+        assert_eq!(down(&facts).severity, Severity::Warning);
+        facts.configured.config.pools[0].on_carrier_loss = OnCarrierLoss::Unhealthy;
+        assert_eq!(down(&facts).severity, Severity::Error);
+        for bad in ["$(reboot)", "`x`", "a;b", "-x"] {
+            facts.rename_pf(bad);
+            assert!(matches!(down(&facts).mend, Mend::ByHand(_)), "{bad}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`state`]: the daemon, its state directory, its sockets; [`confinement`]: what it may not do;
 //! - [`pools`]: the configuration; [`kubelet`]: the conversation with it;
-//! - [`hardware`]: IOMMU, VFs, PFs; [`driver`]: what is bound to devices;
+//! - [`iommu`]; [`hardware`]: VFs, PFs; [`driver`]: what is bound to devices;
 //! - [`attachments`]: devices whose pods are gone; [`devices`]: what the daemon holds against a device;
 //! - [`plugin`]: the CNI directory; [`networks`]: Multus, NADs, addresses;
 //! - [`commands`]: how what mends is written.
@@ -13,6 +13,7 @@ mod confinement;
 mod devices;
 mod driver;
 mod hardware;
+mod iommu;
 mod kubelet;
 mod networks;
 mod plugin;
@@ -30,6 +31,7 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
         confinement::findings(facts),
         pools::findings(facts),
         kubelet::findings(facts),
+        iommu::findings(facts),
         hardware::findings(facts),
         driver::findings(facts),
         attachments::findings(facts),

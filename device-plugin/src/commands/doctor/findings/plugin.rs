@@ -1,9 +1,10 @@
 //! The CNI plugin's program, where the runtime looks for it.
 
+use super::commands::{our_program, quoted, restart_daemon};
 use crate::ask::fix::Fix;
 use crate::commands::doctor::facts::Facts;
 use crate::commands::doctor::facts::plugin::{Program, Version};
-use crate::commands::doctor::finding::{Finding, Severity};
+use crate::commands::doctor::finding::{Finding, Mend, Severity};
 use crate::commands::doctor::name::Name;
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -47,11 +48,12 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 }
 
 /// The daemon's work where one runs.
-fn command(facts: &Facts) -> String {
-    if facts.daemon.is_ok() {
-        "hardwired doctor --fix".to_owned()
-    } else {
-        format!("hardwired install-cni --to {}", facts.places.cni_bin.display())
+fn command(facts: &Facts) -> Mend {
+    let directory = quoted(&facts.places.cni_bin.display().to_string());
+    match (&facts.daemon, facts.places.in_pod) {
+        (Ok(_), _) => our_program(facts, "doctor --fix"),
+        (Err(_), false) => Mend::on_node(format!("hardwired install-cni --to {directory}")),
+        (Err(_), true) => restart_daemon(facts),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The daemon, its state directory and its sockets; what IPAM has not released of before the boot.
 
-use super::commands::{patch_volume, quoted, restart_daemon};
+use super::commands::{our_program, patch_volume, quoted, restart_daemon};
 use crate::ask::fix::Fix;
-use crate::commands::doctor::facts::Facts;
-use crate::commands::doctor::finding::{Cause, Finding, Severity};
+use crate::commands::doctor::facts::{Facts, NoDaemon};
+use crate::commands::doctor::finding::{Cause, Finding, Mend, Severity};
 use crate::commands::doctor::name::Name;
 use crate::events::socket::Behind;
 
@@ -15,7 +15,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let directory = facts.state.directory.display().to_string();
     found.extend(facts.state.unknown.iter().map(|why| {
         let what = "it is not the directory that the plugin on the node writes: what is attached is not known";
-        let command = patch_volume("state", STATE);
+        let command = patch_volume(facts, "state", STATE);
         Finding::mended_by(command, Name::StateNotShared, Severity::Error, &directory, what).because(why)
     }));
     // What is not the node's at all is told of already.
@@ -25,7 +25,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         let why = format!("its file system (type {kind:#x}) is no tmpfs");
         let (name, severity) = (Name::StateOnDisk, Severity::Error);
         let found = if facts.places.in_pod {
-            Finding::mended_by(patch_volume("state", STATE), name, severity, &directory, what)
+            Finding::mended_by(patch_volume(facts, "state", STATE), name, severity, &directory, what)
         } else {
             let how = format!(
                 "the node's /run on a tmpfs, as systemd makes it, and nothing in HARDWIRE_STATE_DIR but {STATE}"
@@ -38,7 +38,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         let path = path.display().to_string();
         let what = "nobody serves this socket: the process that made it was killed";
         Finding::mended_by(
-            "hardwired doctor --fix",
+            our_program(facts, "doctor --fix"),
             Name::StaleSocket,
             Severity::Warning,
             path,
@@ -53,24 +53,19 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 }
 
 fn absent(facts: &Facts) -> Option<Finding> {
-    let why = facts.daemon.as_ref().err()?;
-    let what = "it does not run: nothing is offered, allocated or repaired";
-    let (name, severity, subject) = (Name::DaemonAbsent, Severity::Error, "hardwired");
-    let file = facts.configured.file.as_ref();
-    let found = match (facts.kubelet.registration, file) {
-        // By hand, without a cluster.
-        (Some(Behind::NoSocket) | None, Some(file)) => {
-            let command = format!("hardwired run --config {}", quoted(&file.display().to_string()));
-            Finding::mended_by(command, name, severity, subject, what)
-        }
-        _ => Finding::mended_by(
-            restart_daemon(&quoted(&facts.places.node)),
-            name,
-            severity,
-            subject,
-            what,
-        ),
+    let Err(NoDaemon::Absent(why)) = &facts.daemon else {
+        return None;
     };
+    let what = "it does not run: nothing is offered, allocated or repaired";
+    let file = facts.configured.file.as_ref();
+    let mend = match (facts.kubelet.registration, file) {
+        // By hand, without a cluster.
+        (Some(Behind::NoSocket) | None, Some(file)) if !facts.places.in_pod => {
+            Mend::on_node(format!("hardwired run --config {}", quoted(&file.display().to_string())))
+        }
+        _ => restart_daemon(facts),
+    };
+    let found = Finding::mended_by(mend, Name::DaemonAbsent, Severity::Error, "hardwired", what);
     Some(found.because(why).since(facts.state.view_written))
 }
 
@@ -99,4 +94,18 @@ fn owed(facts: &Facts) -> Vec<Finding> {
             .after([Cause::any(Name::DaemonAbsent)])
     };
     by_plugin.into_iter().map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_cannot_be_asked_is_not_called_absent() {
+        let mut facts = Facts::sample();
+        facts.daemon = Err(NoDaemon::Unheard("permission denied".to_owned()));
+        assert_eq!(findings(&facts), []);
+        facts.daemon = Err(NoDaemon::Absent("connection refused".to_owned()));
+        assert_eq!(findings(&facts)[0].name, Name::DaemonAbsent);
+    }
 }

@@ -36,6 +36,8 @@ struct Entry<'a> {
     since: Option<String>,
     /// For a shell.
     command: Option<&'a str>,
+    /// Where that is typed: `node`, as root, or `kubectl`: where that is.
+    command_at: Option<&'static str>,
     /// What no command does.
     by_hand: Option<&'a str>,
     /// Whether `--fix` does it.
@@ -61,9 +63,9 @@ pub fn write(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
 
 impl<'a> Entry<'a> {
     fn of(finding: &'a Finding) -> Self {
-        let (command, by_hand) = match &finding.mend {
-            Mend::Command(command) => (Some(command.as_str()), None),
-            Mend::ByHand(how) => (None, Some(how.as_str())),
+        let (command, at, by_hand) = match &finding.mend {
+            Mend::Command { at, text } => (Some(text.as_str()), Some(at.word()), None),
+            Mend::ByHand(how) => (None, None, Some(how.as_str())),
         };
         Self {
             name: finding.name.as_str(),
@@ -74,6 +76,7 @@ impl<'a> Entry<'a> {
             why: finding.why.as_deref(),
             since: finding.since.map(timestamp),
             command,
+            command_at: at,
             by_hand,
             fixable: finding.fix.is_some(),
             follows: finding.follows.iter().map(Self::of).collect(),

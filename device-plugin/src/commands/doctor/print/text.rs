@@ -14,6 +14,8 @@ use crate::commands::terminal::Paint;
 const COLUMNS: usize = 100;
 /// Below the word for the severity.
 const INDENT: &str = "         ";
+/// Below the word for what mends.
+const COMMAND: &str = "       ";
 /// As many devices as are listed.
 const SHOWN: usize = 4;
 
@@ -93,11 +95,12 @@ fn body(out: &mut impl Write, finding: &Finding, report: &Report<'_>) -> io::Res
         paragraph(out, &format!("{INDENT}of:    "), &format!("{INDENT}       "), &devices)?;
     }
     match &finding.mend {
-        Mend::Command(command) => {
-            let lines = wrapped_command(&printable(command), COLUMNS - INDENT.len() - 7);
-            for (index, line) in lines.iter().enumerate() {
-                let label = if index == 0 { "mend:  " } else { "         " };
-                writeln!(out, "{INDENT}{label}{line}")?;
+        Mend::Command { at, text } => {
+            writeln!(out, "{INDENT}mend:  {}:", at.as_str())?;
+            let room = COLUMNS - INDENT.len() - COMMAND.len() - 2;
+            for (index, line) in wrapped_command(&printable(text), room).iter().enumerate() {
+                let further = if index == 0 { "" } else { "  " };
+                writeln!(out, "{INDENT}{COMMAND}{further}{line}")?;
             }
             Ok(())
         }

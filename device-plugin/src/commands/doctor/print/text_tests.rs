@@ -26,7 +26,7 @@ fn printed(findings: Vec<Finding>, unseen: &[Unseen], paint: Paint) -> String {
 fn pf_down() -> Finding {
     let what = "its interface is down: 7 VFs of pools have no link";
     Finding::mended_by(
-        "ip link set eth0 up",
+        Mend::on_node("ip link set dev eth0 up"),
         Name::PfDown,
         Severity::Error,
         "eth0 (0000:01:00.0)",
@@ -53,7 +53,8 @@ error    pf-down  eth0 (0000:01:00.0)
          its interface is down: 7 VFs of pools have no link
          since: 2026-11-27T01:20:33Z, 12 min ago
          of:    0000:01:10.0, 0000:01:10.1, 0000:01:10.2, 0000:01:10.3 and 3 more
-         mend:  ip link set eth0 up
+         mend:  on the node, as root:
+                ip link set dev eth0 up
          follows: device-unhealthy  intel.com/vfs: 7 of its devices are not given out: its PF
            0000:01:00.0 has no carrier
 
@@ -91,7 +92,7 @@ fn no_line_has_more_than_100_columns() {
         "kubectl patch daemonset hardwired -p '{{spec: {{{}}}}}'",
         "a: b, ".repeat(30)
     );
-    let found = Finding::mended_by(patch, Name::StateNotShared, Severity::Error, "/run/hardwire", &long).because(&long);
+    let found = Finding::mended_by(Mend::kubectl(patch), Name::StateNotShared, Severity::Error, "/run/hardwire", &long).because(&long);
     let text = printed(vec![found], &[Unseen::new(&long, &long, &long)], Paint::NONE);
     let longest = text.lines().map(|line| line.chars().count()).max();
     assert!(longest <= Some(100), "{text}");
