@@ -113,51 +113,33 @@ fn each_planted_fault_is_found_and_mended_by_the_command_that_is_printed() {
     igb.renew();
     let node = Node::start(&igb);
     node.wait_for("healthy", <[Value]>::is_empty);
+    device_dirty(&node, &igb);
+    driver_missing(&node, &igb);
+    netns_leaked(&node, &igb);
+    wrong_driver(&node, &igb);
+    no_vfs(&node, &igb);
+    pf_down(&node, &igb);
+    drop(node);
+    igb.renew();
+}
 
+fn device_dirty(node: &Node, igb: &Igb) {
     run(&["ip", "link", "set", &igb.name, "vf", "3", "vlan", "7"]);
     let found = node.found_and_mended("device-dirty", &[]);
     assert_eq!(found["subject"], igb.vf_address(3));
     assert_eq!(found["command"], format!("ip link set {} vf 3 vlan 0", igb.name));
     assert!(found["since"].is_string(), "{found}");
+}
 
+fn driver_missing(node: &Node, igb: &Igb) {
     let lost = igb.vf_address(2);
     std::fs::write(format!("/sys/bus/pci/devices/{lost}/driver/unbind"), &lost).unwrap();
     let found = node.found_and_mended("driver-missing", &["device-unhealthy"]);
     assert_eq!(found["devices"], json!([lost]));
-
-    run(&["ip", "link", "set", &igb.name, "down"]);
-    let found = node.found_and_mended("pf-down", &["device-unhealthy"]);
-    assert_eq!(found["command"], format!("ip link set {} up", igb.name));
-    drop(node);
-    igb.renew();
 }
 
-#[test]
-fn vfs_that_are_gone_or_bound_to_another_driver_are_made_right_by_the_printed_command() {
-    let igb = Igb::get();
-    igb.renew();
-    let node = Node::start(&igb);
-    let address = igb.vf_address(5);
-    {
-        let bound = igb.bind_vfio(5);
-        let found = node.found_and_mended("wrong-driver", &[]);
-        assert_eq!(
-            (&found["subject"], &found["devices"]),
-            (&json!(RESOURCE), &json!([address]))
-        );
-        drop(bound);
-    }
-    igb.without_vfs();
-    node.found_and_mended("no-vfs", &["pool-empty"]);
-    drop(node);
-    igb.renew();
-}
-
-#[test]
-fn a_namespace_that_outlives_its_pod_is_found_and_its_end_gives_the_device_back() {
-    let igb = Igb::get();
-    igb.renew();
-    let node = Node::start(&igb);
+/// The end of a namespace that outlived its pod gives the device back.
+fn netns_leaked(node: &Node, igb: &Igb) {
     let (pod, address) = (Pod::new("leaked"), igb.vf_address(4));
     let conf = json!({"cniVersion": "1.0.0", "name": "net-d", "type": "hardwire", "deviceID": address, "vlan": 44});
     let added = node.plugin.call_with(
@@ -183,4 +165,26 @@ fn a_namespace_that_outlives_its_pod_is_found_and_its_end_gives_the_device_back(
     assert!(found["what"].as_str().unwrap().contains("red/a"), "{found}");
     assert!(!Path::new(&pod.path()).exists() && !record.exists());
     assert_eq!(igb.vf(4)["vlan_list"][0]["vlan"].as_u64().unwrap_or(0), 0);
+}
+
+fn wrong_driver(node: &Node, igb: &Igb) {
+    let (address, bound) = (igb.vf_address(5), igb.bind_vfio(5));
+    let found = node.found_and_mended("wrong-driver", &[]);
+    assert_eq!(
+        (&found["subject"], &found["devices"]),
+        (&json!(RESOURCE), &json!([address]))
+    );
+    // It has its own driver again.
+    std::mem::forget(bound);
+}
+
+fn no_vfs(node: &Node, igb: &Igb) {
+    igb.without_vfs();
+    node.found_and_mended("no-vfs", &["pool-empty"]);
+}
+
+fn pf_down(node: &Node, igb: &Igb) {
+    run(&["ip", "link", "set", &igb.name, "down"]);
+    let found = node.found_and_mended("pf-down", &["device-unhealthy"]);
+    assert_eq!(found["command"], format!("ip link set {} up", igb.name));
 }
