@@ -8,8 +8,9 @@ use anyhow::Context;
 use clap::Parser;
 use hardwire_device_plugin::ask::control;
 use hardwire_device_plugin::commands::args::{Cli, Command, InstallArgs, RunArgs};
+use hardwire_device_plugin::commands::doctor::args::DoctorArgs;
 use hardwire_device_plugin::commands::install_cni::{Installed, install};
-use hardwire_device_plugin::commands::{check, devices, run as daemon, upstream_flags};
+use hardwire_device_plugin::commands::{check, devices, doctor, run as daemon, upstream_flags};
 use hardwire_device_plugin::telemetry::logging;
 use tracing::{error, info};
 
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         info!("{flag}");
     }
     match command(&cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             error!("{}", in_words(&error));
             ExitCode::FAILURE
@@ -35,13 +36,25 @@ fn main() -> ExitCode {
     }
 }
 
-fn command(command: &Command) -> anyhow::Result<()> {
+fn command(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Doctor(args) => return Ok(examine(args)),
         Command::Run(args) => run(args),
         Command::Adopt(args) => adopt(&args.device),
         Command::Devices(args) => Ok(devices::print(args, &mut io::stdout().lock())?),
         Command::Check(args) => Ok(check::check(args, &mut io::stdout().lock())?),
         Command::InstallCni(args) => install_cni(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn examine(args: &DoctorArgs) -> ExitCode {
+    match doctor::run(args, &mut io::stdout().lock(), &mut io::stderr().lock()) {
+        Ok(health) => ExitCode::from(health.exit_status()),
+        Err(error) => {
+            error!("{error}");
+            ExitCode::from(doctor::NOT_EXAMINED)
+        }
     }
 }
 

@@ -2,8 +2,11 @@
 //!
 //! - [`control`]: a socket in the state directory, for operators;
 //! - [`in_force`]: the configuration that the daemon goes by;
+//! - [`fix`]: what the daemon mends when it is told to; [`rights`]: what it may do on this node;
 //! - [`view`]: a file there, with what the daemon knows of each device.
 
 pub mod control;
+pub mod fix;
 pub mod in_force;
+pub mod rights;
 pub mod view;

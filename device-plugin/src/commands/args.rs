@@ -7,7 +7,8 @@ use hardwire_pci::Sysfs;
 
 use crate::ask::in_force::Running;
 use crate::commands::container_args::ContainerArgs;
-use crate::commands::install_cni::{PROGRAM, ProgramName};
+use crate::commands::doctor::args::DoctorArgs;
+use crate::commands::install_cni::{CNI_BIN_DIR, CNI_PROGRAM, PROGRAM, ProgramName};
 use crate::config::Defaults;
 use crate::telemetry::logging::LogFormat;
 use crate::telemetry::metrics::http::MetricsBind;
@@ -55,6 +56,9 @@ pub enum Command {
     /// Read a configuration as `run` does, or the configurations of a manifest, and say what is wrong. Exit status 1 if
     /// anything is.
     Check(CheckArgs),
+    /// Say what is wrong on this node, since when and why, and the command that mends it. Exit status 0: nothing; 1: warnings;
+    /// 2: errors; 3: it could not be looked at.
+    Doctor(DoctorArgs),
     /// Put the CNI plugin's program into the node's directory of CNI plugins, in one step.
     InstallCni(InstallArgs),
 }
@@ -81,6 +85,12 @@ pub struct RunArgs {
     /// Where /metrics, /healthz and /readyz are served over HTTP: an IP address and a port, or none.
     #[arg(long, value_name = "ADDR", default_value_t = MetricsBind::None)]
     pub metrics_bind: MetricsBind,
+    /// The node's directory of CNI plugins: `doctor --fix` has the plugin put back there.
+    #[arg(long = "cni-plugin-dir", value_name = "DIR", default_value = CNI_BIN_DIR)]
+    pub cni_bin_dir: PathBuf,
+    /// The plugin's program that is put there.
+    #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]
+    pub cni_program: PathBuf,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
@@ -136,7 +146,7 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 pub struct InstallArgs {
     /// The program.
-    #[arg(long, value_name = "FILE", default_value = "/usr/bin/hardwire")]
+    #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]
     pub from: PathBuf,
     /// The directory, /opt/cni/bin on most nodes.
     #[arg(long, value_name = "DIR")]

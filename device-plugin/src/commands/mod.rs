@@ -4,13 +4,16 @@
 //!
 //! - [`args`], [`container_args`]: the flags; [`upstream_flags`]: those of sriov-network-device-plugin, translated;
 //! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time;
+//! - [`doctor`]: what is wrong, why, and the command that mends it; [`mending`]: what the daemon does of that;
 //! - [`devices`], [`check`], [`install_cni`]: the commands of the same names (`adopt` is [`crate::ask::control`]'s client).
 
 pub mod args;
 pub mod check;
 pub mod container_args;
 pub mod devices;
+pub mod doctor;
 pub mod install_cni;
+pub mod mending;
 pub mod run;
 pub mod tasks;
 pub mod upstream_flags;

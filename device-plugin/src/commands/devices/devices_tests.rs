@@ -107,6 +107,8 @@ fn an_unhealthy_device_has_its_reason_beside_its_pool() {
     std::fs::write(file.path(), text).unwrap();
     let pools = Config::read(file.path(), &defaults).unwrap().pools;
     let seen = crate::ask::view::Seen {
+        kind: None,
+        since: None,
         healthy: false,
         reason: Some("the PF has no carrier".to_owned()),
         pool: "a.com/b".to_owned(),

@@ -1,0 +1,98 @@
+//! Findings, as they look.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+use crate::commands::doctor::causes::folded;
+use crate::commands::doctor::facts::unseen::Unseen;
+use crate::commands::doctor::finding::Cause;
+use crate::commands::doctor::name::Name;
+
+fn printed(findings: Vec<Finding>, unseen: &[Unseen], colours: bool) -> String {
+    let findings = folded(findings);
+    let report = Report {
+        node: "node-1",
+        now: UNIX_EPOCH + Duration::from_secs(1_795_743_153),
+        findings: &findings,
+        unseen,
+        fixes: &[],
+        colours,
+    };
+    let mut out = Vec::new();
+    write(&mut out, &report).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn pf_down() -> Finding {
+    let what = "its interface is down: 7 VFs of pools have no link";
+    Finding::mended_by(
+        "ip link set eth0 up",
+        Name::PfDown,
+        Severity::Error,
+        "eth0 (0000:01:00.0)",
+        what,
+    )
+    .since(Some(UNIX_EPOCH + Duration::from_secs(1_795_742_433)))
+    .devices((0..7).map(|index| format!("0000:01:10.{index}")))
+}
+
+#[test]
+fn a_finding_has_its_cause_its_time_and_its_command() {
+    let what = "7 of its devices are not given out: its PF 0000:01:00.0 has no carrier";
+    let follower = Finding::by_hand("", Name::DeviceUnhealthy, Severity::Warning, "intel.com/vfs", what)
+        .after([Cause::of(Name::PfDown, "eth0 (0000:01:00.0)")]);
+    let unseen = [Unseen::new(
+        "which kubelet runs",
+        "a container shows its own processes only",
+        "ps on the node",
+    )];
+    let expected = "\
+node-1: 1 error, 1 warning
+
+error    pf-down  eth0 (0000:01:00.0)
+         its interface is down: 7 VFs of pools have no link
+         since: 2026-11-27T01:20:33Z, 12 min ago
+         of:    0000:01:10.0, 0000:01:10.1, 0000:01:10.2, 0000:01:10.3 and 3 more
+         mend:  ip link set eth0 up
+         follows: device-unhealthy  intel.com/vfs: 7 of its devices are not given out: its PF
+           0000:01:00.0 has no carrier
+
+not to be seen from here:
+- which kubelet runs: a container shows its own processes only. To see it: ps on the node
+";
+    assert_eq!(printed(vec![follower, pf_down()], &unseen, false), expected);
+}
+
+#[test]
+fn colours_are_for_terminals_and_texts_are_spelt_out() {
+    assert!(printed(vec![pf_down()], &[], true).contains("\u{1b}[1;31merror  \u{1b}[0m  pf-down"));
+    let tenant = Finding::by_hand(
+        "x\u{1b}[2J",
+        Name::NadUnknownResource,
+        Severity::Error,
+        "a\nb",
+        "c\u{202e}",
+    );
+    let text = printed(vec![tenant], &[], false);
+    assert!(
+        !text.contains(['\u{1b}', '\u{202e}']) && text.contains("a\\nb"),
+        "{text}"
+    );
+    assert_eq!(
+        printed(Vec::new(), &[], false),
+        "node-1: healthy, as far as can be seen from here\n"
+    );
+}
+
+#[test]
+fn no_line_has_more_than_100_columns() {
+    let long = "a word and ".repeat(40);
+    let patch = format!(
+        "kubectl patch daemonset hardwired -p '{{spec: {{{}}}}}'",
+        "a: b, ".repeat(30)
+    );
+    let found = Finding::mended_by(patch, Name::StateNotShared, Severity::Error, "/run/hardwire", &long).because(&long);
+    let text = printed(vec![found], &[Unseen::new(&long, &long, &long)], false);
+    let longest = text.lines().map(|line| line.chars().count()).max();
+    assert!(longest <= Some(100), "{text}");
+}
