@@ -127,7 +127,7 @@ fn device_dirty(node: &Node, igb: &Igb) {
     run(&["ip", "link", "set", &igb.name, "vf", "3", "vlan", "7"]);
     let found = node.found_and_mended("device-dirty", &[]);
     assert_eq!(found["subject"], igb.vf_address(3));
-    assert_eq!(found["command"], format!("ip link set {} vf 3 vlan 0", igb.name));
+    assert_eq!(found["command"], format!("ip link set dev {} vf 3 vlan 0", igb.name));
     assert!(found["since"].is_string(), "{found}");
 }
 
@@ -160,6 +160,12 @@ fn netns_leaked(node: &Node, igb: &Igb) {
     let file = std::fs::File::options().write(true).open(&record).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(600)).unwrap();
     drop(file);
+    // Nor does the list of a kubelet that has just started, or that has not heard of any pod.
+    assert_eq!(node.report()["findings"], json!([]));
+    let socket = node.site.kubelet_dir().join("pod-resources/kubelet.sock");
+    run(&["touch", "-d", "10 minutes ago", socket.to_str().unwrap()]);
+    assert_eq!(node.report()["findings"], json!([]));
+    node.kubelet.remember("red/other", "main", "other.io/x", &["x"]);
     let found = node.found_and_mended("netns-leaked", &[]);
     assert_eq!(found["command"], format!("ip netns delete {}", pod.name()));
     assert!(found["what"].as_str().unwrap().contains("red/a"), "{found}");
@@ -186,5 +192,5 @@ fn no_vfs(node: &Node, igb: &Igb) {
 fn pf_down(node: &Node, igb: &Igb) {
     run(&["ip", "link", "set", &igb.name, "down"]);
     let found = node.found_and_mended("pf-down", &["device-unhealthy"]);
-    assert_eq!(found["command"], format!("ip link set {} up", igb.name));
+    assert_eq!(found["command"], format!("ip link set dev {} up", igb.name));
 }

@@ -199,9 +199,12 @@ pub fn clear(path: &Path) -> Result<(), BindError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
     }
+    let asked = FileId::of(path);
     match behind(path).map_err(io)? {
         Behind::Somebody => Err(BindError::InUse(path.to_owned())),
         Behind::NoSocket => Ok(()),
+        // Somebody has taken its place meanwhile.
+        Behind::Nobody if asked.is_none_or(|asked| !asked.is_at(path)) => Ok(()),
         Behind::Nobody => match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
             _ => {

@@ -21,7 +21,7 @@ fn an_iommu_that_is_off_explains_an_empty_vfio_pool() {
     let mut follows = followers(off);
     follows.sort_unstable();
     assert_eq!(follows, ["pool-empty", "wrong-driver"], "{off}");
-    assert!(off["command"].as_str().unwrap().contains("intel_iommu=on"), "{off}");
+    assert!(off["byHand"].as_str().unwrap().contains("intel_iommu=on"), "{off}");
     fs::write(node.path("proc/cmdline"), "ro intel_iommu=on\n").unwrap();
     let off = node.found("iommu-off", &[]);
     assert!(off["byHand"].as_str().unwrap().contains("firmware"), "{off}");
@@ -80,7 +80,7 @@ fn a_pf_that_is_down_is_told_from_one_without_a_cable() {
     let found = node.found("pf-down", &[]);
     assert_eq!(
         (&found["severity"], &found["command"]),
-        (&json!("error"), &json!("ip link set eth0 up"))
+        (&json!("warning"), &json!("ip link set dev eth0 up"))
     );
     assert_eq!(found["subject"], format!("eth0 ({PF})"));
 }
@@ -99,7 +99,7 @@ fn vfs_with_the_wrong_driver_are_told_with_the_right_one() {
     let found = node.found("wrong-driver", &[]);
     assert_eq!(
         (&found["subject"], &found["severity"]),
-        (&json!(RESOURCE), &json!("warning"))
+        (&json!(RESOURCE), &json!("note"))
     );
     assert_eq!(found["devices"], json!([address]));
     let command = found["command"].as_str().unwrap();

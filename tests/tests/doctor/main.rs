@@ -67,6 +67,7 @@ impl Node {
             fs::create_dir_all(node.path(folder)).unwrap();
         }
         fs::write(node.path("proc/cmdline"), "ro quiet\n").unwrap();
+        fs::write(node.path("proc/cpuinfo"), "vendor_id\t: GenuineIntel\n").unwrap();
         fs::write(node.path("proc/sys/kernel/hostname"), "node-1\n").unwrap();
         fs::write(
             node.path("net.d/00-multus.conf"),
@@ -136,6 +137,7 @@ impl Node {
         let mut command = self.site.prepared(&[&["doctor"], arguments].concat(), self.tree.root());
         command
             .env_remove("KUBERNETES_SERVICE_HOST")
+            .env("NODE_NAME", "node-1")
             .arg("--cni-plugin-dir")
             .arg(self.path("bin"))
             .arg("--cni-conf-dir")

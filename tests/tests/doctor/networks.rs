@@ -76,6 +76,12 @@ fn a_range_without_addresses_is_told_and_no_lease_is_ever_released() {
     assert_eq!(node.report(&arguments)["findings"], json!([]));
     fs::write(store.join("10.9.0.4"), "c0ffee\r\nnet1").unwrap();
     let report = node.wait_for(&arguments, |report| top(report, "ipam-exhausted").is_some());
+    assert_eq!(names(&report), ["ipam-exhausted"], "it may be being handed out: {report:#}");
+    let old = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let reservation = fs::File::options().write(true).open(store.join("10.9.0.4")).unwrap();
+    reservation.set_modified(old).unwrap();
+    drop(reservation);
+    let report = node.wait_for(&arguments, |report| top(report, "ipam-exhausted").is_some());
     assert_eq!(names(&report), ["ipam-exhausted", "lease-forgotten"], "{report:#}");
     let found = top(&report, "ipam-exhausted").unwrap();
     assert_eq!(found["subject"], "red/blue");

@@ -44,7 +44,7 @@ names! {
     KubeletOtherRoot, "kubelet-other-root", "the kubelet has another root directory than the daemon looks in", "mount its `pod-resources`";
     KubeletNotRegistered, "kubelet-not-registered", "the kubelet does not know a pool, or does not listen to it", "restart `hardwired`";
     PodresourcesUnheard, "podresources-unheard", "the kubelet does not tell which pod holds which device: nothing is compared or released", "mount `pod-resources`";
-    IommuOff, "iommu-off", "the IOMMU is off, and a pool wants devices for VFIO", "the kernel's command line and a boot";
+    IommuOff, "iommu-off", "the IOMMU is off, and a pool wants devices for VFIO", "the kernel's command line or the firmware, and a boot";
     NoVfs, "no-vfs", "a PF has no VFs, and a pool would take them", "`sriov_numvfs`";
     PfDown, "pf-down", "the interface of a PF with VFs is down: its VFs have no link", "`ip link set PF up`";
     PfNoCarrier, "pf-no-carrier", "a PF with VFs has no carrier", "the cable, or the port of the switch";
@@ -57,12 +57,12 @@ names! {
     DeviceGone, "device-gone", "a device that a pool lists is not on the bus any more", "make the VFs anew, or see to the card";
     DeviceUnhealthy, "device-unhealthy", "a device is not given out, for the reason beside it", "what the reason says";
     DeviceUnreadable, "device-unreadable", "sysfs cannot be read for a device", "what the reason says";
-    PoolEmpty, "pool-empty", "a pool has no device", "its selectors, or the devices";
+    PoolEmpty, "pool-empty", "a pool has no device (a note where no hardware of its kind is on the node)", "its selectors, or the devices";
     PluginMissing, "plugin-missing", "the CNI plugin `hardwire` is not in the node's directory of plugins", "`hardwired doctor --fix`";
     PluginNotExecutable, "plugin-not-executable", "the CNI plugin cannot be executed", "`hardwired doctor --fix`";
     PluginForeign, "plugin-foreign", "the program named `hardwire` is another one", "`hardwired doctor --fix`";
     PluginOld, "plugin-old", "the CNI plugin is another version than `hardwired`", "`hardwired doctor --fix`";
-    MultusAbsent, "multus-absent", "there is no Multus: nobody tells the plugin which device the kubelet allocated", "install Multus";
+    MultusAbsent, "multus-absent", "there is no Multus: nobody tells the plugin which device the kubelet allocated (a note where the node's own network is ours)", "install Multus";
     MultusNotFirst, "multus-not-first", "another network configuration comes before Multus', and the runtime takes the first", "rename it";
     NadUnknownResource, "nad-unknown-resource", "a network names a resource that no pool has", "the resource's name in the network's annotation";
     IpamPluginMissing, "ipam-plugin-missing", "the IPAM plugin of a network is not in the directory of CNI plugins", "install it";

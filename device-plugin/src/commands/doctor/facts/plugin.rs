@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
+use std::io::{PipeReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::places::Places;
 use super::unseen::Unseen;
@@ -14,9 +17,10 @@ use crate::commands::install_cni::{CNI_PROGRAM, PROGRAM, is_ours};
 
 /// For a program that prints one line and ends.
 const BOUND: Duration = Duration::from_secs(5);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// As much as is read of what it prints.
-const LONGEST: u64 = 4096;
+const LONGEST: usize = 4096;
+/// What a build says that was not told its commit.
+const NOT_TOLD: &str = "unknown";
 
 /// What is in the directory of CNI plugins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -142,10 +146,11 @@ impl Version {
         let line = text.lines().find_map(|line| line.trim().strip_prefix(PROGRAM))?;
         let number = line.split_whitespace().next()?.trim_end_matches([':', ',']);
         let commit = line.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+        let commit = commit.map(|(commit, _)| commit.strip_prefix("commit ").unwrap_or(commit));
         let is_number = number.starts_with(|c: char| c.is_ascii_digit());
         is_number.then(|| Self {
             number: number.to_owned(),
-            commit: commit.map(|(commit, _)| commit.to_owned()),
+            commit: commit.filter(|commit| *commit != NOT_TOLD).map(str::to_owned),
         })
     }
 
@@ -165,43 +170,40 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Asks a program as a person would: without any variable of CNI's it says what it is.
+/// Asks a program as a person would: without any variable of CNI's it says what it is. What it prints is waited for, so long.
 fn asked(path: &Path) -> Result<Version, String> {
-    let mut child = Command::new(path)
-        .arg("--version")
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let begun = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(_status)) => break,
-            Ok(None) if begun.elapsed() < BOUND => std::thread::sleep(LOOK_AGAIN),
-            other => {
-                let why = other
-                    .err()
-                    .map_or_else(|| format!("no answer within {BOUND:?}"), |error| error.to_string());
-                // It is of no use to anybody.
-                drop(child.kill());
-                drop(child.wait());
-                return Err(why);
-            }
+    let (mut reader, writer) = std::io::pipe().map_err(|error| error.to_string())?;
+    let errors = writer.try_clone().map_err(|error| error.to_string())?;
+    let mut command = Command::new(path);
+    command.arg("--version").env_clear().stdin(Stdio::null()).stdout(writer).stderr(errors);
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    // Its ends of the pipe are the child's alone from here on.
+    drop(command);
+    let said = until_closed(&mut reader, Instant::now() + BOUND);
+    // It has said what it has to say, or is of no use.
+    drop(child.kill());
+    drop(child.wait());
+    Version::in_text(&said?).ok_or_else(|| "it does not tell its version".to_owned())
+}
+
+fn until_closed(reader: &mut PipeReader, deadline: Instant) -> Result<String, String> {
+    let mut text = Vec::new();
+    while text.len() < LONGEST {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(|error| error.to_string())?;
+        let mut wanted = [PollFd::new(reader, PollFlags::IN)];
+        match poll(&mut wanted, Some(&left)) {
+            Ok(0) => return Err(format!("no answer within {BOUND:?}")),
+            Err(Errno::INTR) => continue,
+            polled => polled.map_err(|errno| errno.to_string())?,
+        };
+        let mut part = [0; 512];
+        match reader.read(&mut part).map_err(|error| error.to_string())? {
+            0 => break,
+            count => text.extend_from_slice(part.get(..count).unwrap_or_default()),
         }
     }
-    let mut text = String::new();
-    for pipe in [
-        child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read>),
-        child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read>),
-    ] {
-        // What is no text tells no version.
-        let read = pipe.map(|pipe| pipe.take(LONGEST).read_to_string(&mut text));
-        drop(read);
-        text.push('\n');
-    }
-    Version::in_text(&text).ok_or_else(|| "it does not tell its version".to_owned())
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[cfg(test)]
@@ -219,5 +221,9 @@ mod tests {
         assert!(plain.clone().unwrap().is(&committed.unwrap()));
         assert!(!plain.unwrap().is(&Version::in_text("hardwire 1.1").unwrap()));
         assert!(Version::of_this_build().is_some());
+        let told = Version::in_text("hardwire 1.0 (commit 0a1b2c)").unwrap();
+        let not_told = Version::in_text("hardwire 1.0 (commit unknown)").unwrap();
+        assert_eq!((told.commit.as_deref(), not_told.commit.as_deref()), (Some("0a1b2c"), None));
+        assert!(told.is(&not_told) && not_told.is(&told));
     }
 }

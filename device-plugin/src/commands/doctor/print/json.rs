@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use hardwire_cni::printable::printable_json;
 use serde::Serialize;
 
 use super::Report;
@@ -55,8 +56,11 @@ pub fn write(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
         unseen: report.unseen,
         fixes: report.fixes,
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    // serde_json leaves characters beyond ASCII as they are, and tenants name things.
+    for line in serde_json::to_string_pretty(&document)?.lines() {
+        writeln!(out, "{}", printable_json(line))?;
+    }
+    out.flush()
 }
 
 // === impl Entry ===

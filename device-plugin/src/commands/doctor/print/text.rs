@@ -33,13 +33,17 @@ pub fn write(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
     writeln!(out, "{}", printable(&line))?;
     for finding in report.findings {
         writeln!(out)?;
-        writeln!(
-            out,
-            "{}  {}  {}",
-            severity(finding, report.paint),
-            finding.name,
-            printable(&finding.subject)
-        )?;
+        let subject = printable(&finding.subject);
+        let room = COLUMNS - INDENT.len();
+        let headline = wrapped(&format!("{}  {subject}", finding.name), room);
+        for (index, line) in headline.iter().enumerate() {
+            let before = if index == 0 {
+                format!("{}  ", severity(finding, report.paint))
+            } else {
+                INDENT.to_owned()
+            };
+            writeln!(out, "{before}{line}")?;
+        }
         body(out, finding, report)?;
         for follower in &finding.follows {
             followed(out, follower, INDENT)?;

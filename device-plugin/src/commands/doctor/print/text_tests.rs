@@ -92,8 +92,28 @@ fn no_line_has_more_than_100_columns() {
         "kubectl patch daemonset hardwired -p '{{spec: {{{}}}}}'",
         "a: b, ".repeat(30)
     );
-    let found = Finding::mended_by(Mend::kubectl(patch), Name::StateNotShared, Severity::Error, "/run/hardwire", &long).because(&long);
+    let found = Finding::mended_by(Mend::kubectl(patch), Name::StateNotShared, Severity::Error, &long, &long).because(&long);
     let text = printed(vec![found], &[Unseen::new(&long, &long, &long)], Paint::NONE);
     let longest = text.lines().map(|line| line.chars().count()).max();
     assert!(longest <= Some(100), "{text}");
+}
+
+#[test]
+fn rule_9_what_programs_read_is_json_without_a_character_that_is_not_to_be_seen() {
+    let tenant = "a\u{9b}31m\u{202e}b\nc";
+    let found = Finding::by_hand(tenant, Name::NadUnknownResource, Severity::Error, tenant, tenant);
+    let report = Report {
+        node: "node-1",
+        now: UNIX_EPOCH,
+        findings: &[found],
+        unseen: &[],
+        fixes: &[],
+        paint: Paint::NONE,
+    };
+    let mut out = Vec::new();
+    crate::commands::doctor::print::json::write(&mut out, &report).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(!text.contains(['\u{9b}', '\u{202e}']), "{text}");
+    let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(read["findings"][0]["what"], tenant);
 }
