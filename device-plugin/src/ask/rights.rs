@@ -72,7 +72,10 @@ impl Rights {
         let profile = fs::read_to_string("/proc/self/attr/current").unwrap_or_default();
         let refused = [
             (Attempt::Netlink, open_netlink().map_err(|error| (error, false))),
-            (Attempt::EnterNamespace, enter_own_namespace().map_err(|error| (error, false))),
+            (
+                Attempt::EnterNamespace,
+                enter_own_namespace().map_err(|error| (error, false)),
+            ),
             (Attempt::WriteSysfs, open_for_writing(sysfs)),
         ];
         Self {

@@ -204,7 +204,7 @@ pub fn clear(path: &Path) -> Result<(), BindError> {
         Behind::Somebody => Err(BindError::InUse(path.to_owned())),
         Behind::NoSocket => Ok(()),
         // Somebody has taken its place meanwhile.
-        Behind::Nobody if asked.is_none_or(|asked| !asked.is_at(path)) => Ok(()),
+        Behind::Nobody if asked.as_ref().is_none_or(|asked| !asked.is_at(path)) => Ok(()),
         Behind::Nobody => match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
             _ => {

@@ -50,7 +50,8 @@ fn an_attachment_that_nobody_has_any_more_is_released_when_asked() {
     // A DEL may be on its way: only an old attachment counts as left.
     let file = node.site.state_dir().join(format!("attachments/{device}.json"));
     let file = fs::File::options().write(true).open(file).unwrap();
-    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(600)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(600))
+        .unwrap();
     drop(file);
     let explains = |report: &Value| top(report, "attachment-left").is_some_and(|found| !followers(found).is_empty());
     let report = node.wait_for(&[], explains);

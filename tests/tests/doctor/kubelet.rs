@@ -57,7 +57,10 @@ fn a_kubelet_with_another_root_directory_is_found_by_its_process() {
     let found = top(&report, "kubelet-other-root").unwrap();
     assert_eq!(followers(found), ["podresources-unheard"]);
     let how = found["byHand"].as_str().unwrap();
-    let flag = how.split_once(" --pod-resources-dir ").map(|(_, flag)| flag.trim_matches('"')).unwrap();
+    let flag = how
+        .split_once(" --pod-resources-dir ")
+        .map(|(_, flag)| flag.trim_matches('"'))
+        .unwrap();
     // As it says: the one that runs is started anew.
     drop(node.daemon.take());
     node.start(&["--pod-resources-dir", flag]);
@@ -86,7 +89,10 @@ fn two_plugins_that_offer_one_device_are_found_in_the_checkpoint() {
     fs::write(node.path("proc/8/cmdline"), "/usr/bin/sriovdp\0--log-dir=x\0").unwrap();
     let found = node.found("two-plugins", &[]);
     assert!(found["command"].is_null(), "{found}");
-    assert!(found["why"].as_str().unwrap().contains("sriov-network-device-plugin"), "{found}");
+    assert!(
+        found["why"].as_str().unwrap().contains("sriov-network-device-plugin"),
+        "{found}"
+    );
     fs::remove_file(&file).unwrap();
     node.assert_healthy();
 }

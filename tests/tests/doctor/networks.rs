@@ -76,7 +76,11 @@ fn a_range_without_addresses_is_told_and_no_lease_is_ever_released() {
     assert_eq!(node.report(&arguments)["findings"], json!([]));
     fs::write(store.join("10.9.0.4"), "c0ffee\r\nnet1").unwrap();
     let report = node.wait_for(&arguments, |report| top(report, "ipam-exhausted").is_some());
-    assert_eq!(names(&report), ["ipam-exhausted"], "it may be being handed out: {report:#}");
+    assert_eq!(
+        names(&report),
+        ["ipam-exhausted"],
+        "it may be being handed out: {report:#}"
+    );
     let old = std::time::SystemTime::now() - Duration::from_secs(3600);
     let reservation = fs::File::options().write(true).open(store.join("10.9.0.4")).unwrap();
     reservation.set_modified(old).unwrap();

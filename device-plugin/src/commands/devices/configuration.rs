@@ -150,6 +150,7 @@ mod tests {
             cni_bin_dir: "/b".into(),
             unregistered: Vec::new(),
             rights: crate::ask::rights::Rights::default(),
+            pod: None,
             in_force: InForce {
                 file: "/c/config.json".into(),
                 text: text.to_owned(),

@@ -66,7 +66,9 @@ impl Iommu {
     /// The value of the last word for a parameter.
     fn last(&self, name: &str) -> Option<&str> {
         let words = self.command_line.as_deref()?.split_whitespace();
-        words.filter_map(|word| word.strip_prefix(name)?.strip_prefix('=')).next_back()
+        words
+            .filter_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+            .next_back()
     }
 }
 

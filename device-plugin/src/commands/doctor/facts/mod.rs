@@ -96,7 +96,7 @@ impl Facts {
     /// Asks every witness.
     pub fn read(args: &DoctorArgs) -> Self {
         let context = Context::read(|name| std::env::var_os(name));
-        let daemon = control::running(&context.state).map_err(NoDaemon::of);
+        let daemon = control::running(&context.state).map_err(|error| NoDaemon::of(&error));
         let places = Places::of(args, &context, daemon.as_ref().ok());
         let mut unseen = Vec::new();
         let configured = Configured::read(args, &places, daemon.as_ref().ok(), &mut unseen);
@@ -128,7 +128,9 @@ impl Facts {
             rights: match &daemon {
                 Ok(running) => running.rights.clone(),
                 // As root this process may do what a daemon beside it may; a plain user tells nothing of a daemon.
-                Err(NoDaemon::Absent(_)) if rustix::process::geteuid().is_root() => Rights::of_this_process(&places.sysfs),
+                Err(NoDaemon::Absent(_)) if rustix::process::geteuid().is_root() => {
+                    Rights::of_this_process(&places.sysfs)
+                }
                 Err(_) => Rights::default(),
             },
             places,
@@ -144,7 +146,7 @@ impl Facts {
 // === impl NoDaemon ===
 
 impl NoDaemon {
-    fn of(error: ControlError) -> Self {
+    fn of(error: &ControlError) -> Self {
         use std::io::ErrorKind::{ConnectionRefused, NotFound};
 
         let text = error.to_string();

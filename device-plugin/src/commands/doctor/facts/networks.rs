@@ -279,7 +279,11 @@ impl Network {
             return Some(Ok(cni_state.join("networks").join(&self.name)));
         };
         let is_below = plain_components(named).is_some() && Path::new(named).starts_with(cni_state);
-        Some(if is_below { Ok(Path::new(named).join(&self.name)) } else { Err(named) })
+        Some(if is_below {
+            Ok(Path::new(named).join(&self.name))
+        } else {
+            Err(named)
+        })
     }
 
     /// What cannot be seen of its addresses.
@@ -288,7 +292,10 @@ impl Network {
         let (why, how) = match (self.host_local_store(cni_state), kind) {
             (Some(Ok(_)), _) | (None, HOST_LOCAL | "static" | "dhcp") => return None,
             (Some(Err(named)), _) => (
-                format!("its dataDir {named:?} is not below {}, where doctor looks", cni_state.display()),
+                format!(
+                    "its dataDir {named:?} is not below {}, where doctor looks",
+                    cni_state.display()
+                ),
                 "look there on the node".to_owned(),
             ),
             (None, "whereabouts") => (
@@ -331,7 +338,15 @@ mod tests {
         };
         assert_eq!(store(""), Some("/var/lib/cni/networks/blue".into()));
         assert_eq!(store("/var/lib/cni/other"), Some("/var/lib/cni/other/blue".into()));
-        for bad in ["/", "/etc", "/var/lib/cni/../../etc", "/var/lib/cnix", "var/lib/cni", "/var/lib/cni/./x", "/proc/self/fd"] {
+        for bad in [
+            "/",
+            "/etc",
+            "/var/lib/cni/../../etc",
+            "/var/lib/cnix",
+            "var/lib/cni",
+            "/var/lib/cni/./x",
+            "/proc/self/fd",
+        ] {
             assert_eq!(store(bad), None, "{bad}");
         }
     }

@@ -175,7 +175,12 @@ fn asked(path: &Path) -> Result<Version, String> {
     let (mut reader, writer) = std::io::pipe().map_err(|error| error.to_string())?;
     let errors = writer.try_clone().map_err(|error| error.to_string())?;
     let mut command = Command::new(path);
-    command.arg("--version").env_clear().stdin(Stdio::null()).stdout(writer).stderr(errors);
+    command
+        .arg("--version")
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(errors);
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     // Its ends of the pipe are the child's alone from here on.
     drop(command);
@@ -223,7 +228,10 @@ mod tests {
         assert!(Version::of_this_build().is_some());
         let told = Version::in_text("hardwire 1.0 (commit 0a1b2c)").unwrap();
         let not_told = Version::in_text("hardwire 1.0 (commit unknown)").unwrap();
-        assert_eq!((told.commit.as_deref(), not_told.commit.as_deref()), (Some("0a1b2c"), None));
+        assert_eq!(
+            (told.commit.as_deref(), not_told.commit.as_deref()),
+            (Some("0a1b2c"), None)
+        );
         assert!(told.is(&not_told) && not_told.is(&told));
     }
 }

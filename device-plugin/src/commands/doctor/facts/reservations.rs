@@ -101,14 +101,23 @@ mod tests {
         symlink("/dev/zero", store.join("10.0.0.5")).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, store.join("10.0.0.6"), Mode::RWXU).unwrap();
         let reserved = read(state.path(), &store).unwrap();
-        let containers: Vec<&str> = reserved.values().map(|reservation| reservation.container.as_str()).collect();
+        let containers: Vec<&str> = reserved
+            .values()
+            .map(|reservation| reservation.container.as_str())
+            .collect();
         assert_eq!((containers[0], containers[1].len(), containers.len()), ("c1", 512, 2));
 
         symlink(outside.path(), state.path().join("networks/red")).unwrap();
-        assert!(read(state.path(), &state.path().join("networks/red")).is_err(), "a link leads out");
+        assert!(
+            read(state.path(), &state.path().join("networks/red")).is_err(),
+            "a link leads out"
+        );
         assert!(read(state.path(), outside.path()).unwrap_err().contains("is not below"));
         assert!(read(state.path(), &state.path().join("networks/../../x")).is_err());
-        assert_eq!(read(state.path(), &state.path().join("networks/none")), Ok(BTreeMap::new()));
+        assert_eq!(
+            read(state.path(), &state.path().join("networks/none")),
+            Ok(BTreeMap::new())
+        );
     }
 
     #[test]
@@ -119,7 +128,11 @@ mod tests {
             since: None,
         };
         let at = |last| IpAddr::from([10, 0, 0, last]);
-        let before = [(at(1), reservation("a")), (at(2), reservation("b")), (at(3), reservation("c"))];
+        let before = [
+            (at(1), reservation("a")),
+            (at(2), reservation("b")),
+            (at(3), reservation("c")),
+        ];
         let after = [(at(1), reservation("a")), (at(2), reservation("new"))].into();
         assert_eq!(in_both(before.into(), &after).into_keys().collect::<Vec<_>>(), [at(1)]);
     }

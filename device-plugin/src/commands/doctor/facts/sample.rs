@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use hardwire_cni::journal::{Owner, PodName, Record, Step};
 use hardwire_cni::netns::NetnsIdentity;
-use hardwire_pci::{Device, DeviceId, Function, Netdev};
+use hardwire_pci::{Device, DeviceId, Function, LinkType, Netdev};
 use hardwire_proto::podresources as api;
 use serde_json::{Value, json};
 
@@ -113,7 +113,12 @@ impl Facts {
             command_line: Some("ro".to_owned()),
             processor: Processor::Intel,
         };
-        facts.hardware.hardware.inventory.devices.push(device(PF, Some("igb"), pf));
+        facts
+            .hardware
+            .hardware
+            .inventory
+            .devices
+            .push(device(PF, Some("igb"), pf));
         facts.rename_pf("eth0");
         facts
     }
@@ -142,7 +147,13 @@ impl Facts {
         let pf = &mut self.hardware.hardware.inventory.devices[0];
         pf.netdevs = vec![Netdev {
             name: name.parse().unwrap(),
-            ..netdev()
+            index: 2,
+            mac: None,
+            mtu: 1500,
+            link_type: LinkType::Ether,
+            port: None,
+            number: None,
+            switch_id: None,
         }];
         self.assign();
     }

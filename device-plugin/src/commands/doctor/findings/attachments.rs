@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use hardwire_cni::journal::Ending;
+
 use super::commands::{our_program, plain_word, quoted};
 use crate::ask::fix::Fix;
 use crate::commands::doctor::facts::Facts;
@@ -46,7 +48,7 @@ fn left(facts: &Facts, attached: &Attached) -> Option<Finding> {
         "its attachment to {} was never ended: it is not given out",
         attached.owner()
     );
-    let why = if attached.record.ending.is_some() {
+    let why = if attached.record.ending == Some(Ending::Del) {
         "a DEL came and did not come to its end: it was killed, or could not give the device back".to_owned()
     } else {
         format!(
@@ -90,7 +92,8 @@ fn leaked(facts: &Facts, attached: &Attached) -> Option<Finding> {
     let pod = attached.record.pod.as_ref().filter(|_| !attached.is_hidden)?;
     let held = facts.kubelet.held.as_ref().ok()?;
     let has_heard = held.has_pods() && is_older(facts, facts.kubelet.listening_since, HEARING);
-    if !has_heard || held.runs(&pod.namespace, &pod.name) || held.holder(&attached.record.device.to_string()).is_some() {
+    if !has_heard || held.runs(&pod.namespace, &pod.name) || held.holder(&attached.record.device.to_string()).is_some()
+    {
         return None;
     }
     let owner = &attached.record.owner;

@@ -51,14 +51,27 @@ fn a_namespace_with_processes_or_out_of_sight_is_for_a_person_to_judge() {
         attached(&mut facts).processes = processes;
         let found = findings(&facts);
         assert_eq!(found[0].severity, Severity::Warning);
-        assert!(matches!(&found[0].mend, Mend::ByHand(how) if how.contains("crictl rmp -f c1")), "{found:?}");
+        assert!(
+            matches!(&found[0].mend, Mend::ByHand(how) if how.contains("crictl rmp -f c1")),
+            "{found:?}"
+        );
     }
 }
 
 #[test]
 fn only_a_plain_name_where_ip_netns_looks_is_deleted() {
-    assert_eq!(end("/var/run/netns/cni-1a2b"), Mend::on_node("ip netns delete cni-1a2b"));
-    for bad in ["/proc/7/ns/net", "/run/other/pod1", "/run/netns/a/b", "/run/netns/$(reboot)", "/run/netns/-all", "/run/netns/"] {
+    assert_eq!(
+        end("/var/run/netns/cni-1a2b"),
+        Mend::on_node("ip netns delete cni-1a2b")
+    );
+    for bad in [
+        "/proc/7/ns/net",
+        "/run/other/pod1",
+        "/run/netns/a/b",
+        "/run/netns/$(reboot)",
+        "/run/netns/-all",
+        "/run/netns/",
+    ] {
         assert!(matches!(end(bad), Mend::ByHand(_)), "{bad}");
     }
     assert!(matches!(look("$(reboot)"), Mend::ByHand(how) if !how.contains("reboot")));
@@ -71,8 +84,13 @@ fn a_del_that_still_runs_is_not_one_that_was_left() {
     let found = findings(&facts);
     assert_eq!((found[0].name, found[0].fix.is_some()), (Name::AttachmentLeft, true));
     assert!(found[0].why.as_ref().is_some_and(|why| why.contains("no DEL came")));
-    attached(&mut facts).record.ending = Some(hardwire_cni::journal::Ending::Del);
-    assert!(findings(&facts)[0].why.as_ref().is_some_and(|why| why.contains("a DEL came")));
+    attached(&mut facts).record.ending = Some(Ending::Del);
+    assert!(
+        findings(&facts)[0]
+            .why
+            .as_ref()
+            .is_some_and(|why| why.contains("a DEL came"))
+    );
     attached(&mut facts).since = Some(facts.now);
     assert_eq!(findings(&facts), []);
 }

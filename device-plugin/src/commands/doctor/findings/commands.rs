@@ -23,11 +23,15 @@ pub(super) fn patch_pod(facts: &Facts, spec: &str) -> Mend {
 /// Another place of the node behind a volume of the daemon's pod. By hand where the path is no plain one.
 pub(super) fn patch_volume(facts: &Facts, name: &str, path: &str) -> Mend {
     if !is_plain_path(path) {
-        return Mend::by_hand(format!("give the volume {name} of the daemon's pod the hostPath {path:?}"));
+        return Mend::by_hand(format!(
+            "give the volume {name} of the daemon's pod the hostPath {path:?}"
+        ));
     }
     patch_pod(
         facts,
-        &format!("{{volumes: [{{name: {name}, emptyDir: null, hostPath: {{path: {path}, type: DirectoryOrCreate}}}}]}}"),
+        &format!(
+            "{{volumes: [{{name: {name}, emptyDir: null, hostPath: {{path: {path}, type: DirectoryOrCreate}}}}]}}"
+        ),
     )
 }
 
@@ -43,7 +47,11 @@ pub(super) fn patch_container(facts: &Facts, security: &str) -> Mend {
 /// What the daemon's container is called.
 pub(super) fn container(facts: &Facts) -> &'static str {
     let [drop_in, own] = CONTAINERS;
-    if facts.places.daemonset.1 == "kube-sriov-device-plugin" { drop_in } else { own }
+    if facts.places.daemonset.1 == "kube-sriov-device-plugin" {
+        drop_in
+    } else {
+        own
+    }
 }
 
 /// A new process of the daemon on this node.
@@ -76,7 +84,9 @@ pub(super) fn our_program(facts: &Facts, arguments: &str) -> Mend {
             quoted(&pod.name),
             container(facts)
         )),
-        (None, true) => Mend::by_hand(format!("in the daemon's pod, as this was called: hardwired {arguments}")),
+        (None, true) => Mend::by_hand(format!(
+            "in the daemon's pod, as this was called: hardwired {arguments}"
+        )),
     }
 }
 
@@ -93,7 +103,10 @@ pub(super) fn edit(facts: &Facts) -> Mend {
             let namespace = quoted(&facts.places.daemonset.0);
             Mend::kubectl(format!("kubectl -n {namespace} edit configmap {map}"))
         }
-        None => Mend::by_hand(format!("edit what is mounted in the daemon's pod as {}", file.display())),
+        None => Mend::by_hand(format!(
+            "edit what is mounted in the daemon's pod as {}",
+            file.display()
+        )),
     }
 }
 
@@ -104,7 +117,11 @@ pub(super) fn plain_word(text: &str) -> Option<&str> {
 }
 
 fn is_plain_path(path: &str) -> bool {
-    path.starts_with('/') && path.split('/').skip(1).all(|name| name.is_empty() || plain_word(name).is_some())
+    path.starts_with('/')
+        && path
+            .split('/')
+            .skip(1)
+            .all(|name| name.is_empty() || plain_word(name).is_some())
 }
 
 /// A command of several words that were all plain, else what a person does who sees them.
@@ -156,8 +173,14 @@ mod tests {
     #[test]
     fn commands_name_the_daemons_own_pod_and_say_where_they_are_typed() {
         let mut facts = Facts::sample();
-        assert_eq!(our_program(&facts, "doctor --fix"), Mend::on_node("hardwired doctor --fix"));
-        assert!(matches!(restart_daemon(&facts), Mend::ByHand(_)), "its pod is not known");
+        assert_eq!(
+            our_program(&facts, "doctor --fix"),
+            Mend::on_node("hardwired doctor --fix")
+        );
+        assert!(
+            matches!(restart_daemon(&facts), Mend::ByHand(_)),
+            "its pod is not known"
+        );
         facts.places.pod = Some(OwnPod {
             namespace: "hardwire".to_owned(),
             name: "hardwired-x7k2p".to_owned(),
@@ -170,8 +193,13 @@ mod tests {
         assert_eq!(restart_daemon(&facts), Mend::kubectl(delete));
         facts.places.daemonset = ("kube-system".to_owned(), "kube-sriov-device-plugin".to_owned());
         facts.configured.file = Some("/etc/pcidp/config.json".into());
-        assert_eq!(edit(&facts), Mend::kubectl("kubectl -n kube-system edit configmap sriovdp-config"));
-        assert!(matches!(patch_container(&facts, "{}"), Mend::Command { text, .. } if text.contains("name: kube-sriovdp")));
+        assert_eq!(
+            edit(&facts),
+            Mend::kubectl("kubectl -n kube-system edit configmap sriovdp-config")
+        );
+        assert!(
+            matches!(patch_container(&facts, "{}"), Mend::Command { text, .. } if text.contains("name: kube-sriovdp"))
+        );
     }
 
     #[test]

@@ -147,7 +147,10 @@ mod tests {
         facts.rights.refused[0].is_read_only = true;
         let found = refused(&facts, Attempt::WriteSysfs).unwrap();
         assert_eq!(found.name, Name::RightMissing);
-        assert!(matches!(&found.mend, Mend::Command { text, .. } if text.contains("hostPath: {path: /sys")), "{found:?}");
+        assert!(
+            matches!(&found.mend, Mend::Command { text, .. } if text.contains("hostPath: {path: /sys")),
+            "{found:?}"
+        );
     }
 
     #[test]

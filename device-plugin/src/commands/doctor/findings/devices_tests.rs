@@ -33,5 +33,8 @@ fn another_plugin_is_never_deleted_cluster_wide() {
     facts.kubelet.has_upstream = Some(true);
     let found = offered_twice(&facts);
     assert_eq!((found.len(), found[0].since), (1, None));
-    assert!(matches!(&found[0].mend, Mend::ByHand(how) if how.contains("off this node")), "{found:?}");
+    assert!(
+        matches!(&found[0].mend, Mend::ByHand(how) if how.contains("off this node")),
+        "{found:?}"
+    );
 }

@@ -8,6 +8,7 @@ use super::commands::{for_each, of_plain_words, plain_word};
 use super::hardware::is_vfio;
 use super::iommu::{IOMMU, has_no_iommu};
 use crate::commands::doctor::facts::Facts;
+use crate::commands::doctor::facts::state::Attached;
 use crate::commands::doctor::finding::{Cause, Finding, Mend, Severity};
 use crate::commands::doctor::name::Name;
 use crate::config::Pool;
@@ -119,14 +120,19 @@ fn wrong(facts: &Facts) -> Vec<Finding> {
         );
         // What is left to the node on purpose looks like this, where the pool has others.
         let (severity, why) = if is_empty(facts, &pool) {
-            (Severity::Error, "the pool has no device, and these have another driver than it asks for")
+            (
+                Severity::Error,
+                "the pool has no device, and these have another driver than it asks for",
+            )
         } else {
             let why = "they may be left to this node on purpose (a virtual machine's, say): then leave them, or give the \
                        pool a selector that does without them";
             (Severity::Note, why)
         };
         let mend = match (&driver, not_free(facts, &devices)) {
-            (_, Some(why)) => Mend::by_hand(format!("bind the driver that the pool asks for once they are free: {why}")),
+            (_, Some(why)) => Mend::by_hand(format!(
+                "bind the driver that the pool asks for once they are free: {why}"
+            )),
             (Some(driver), None) => bind(driver, &devices, true),
             (None, None) => Mend::by_hand("bind a driver that the pool's selectors take"),
         };
@@ -162,7 +168,7 @@ fn not_free(facts: &Facts, devices: &[&Device]) -> Option<String> {
     }
     devices.iter().find_map(|device| {
         let id = device.id.to_string();
-        let attached = facts.state.attachments.get(&device.id).map(|attached| attached.owner());
+        let attached = facts.state.attachments.get(&device.id).map(Attached::owner);
         let owner = attached.or_else(|| {
             let holder = held.holder(&id)?;
             Some(format!("{}/{}", holder.namespace, holder.pod))

@@ -4,7 +4,8 @@ use super::*;
 
 /// A pool for VFIO, and one VF with its kernel driver.
 fn wrong_driver() -> Facts {
-    let mut facts = Facts::with_pools(&serde_json::json!([{"resourceName": "dpdk", "selectors": {"drivers": ["vfio-pci"]}}]));
+    let mut facts =
+        Facts::with_pools(&serde_json::json!([{"resourceName": "dpdk", "selectors": {"drivers": ["vfio-pci"]}}]));
     facts.add_vf(0, Some("igbvf"));
     facts
 }
@@ -13,14 +14,20 @@ fn wrong_driver() -> Facts {
 fn a_device_that_the_ledger_calls_free_is_bound_by_a_command() {
     let found = wrong(&wrong_driver());
     assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
-    assert!(matches!(&found[0].mend, Mend::Command { text, .. } if text.starts_with("modprobe vfio-pci; ")), "{found:?}");
+    assert!(
+        matches!(&found[0].mend, Mend::Command { text, .. } if text.starts_with("modprobe vfio-pci; ")),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn a_device_in_use_or_not_known_to_be_free_is_never_unbound_by_a_command() {
     let by_hand = |facts: &Facts, word: &str| {
         let found = wrong(facts);
-        assert!(matches!(&found[0].mend, Mend::ByHand(how) if how.contains(word)), "{found:?}");
+        assert!(
+            matches!(&found[0].mend, Mend::ByHand(how) if how.contains(word)),
+            "{found:?}"
+        );
     };
     let mut attached = wrong_driver();
     attached.attach("0000:01:10.0", "red", "a");

@@ -9,7 +9,7 @@ use crate::commands::doctor::facts::Facts;
 use crate::commands::doctor::finding::{Finding, Severity};
 use crate::commands::doctor::name::Name;
 use crate::config::{Candidate, DeviceType, OnCarrierLoss, Pool};
-use crate::pools::PoolMatch;
+use crate::pools::{PoolMatch, Reason};
 
 /// What keeps a VF out of a pool now, and need not once it is there.
 const MAY_CHANGE: [&str; 9] = [
@@ -56,12 +56,20 @@ pub(super) fn is_vfio(driver: &str) -> bool {
 pub(super) fn has_candidates(facts: &Facts, pool: &Pool) -> bool {
     let hardware = &facts.hardware.hardware;
     let is_candidate = |device: &Device| {
-        let is_free = matches!(facts.hardware.assignment.matches.get(&device.id), Some(PoolMatch::Unmatched(_)));
+        let is_free = match facts.hardware.assignment.matches.get(&device.id) {
+            Some(PoolMatch::Unmatched(reason)) => !matches!(reason, Reason::PfWithVfs(_) | Reason::UsedByNode(_)),
+            _ => false,
+        };
         let candidate = hardware.candidate(device);
-        let mut selectors = pool.selectors.iter().filter(|_| is_free && pool.device_type == DeviceType::of(device));
+        let mut selectors = pool
+            .selectors
+            .iter()
+            .filter(|_| is_free && pool.device_type == DeviceType::of(device));
         let is_kind = selectors.any(|selector| selector.mismatches(&candidate).all(|field| OF_DRIVER.contains(&field)));
         let may_have = match device.function {
-            Function::Pf { total_vfs, num_vfs: 0, .. } => total_vfs,
+            Function::Pf {
+                total_vfs, num_vfs: 0, ..
+            } => total_vfs,
             _ => 0,
         };
         is_kind || (0..may_have).any(|index| would_take(pool, device, index))
@@ -197,6 +205,7 @@ mod tests {
         assert_eq!(down(&facts).severity, Severity::Error);
         for bad in ["$(reboot)", "`x`", "a;b", "-x"] {
             facts.rename_pf(bad);
+            facts.set_link(Some(false));
             assert!(matches!(down(&facts).mend, Mend::ByHand(_)), "{bad}");
         }
     }

@@ -16,7 +16,8 @@ const BOOT: &str = "drain the node first (kubectl drain), and boot it";
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let has_devices = |index| facts.hardware.assignment.devices(index).next().is_some();
     let pools = facts.configured.config.pools.iter().enumerate();
-    let wanting = pools.filter(|(index, pool)| wants_vfio(pool) && (has_devices(*index) || has_candidates(facts, pool)));
+    let wanting =
+        pools.filter(|(index, pool)| wants_vfio(pool) && (has_devices(*index) || has_candidates(facts, pool)));
     let wanting: Vec<String> = wanting.map(|(_, pool)| pool.resource.to_string()).collect();
     if wanting.is_empty() || !has_no_iommu(facts) {
         return Vec::new();
@@ -64,10 +65,13 @@ fn cause(iommu: &Iommu) -> (String, String) {
         ),
         Processor::Amd => (
             setup("IOMMU (AMD-Vi)"),
-            "there are no IOMMU groups, and AMD's is on unless the firmware or the kernel's command line says no".to_owned(),
+            "there are no IOMMU groups, and AMD's is on unless the firmware or the kernel's command line says no"
+                .to_owned(),
         ),
         Processor::Other => (
-            format!("the firmware must describe an IOMMU to the kernel (on arm64 the SMMU, in ACPI's IORT or the device tree); {BOOT}"),
+            format!(
+                "the firmware must describe an IOMMU to the kernel (on arm64 the SMMU, in ACPI's IORT or the device tree); {BOOT}"
+            ),
             "there are no IOMMU groups".to_owned(),
         ),
     }
@@ -89,12 +93,37 @@ mod tests {
     #[test]
     fn what_turned_it_off_is_named_and_no_word_is_advised_that_does_nothing() {
         for (processor, line, how, why) in [
-            (Processor::Intel, "ro quiet", "put intel_iommu=on", "has no intel_iommu=on"),
+            (
+                Processor::Intel,
+                "ro quiet",
+                "put intel_iommu=on",
+                "has no intel_iommu=on",
+            ),
             (Processor::Intel, "intel_iommu=on", "VT-d", "off in the firmware"),
-            (Processor::Intel, "intel_iommu=on,sm_on iommu=pt", "VT-d", "off in the firmware"),
-            (Processor::Intel, "intel_iommu=on intel_iommu=off", "take intel_iommu=off", "the last word"),
-            (Processor::Intel, "intel_iommu=off intel_iommu=on", "VT-d", "off in the firmware"),
-            (Processor::Intel, "intel_iommu=on iommu=off", "take iommu=off", "the last word"),
+            (
+                Processor::Intel,
+                "intel_iommu=on,sm_on iommu=pt",
+                "VT-d",
+                "off in the firmware",
+            ),
+            (
+                Processor::Intel,
+                "intel_iommu=on intel_iommu=off",
+                "take intel_iommu=off",
+                "the last word",
+            ),
+            (
+                Processor::Intel,
+                "intel_iommu=off intel_iommu=on",
+                "VT-d",
+                "off in the firmware",
+            ),
+            (
+                Processor::Intel,
+                "intel_iommu=on iommu=off",
+                "take iommu=off",
+                "the last word",
+            ),
             (Processor::Amd, "ro", "AMD-Vi", "no IOMMU groups"),
             (Processor::Amd, "intel_iommu=on", "AMD-Vi", "no IOMMU groups"),
             (Processor::Amd, "amd_iommu=off", "take amd_iommu=off", "the last word"),
@@ -115,6 +144,10 @@ mod tests {
         facts.hardware.iommu = Iommu::default();
         assert_eq!(findings(&facts), []);
         facts.rename_pf("eth9");
-        assert_eq!(findings(&facts).len(), 1, "the VF would be in the pool with the other driver");
+        assert_eq!(
+            findings(&facts).len(),
+            1,
+            "the VF would be in the pool with the other driver"
+        );
     }
 }

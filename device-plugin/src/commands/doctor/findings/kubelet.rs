@@ -146,9 +146,14 @@ mod tests {
         let usual = "/var/lib/kubelet";
         assert_eq!(other_root(&kubelet_at(usual, "/var/lib/kubelet/pod-resources")), None);
         let theirs = kubelet_at("/data/kubelet", "/var/lib/kubelet/pod-resources");
-        assert!(matches!(other_root(&theirs).unwrap().mend, Mend::ByHand(how) if how.contains("/data/kubelet/pod-resources")));
+        assert!(
+            matches!(other_root(&theirs).unwrap().mend, Mend::ByHand(how) if how.contains("/data/kubelet/pod-resources"))
+        );
         let ours = kubelet_at(usual, "/data/kubelet/pod-resources");
-        assert!(other_root(&ours).is_some(), "the daemon's own --kubelet-dir is the wrong one");
+        assert!(
+            other_root(&ours).is_some(),
+            "the daemon's own --kubelet-dir is the wrong one"
+        );
     }
 
     #[test]

@@ -123,7 +123,11 @@ fn unknown_resource(facts: &Facts, network: &Network) -> Option<Finding> {
             let why = format!("{why}. Unless another node has a pool of that name, {meant} is meant");
             (Severity::Error, Mend::kubectl(command), why)
         }
-        (Some(meant), None) => (Severity::Error, Mend::by_hand(format!("name {meant}, if that is meant")), why),
+        (Some(meant), None) => (
+            Severity::Error,
+            Mend::by_hand(format!("name {meant}, if that is meant")),
+            why,
+        ),
         (None, _) => (
             Severity::Note,
             Mend::by_hand("nothing, where another node has that pool; else name a pool, or configure one"),
@@ -179,7 +183,9 @@ fn addresses(facts: &Facts) -> Vec<Finding> {
         if !seen.insert((store, network.ipam.to_string())) {
             continue;
         }
-        let forgotten = reserved.iter().filter(|(_, reservation)| is_forgotten(facts, reservation));
+        let forgotten = reserved
+            .iter()
+            .filter(|(_, reservation)| is_forgotten(facts, reservation));
         let forgotten: BTreeMap<&IpAddr, &Reservation> = forgotten.collect();
         let sets = range_sets(&network.ipam);
         let full = sets.iter().find(|set| {

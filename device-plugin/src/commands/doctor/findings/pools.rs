@@ -96,7 +96,12 @@ mod tests {
         let pools = serde_json::json!([{"resourceName": "a", "selectors": {"pfNames": ["eth9"], "drivers": ["iavf"]}}]);
         let mut facts = Facts::with_pools(&pools);
         facts.add_vf(0, Some("igbvf"));
-        let severity = |facts: &Facts| findings(facts).into_iter().map(|found| found.severity).collect::<Vec<_>>();
+        let severity = |facts: &Facts| {
+            findings(facts)
+                .into_iter()
+                .map(|found| found.severity)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(severity(&facts), [Severity::Note]);
         facts.rename_pf("eth9");
         assert_eq!(severity(&facts), [Severity::Error], "only the driver is another one");

@@ -60,9 +60,10 @@ fn absent(facts: &Facts) -> Option<Finding> {
     let file = facts.configured.file.as_ref();
     let mend = match (facts.kubelet.registration, file) {
         // By hand, without a cluster.
-        (Some(Behind::NoSocket) | None, Some(file)) if !facts.places.in_pod => {
-            Mend::on_node(format!("hardwired run --config {}", quoted(&file.display().to_string())))
-        }
+        (Some(Behind::NoSocket) | None, Some(file)) if !facts.places.in_pod => Mend::on_node(format!(
+            "hardwired run --config {}",
+            quoted(&file.display().to_string())
+        )),
         _ => restart_daemon(facts),
     };
     let found = Finding::mended_by(mend, Name::DaemonAbsent, Severity::Error, "hardwired", what);

@@ -92,7 +92,14 @@ fn no_line_has_more_than_100_columns() {
         "kubectl patch daemonset hardwired -p '{{spec: {{{}}}}}'",
         "a: b, ".repeat(30)
     );
-    let found = Finding::mended_by(Mend::kubectl(patch), Name::StateNotShared, Severity::Error, &long, &long).because(&long);
+    let found = Finding::mended_by(
+        Mend::kubectl(patch),
+        Name::StateNotShared,
+        Severity::Error,
+        &long,
+        &long,
+    )
+    .because(&long);
     let text = printed(vec![found], &[Unseen::new(&long, &long, &long)], Paint::NONE);
     let longest = text.lines().map(|line| line.chars().count()).max();
     assert!(longest <= Some(100), "{text}");
