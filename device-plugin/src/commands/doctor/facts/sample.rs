@@ -54,6 +54,7 @@ impl Facts {
         let pf = Function::Pf {
             total_vfs: 8,
             num_vfs: 7,
+            vfs: Vec::new(),
         };
         let mut facts = Self {
             now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_743_153),
