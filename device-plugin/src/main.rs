@@ -8,10 +8,11 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use hardwire_device_plugin::ask::control;
 use hardwire_device_plugin::commands::args::{Cli, Command, InstallArgs, RunArgs};
+use hardwire_device_plugin::commands::doctor::args::DoctorArgs;
 use hardwire_device_plugin::commands::install_cni::{Installed, install};
 use hardwire_device_plugin::commands::networks::nad;
 use hardwire_device_plugin::commands::terminal::Paint;
-use hardwire_device_plugin::commands::{check, completions, devices, run as daemon, upstream_flags};
+use hardwire_device_plugin::commands::{check, completions, devices, doctor, run as daemon, upstream_flags};
 use hardwire_device_plugin::telemetry::logging;
 use tracing::{error, info};
 
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
         info!("{flag}");
     }
     match command(&cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             error!("{}", in_words(&error));
             ExitCode::FAILURE
@@ -37,8 +38,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn command(command: &Command) -> anyhow::Result<()> {
+fn command(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Doctor(args) => return Ok(examine(args)),
         Command::Run(args) => run(args),
         Command::Adopt(args) => adopt(&args.device),
         Command::Devices(args) => {
@@ -52,6 +54,18 @@ fn command(command: &Command) -> anyhow::Result<()> {
             printed.context("stdout")
         }
         Command::InstallCni(args) => install_cni(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn examine(args: &DoctorArgs) -> ExitCode {
+    let paint = Paint::of(&io::stdout(), |name| std::env::var_os(name));
+    match doctor::run(args, paint, &mut io::stdout().lock(), &mut io::stderr().lock()) {
+        Ok(health) => ExitCode::from(health.exit_status()),
+        Err(error) => {
+            error!("{error}");
+            ExitCode::from(doctor::NOT_EXAMINED)
+        }
     }
 }
 

@@ -2,8 +2,13 @@
 //!
 //! - [`control`]: a socket in the state directory, for operators;
 //! - [`in_force`]: the configuration that the daemon goes by;
+//! - [`fix`]: what the daemon mends when it is told to; [`rights`]: what it may do on this node;
+//! - [`own_pod`]: the pod that it runs in;
 //! - [`view`]: a file there, with what the daemon knows of each device.
 
 pub mod control;
+pub mod fix;
 pub mod in_force;
+pub mod own_pod;
+pub mod rights;
 pub mod view;

@@ -8,8 +8,9 @@ use hardwire_pci::Sysfs;
 use crate::ask::in_force::Running;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::container_args::ContainerArgs;
+use crate::commands::doctor::args::DoctorArgs;
 use crate::commands::examples;
-use crate::commands::install_cni::{PROGRAM, ProgramName};
+use crate::commands::install_cni::{CNI_BIN_DIR, CNI_PROGRAM, PROGRAM, ProgramName};
 use crate::commands::networks::args::NadArgs;
 use crate::config::Defaults;
 use crate::telemetry::logging::LogFormat;
@@ -62,6 +63,9 @@ pub enum Command {
     Nad(NadArgs),
     /// Print a script that completes commands and flags in a shell.
     Completions(CompletionsArgs),
+    /// Say what is wrong on this node, since when and why, and the command that mends it. Exit status 0: nothing; 1: warnings;
+    /// 2: errors; 3: it could not be looked at.
+    Doctor(DoctorArgs),
     /// Put the CNI plugin's program into the node's directory of CNI plugins, in one step.
     InstallCni(InstallArgs),
 }
@@ -88,6 +92,12 @@ pub struct RunArgs {
     /// Where /metrics, /healthz and /readyz are served over HTTP: an IP address and a port, or none.
     #[arg(long, value_name = "ADDR", default_value_t = MetricsBind::None)]
     pub metrics_bind: MetricsBind,
+    /// The node's directory of CNI plugins: `doctor --fix` has the plugin put back there.
+    #[arg(long = "cni-plugin-dir", value_name = "DIR", default_value = CNI_BIN_DIR)]
+    pub cni_bin_dir: PathBuf,
+    /// The plugin's program that is put there.
+    #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]
+    pub cni_program: PathBuf,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
@@ -165,7 +175,7 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 pub struct InstallArgs {
     /// The program.
-    #[arg(long, value_name = "FILE", default_value = "/usr/bin/hardwire")]
+    #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]
     pub from: PathBuf,
     /// The directory, /opt/cni/bin on most nodes.
     #[arg(long, value_name = "DIR")]

@@ -4,6 +4,7 @@
 //!
 //! - [`args`], [`container_args`]: the flags; `examples`, below their help; [`upstream_flags`]: those of sriov-network-device-plugin, translated;
 //! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time;
+//! - [`doctor`]: what is wrong, why, and what mends it; [`mending`]: what the daemon does of that;
 //! - [`devices`], [`check`], [`install_cni`], [`completions`]: the commands of the same names (`adopt` is
 //!   [`crate::ask::control`]'s client);
 //! - [`networks`]: `nad`, and `check --nad`;
@@ -14,8 +15,10 @@ pub mod check;
 pub mod completions;
 pub mod container_args;
 pub mod devices;
+pub mod doctor;
 mod examples;
 pub mod install_cni;
+pub mod mending;
 pub mod networks;
 pub mod run;
 pub mod tasks;

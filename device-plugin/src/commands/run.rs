@@ -14,7 +14,10 @@ use tracing::{info, warn};
 use super::tasks::{Ended, Tasks, Until};
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
+use crate::ask::own_pod::OwnPod;
+use crate::ask::rights::Rights;
 use crate::commands::args::RunArgs;
+use crate::commands::mending::Workshop;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
 use crate::ledger::state_directory::{StateDirectory, StateDirectoryError};
@@ -67,9 +70,15 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
             pod_resources_dir: pod_resources_dir.clone(),
             sysfs_root: args.node.sysfs_root.clone(),
             defaults: args.node.defaults(),
+            cni_bin_dir: args.cni_bin_dir.clone(),
             in_force: InForce::default(),
+            unregistered: Vec::new(),
+            rights: Rights::default(),
+            pod: OwnPod::of_this_process(),
         },
         in_force: in_force_changes,
+        metrics: metrics.clone(),
+        mender: workshop(args, &context, &state).mender(),
     };
     let manager = Manager::start(Setup {
         pulse,
@@ -141,6 +150,18 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     ipam::end_all();
     tasks.end(DRAIN_BOUND).await;
     ended
+}
+
+/// What `doctor --fix` may have the daemon do.
+fn workshop(args: &RunArgs, context: &Context, state: &StateDirectory) -> Workshop {
+    Workshop {
+        context: context.clone(),
+        unknown: state.unknown().map(str::to_owned),
+        podresources: PodResources::in_directory(&args.node.pod_resources_dir()),
+        plugin_directory: args.node.device_plugin_dir(),
+        cni_program: args.cni_program.clone(),
+        cni_bin_dir: args.cni_bin_dir.clone(),
+    }
 }
 
 /// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports

@@ -15,6 +15,9 @@ pub struct Paint(bool);
 impl Paint {
     /// No colours.
     pub const NONE: Self = Self(false);
+    /// As on a terminal.
+    #[cfg(test)]
+    pub(super) const ALWAYS: Self = Self(true);
 
     /// Colours on a terminal, unless the environment, asked by name, does not want any.
     pub fn of(stream: &impl IsTerminal, variable: impl Fn(&str) -> Option<OsString>) -> Self {
@@ -35,6 +38,16 @@ impl Paint {
     /// What is wrong.
     pub fn red(self, text: &str) -> Cow<'_, str> {
         self.painted("31", text)
+    }
+
+    /// What does not work as it might.
+    pub fn yellow(self, text: &str) -> Cow<'_, str> {
+        self.painted("33", text)
+    }
+
+    /// What is to be known.
+    pub fn cyan(self, text: &str) -> Cow<'_, str> {
+        self.painted("36", text)
     }
 
     /// `code` is one of Select Graphic Rendition (ECMA-48, 8.3.117).

@@ -100,6 +100,11 @@ impl Manifest {
         }
     }
 
+    /// The objects in it, those of lists too.
+    pub fn into_objects(self) -> Vec<Map<String, Value>> {
+        self.objects
+    }
+
     /// The configurations in it.
     pub fn contents(self, file: &str) -> Result<Contents, ConfigError> {
         let origin = file.to_owned();

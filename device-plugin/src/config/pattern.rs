@@ -23,6 +23,11 @@ impl Pattern {
         Self(text.to_lowercase())
     }
 
+    /// The text, where it stands for nothing but itself.
+    pub(super) fn plain(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|text| !text.contains(['*', '?']))
+    }
+
     pub(super) fn matches(&self, text: &str) -> bool {
         glob(self.0.as_bytes(), text.to_lowercase().as_bytes())
     }
@@ -49,6 +54,13 @@ fn glob(mut pattern: &[u8], mut text: &[u8]) -> bool {
 }
 
 // === impl Choice ===
+
+impl Choice<Pattern> {
+    /// What is asked for by its whole name.
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
+        self.wanted.iter().filter_map(Pattern::plain)
+    }
+}
 
 impl<T> Default for Choice<T> {
     fn default() -> Self {

@@ -73,7 +73,13 @@ impl Selector {
         profile == Some(&DdpProfile::Unknown) && self.wants_profile(candidate)
     }
 
-    fn mismatches(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &'static str> + use<> {
+    /// The drivers that it asks for by name.
+    pub fn drivers(&self) -> impl Iterator<Item = &str> {
+        self.drivers.named()
+    }
+
+    /// All fields that a device does not match.
+    pub fn mismatches(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &'static str> + use<> {
         let device = candidate.device;
         let conditions: [(&str, bool); 17] = [
             ("vendors", self.vendors.takes(|id| *id == device.vendor)),

@@ -92,6 +92,8 @@ fn on_a_terminal_every_line_of_the_table_fits_and_what_is_cut_is_marked() {
     let seen = crate::ask::view::Seen {
         healthy: false,
         reason: Some("MAC address is 02:00:00:00:00:0b and was 02:00:00:00:00:0a".repeat(2)),
+        kind: None,
+        since: None,
         pool: "intel.com/vfs".to_owned(),
         had_netdev: true,
         held_as: None,
@@ -152,6 +154,8 @@ fn an_unhealthy_device_has_its_reason_beside_its_pool() {
     std::fs::write(file.path(), text).unwrap();
     let pools = Config::read(file.path(), &defaults).unwrap().pools;
     let seen = crate::ask::view::Seen {
+        kind: None,
+        since: None,
         healthy: false,
         reason: Some("the PF has no carrier".to_owned()),
         pool: "a.com/b".to_owned(),
