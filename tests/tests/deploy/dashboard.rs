@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hardwire_cni::report::{Phase, Report, SOCKET};
+use hardwire_cni::report::{Phase, Report};
 use hardwire_tests::binaries::peer;
 use hardwire_tests::daemon::Site;
 use hardwire_tests::kubelet::Kubelet;
@@ -99,11 +101,8 @@ fn every_panel_has_data_and_every_rule_is_evaluated_on_what_a_daemon_serves() {
     );
     let url = format!("http://{own}");
     let since = Instant::now();
+    let _calls = Calls::begin(&site);
     loop {
-        // Calls of the plugin, a few between any two scrapes.
-        for verb in ["ADD", "DEL"] {
-            report(&site, verb);
-        }
         let checked = dashboard(&programs, &["check", &url, "10s"]);
         if checked.status.success() {
             break;
@@ -126,7 +125,35 @@ fn every_panel_has_data_and_every_rule_is_evaluated_on_what_a_daemon_serves() {
     );
 }
 
-fn report(site: &Site, verb: &str) {
+/// Calls of the plugin, some between any two scrapes, until it is dropped.
+struct Calls {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Calls {
+    fn begin(site: &Site) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (over, state) = (Arc::clone(&is_over), site.state_dir());
+        let thread = std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                ["ADD", "DEL"].map(|verb| report(&state, verb));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        let thread = Some(thread);
+        Self { is_over, thread }
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+fn report(state: &Path, verb: &str) {
     let report = Report {
         version: Report::VERSION,
         verb: verb.to_owned(),
@@ -139,11 +166,7 @@ fn report(site: &Site, verb: &str) {
         total_us: 2_000,
         phases_us: Phase::ALL.map(|phase| (phase, 250)).into(),
     };
-    let text = serde_json::to_vec(&report).unwrap();
-    UnixDatagram::unbound()
-        .unwrap()
-        .send_to(&text, site.state_dir().join(SOCKET))
-        .unwrap();
+    report.send(state);
 }
 
 /// `promtool test rules`: each alert with what makes it fire, and with what must not.
