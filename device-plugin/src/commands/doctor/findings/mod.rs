@@ -1,11 +1,11 @@
 //! What is wrong, as functions of the facts: one file per kind of cause. Nothing is read here.
 //!
-//! - [`state`]: the daemon, its state directory, its sockets; [`confinement`]: what it may not do;
-//! - [`pools`]: the configuration; [`kubelet`]: the conversation with it;
-//! - [`iommu`]; [`hardware`]: VFs, PFs; [`driver`]: what is bound to devices;
-//! - [`attachments`]: devices whose pods are gone; [`devices`]: what the daemon holds against a device;
-//! - [`plugin`]: the CNI directory; [`networks`]: Multus, NADs, addresses;
-//! - [`commands`]: how what mends is written.
+//! - `state`: the daemon, its state directory, its sockets; `confinement`: what it may not do;
+//! - `pools`: the configuration; `kubelet`: the conversation with it;
+//! - `iommu`; `hardware`: VFs, PFs; `driver`: what is bound to devices;
+//! - `attachments`: devices whose pods are gone; `devices`: what the daemon holds against a device;
+//! - `plugin`: the CNI directory; `networks`: Multus, NADs, addresses;
+//! - `commands`: how what mends is written.
 
 mod attachments;
 mod commands;
