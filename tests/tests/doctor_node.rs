@@ -10,6 +10,7 @@ use hardwire_tests::daemon::{Daemon, Site};
 use hardwire_tests::kubelet::Kubelet;
 use hardwire_tests::node::{Igb, Pod, run};
 use hardwire_tests::plugin::Plugin;
+use hardwire_tests::records;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -54,6 +55,15 @@ impl Node {
             devices.len() == 7 && devices.iter().all(|device| device.health == "Healthy")
         };
         self.kubelet.wait_for_devices(RESOURCE, all, SOON).unwrap();
+    }
+
+    #[track_caller]
+    fn wait_for_idle(&self, id: &str) {
+        let (idle, deadline) = (self.plugin.state().join("idle"), Instant::now() + SOON);
+        while records::idle(&idle, id).is_none() {
+            assert!(Instant::now() < deadline, "no idle record of {id} is in force");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn report(&self) -> Value {
@@ -124,6 +134,8 @@ fn each_planted_fault_is_found_and_mended_by_the_command_that_is_printed() {
 }
 
 fn device_dirty(node: &Node, igb: &Igb) {
+    // What is changed before would be its idle state.
+    node.wait_for_idle(&igb.vf_address(3));
     run(&["ip", "link", "set", &igb.name, "vf", "3", "vlan", "7"]);
     let found = node.found_and_mended("device-dirty", &[]);
     assert_eq!(found["subject"], igb.vf_address(3));

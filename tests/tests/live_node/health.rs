@@ -28,7 +28,7 @@ fn a_changed_free_vf_is_unhealthy_until_it_is_right_again() {
     live.daemon
         .wait_for_log("unhealthy: free, but not in its idle state: vlan was 0, is 7", SOON);
     let idle = live.plugin.state().join("idle");
-    assert_eq!(idle_record(&idle, &address), None, "nobody may go by its record");
+    assert_eq!(records::idle(&idle, &address), None, "nobody may go by its record");
     run(&["ip", "link", "set", &igb.name, "vf", "3", "vlan", "0"]);
     live.wait_for_health(&address, true);
     live.wait_for_idle(&address);

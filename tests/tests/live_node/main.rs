@@ -16,6 +16,7 @@ use hardwire_tests::daemon::{Daemon, Site};
 use hardwire_tests::kubelet::Kubelet;
 use hardwire_tests::node::Igb;
 use hardwire_tests::plugin::Plugin;
+use hardwire_tests::records;
 use serde_json::{Value, json};
 
 /// For what should take no time at all, on an emulated machine.
@@ -91,24 +92,13 @@ impl Live {
         let idle = self.plugin.state().join("idle");
         let deadline = Instant::now() + SOON;
         loop {
-            if let Some(record) = idle_record(&idle, id) {
+            if let Some(record) = records::idle(&idle, id) {
                 return record;
             }
             assert!(Instant::now() < deadline, "no idle record of {id} is in force");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-}
-
-/// A record that the plugin would go by.
-fn idle_record(idle: &std::path::Path, id: &str) -> Option<Value> {
-    let text = std::fs::read_to_string(idle.join(format!("{id}.json"))).ok()?;
-    let record: Value = serde_json::from_str(&text).ok()?;
-    let pf = record["vf"]["pf"].as_str()?;
-    let generation = std::fs::read_to_string(idle.join(format!("{pf}.generation"))).ok()?;
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let counts = record["vf"]["generation"].as_u64() == generation.parse().ok() && record["boot"] == boot.trim();
-    counts.then_some(record)
 }
 
 fn is_healthy(device: &Device) -> bool {
