@@ -14,10 +14,12 @@ use tracing::{info, warn};
 use super::tasks::{Ended, Tasks, Until};
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
+use crate::cluster::Telling;
 use crate::commands::args::RunArgs;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
 use crate::ledger::state_directory::{StateDirectory, StateDirectoryError};
+use crate::ledger::told::Teller;
 use crate::ledger::{Attachments, leases};
 use crate::manager::{Manager, Setup, StartError};
 use crate::telemetry::metrics::Metrics;
@@ -71,6 +73,14 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         },
         in_force: in_force_changes,
     };
+    let teller = args.kube.is_on().then(Teller::default);
+    let snapshots = teller.is_some().then(|| watch::Sender::new(None));
+    let telling = snapshots.as_ref().zip(teller.as_ref()).map(|(snapshots, teller)| Telling {
+        access: args.kube.clone(),
+        snapshots: snapshots.subscribe(),
+        told: teller.listen(),
+        metrics: metrics.clone(),
+    });
     let manager = Manager::start(Setup {
         pulse,
         context: context.clone(),
@@ -85,6 +95,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         in_force,
         reload: Arc::clone(&reload),
         returned: Arc::clone(&returned),
+        cluster: snapshots,
         metrics: metrics.clone(),
     });
     let manager = tokio::select! {
@@ -106,6 +117,9 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
             http::serve(address, metrics.clone(), watchdog.clone())
         });
     }
+    if let Some(telling) = telling {
+        tasks.kept("cluster", Until::Dropped, move || telling.clone().run());
+    }
     tasks.needed("loop", manager.run(stop.clone()));
     match state.unknown() {
         None => {
@@ -122,6 +136,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
                     attachments: attachments.clone(),
                     returned: Arc::clone(&returned),
                     metrics: metrics.clone(),
+                    teller: teller.clone(),
                 };
                 repair.run(stopped.clone())
             });
