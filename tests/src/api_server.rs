@@ -150,7 +150,11 @@ impl Taken {
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut stream = stream;
         while let Some(request) = read(&mut reader)? {
-            let status = if request.method == "POST" { "201 Created" } else { "200 OK" };
+            let status = if request.method == "POST" {
+                "201 Created"
+            } else {
+                "200 OK"
+            };
             self.requests().push(request);
             self.more.notify_all();
             write!(

@@ -147,7 +147,8 @@ impl PodName {
         };
         let uid = || {
             let text = args.get("K8S_POD_UID")?;
-            let valid = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            let valid =
+                (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             valid.then(|| text.to_owned())
         };
         Some(Self {

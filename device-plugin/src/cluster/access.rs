@@ -162,8 +162,7 @@ pub fn node_name() -> Result<String, AccessError> {
 /// RFC 1123's subdomain.
 fn is_node_name(name: &str) -> bool {
     let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let is_plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
     name.len() <= 253 && name.bytes().all(is_plain) && is_end(name.bytes().next()) && is_end(name.bytes().last())
 }
 

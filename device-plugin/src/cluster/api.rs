@@ -69,11 +69,13 @@ impl From<kube::Error> for ApiError {
             kube::Error::Service(error) => return Self::Away(causes(&*error)),
             error => return Self::Away(causes(&error)),
         };
-        let message = status.message;
-        match status.code {
+        let (code, message) = (status.code, status.message);
+        match code {
             401 | 403 => Self::Forbidden(message),
             404 => Self::Absent(message),
-            408 | 429 | 500.. | 0 => Self::Away(format!("{}: {message}", status.code)),
+            // So it calls fields that its definition does not have.
+            500 if message.contains("not declared in schema") => Self::Refused { code: 500, message },
+            408 | 429 | 500.. | 0 => Self::Away(format!("{code}: {message}")),
             code => Self::Refused { code, message },
         }
     }
@@ -155,5 +157,34 @@ impl Api {
         let answer = timeout(BOUND, self.client.request_text(request)).await;
         let answer = answer.map_err(|_elapsed| ApiError::Away(format!("no answer within {BOUND:?}")))?;
         Ok(answer?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_answer_means_is_known_by_its_code() {
+        let error = |code, message: &str| {
+            let status = kube::core::Status::failure(message, "x").with_code(code);
+            ApiError::from(kube::Error::Api(status.boxed()))
+        };
+        for code in [401, 403] {
+            assert_eq!(error(code, "no"), ApiError::Forbidden("no".to_owned()));
+        }
+        assert_eq!(error(404, "no"), ApiError::Absent("no".to_owned()));
+        for code in [408, 429, 500, 503] {
+            assert!(matches!(error(code, "no"), ApiError::Away(_)), "{code}");
+        }
+        for code in [400, 409, 422] {
+            assert!(matches!(error(code, "no"), ApiError::Refused { .. }), "{code}");
+        }
+        // As Kubernetes 1.36 says it of a daemon that is newer than the definition.
+        let newer = error(
+            500,
+            "failed to create typed patch object: .status.x: field not declared in schema",
+        );
+        assert!(matches!(newer, ApiError::Refused { .. }), "{newer}");
     }
 }

@@ -84,7 +84,11 @@ impl Condition {
 
     /// The word for it if anything is.
     fn or(self, reason: &'static str) -> Self {
-        if self.reason.is_empty() { Self { reason, ..self } } else { self }
+        if self.reason.is_empty() {
+            Self { reason, ..self }
+        } else {
+            self
+        }
     }
 }
 
@@ -151,6 +155,9 @@ mod tests {
             ..Standing::default()
         };
         let message = &told(&standing, &[], 1)[1].message;
-        assert!(message.chars().count() == LONGEST && message.ends_with('…'), "{message}");
+        assert!(
+            message.chars().count() == LONGEST && message.ends_with('…'),
+            "{message}"
+        );
     }
 }

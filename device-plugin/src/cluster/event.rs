@@ -141,7 +141,11 @@ mod tests {
         let news = news(pod, &"ß".repeat(2000));
         let place = place(&news, "node1", at, 7);
         assert_eq!(place.namespace, "red");
-        assert!(place.name.len() <= 253 && place.name.ends_with(".f4240-7"), "{}", place.name);
+        assert!(
+            place.name.len() <= 253 && place.name.ends_with(".f4240-7"),
+            "{}",
+            place.name
+        );
         let node = "n".repeat(253);
         let event = event(&news, &place, (&node, "n-1"), at, None);
         assert_eq!(event["eventTime"], "1970-01-01T00:00:01.000000Z");
@@ -157,13 +161,19 @@ mod tests {
     fn an_event_of_the_node_is_in_the_default_namespace() {
         let news = news(Subject::Node, "x");
         let place = place(&news, "node.1", SystemTime::UNIX_EPOCH, 0);
-        assert_eq!((place.namespace.as_str(), place.name.as_str()), ("default", "node.1.0-0"));
+        assert_eq!(
+            (place.namespace.as_str(), place.name.as_str()),
+            ("default", "node.1.0-0")
+        );
         let series = Series {
             count: 3,
             last: SystemTime::UNIX_EPOCH,
         };
         let event = event(&news, &place, ("node.1", "n-1"), SystemTime::UNIX_EPOCH, Some(series));
-        assert_eq!(event["regarding"], json!({"apiVersion": "v1", "kind": "Node", "name": "node.1", "uid": "n-1"}));
+        assert_eq!(
+            event["regarding"],
+            json!({"apiVersion": "v1", "kind": "Node", "name": "node.1", "uid": "n-1"})
+        );
         assert_eq!(event["series"]["count"], 3);
         assert_eq!(counting(series)["series"], event["series"]);
     }

@@ -19,7 +19,9 @@ use crate::telemetry::metrics::readiness::Standing;
 pub(super) const PF: &str = "0000:01:00.0";
 
 pub(super) fn id(n: usize) -> DeviceId {
-    format!("0000:{:02x}:{:02x}.{}", 2 + n / 256, n / 8 % 32, n % 8).parse().unwrap()
+    format!("0000:{:02x}:{:02x}.{}", 2 + n / 256, n / 8 % 32, n % 8)
+        .parse()
+        .unwrap()
 }
 
 fn netdev(name: &str) -> Netdev {

@@ -14,26 +14,33 @@
 //! - [`schedule`]: when it is written;
 //! - [`news`]: what happened that a person should hear of; [`events`]: which of it is sent, and when; `event`: as what;
 //! - [`access`]: where the API is; [`api`]: what is asked of it; `said`: what is said of it in the log;
-//! - [`telling`]: the task; `clock`: times as the API writes them.
+//! - [`telling`]: the task; `conversation`, `flight`: when it asks for what, and what comes of it; [`sources`]: where it hears;
+//! - `clock`: times as the API writes them.
 
 pub mod access;
 pub mod api;
 mod clock;
 pub mod conditions;
+mod conversation;
 mod event;
-#[cfg(test)]
-mod fixture;
 pub mod events;
 pub mod facts;
+#[cfg(test)]
+mod fixture;
+mod flight;
 pub mod measure;
+#[cfg(test)]
+mod mock_server;
 pub mod news;
 pub mod object;
 mod row;
 mod said;
 pub mod schedule;
 pub mod snapshot;
+pub mod sources;
 pub mod telling;
 
 pub use access::KubeAccess;
 pub use snapshot::Snapshot;
+pub use sources::Sources;
 pub use telling::Telling;

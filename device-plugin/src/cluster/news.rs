@@ -126,7 +126,10 @@ impl Known {
     /// What is told once it lasts: what is wrong with the node.
     pub fn look_at_what_lasts(&mut self, facts: &Facts) -> Vec<News> {
         let refused: BTreeSet<String> = facts.standing.refused.iter().cloned().collect();
-        let mut news: Vec<News> = refused.difference(&self.refused).map(|text| pool_refused(text)).collect();
+        let mut news: Vec<News> = refused
+            .difference(&self.refused)
+            .map(|text| pool_refused(text))
+            .collect();
         self.refused = refused;
         news.extend(self.unhealthy(facts));
         news
@@ -189,7 +192,10 @@ impl Known {
                 news.push(News {
                     subject: pod_subject(pod),
                     kind: Kind::DeviceAttachedAgain,
-                    text: format!("{id}{} is attached again, to a new sandbox of this pod", place(attached)),
+                    text: format!(
+                        "{id}{} is attached again, to a new sandbox of this pod",
+                        place(attached)
+                    ),
                 });
             }
             now.insert(key, attached.container_id.clone());

@@ -3,7 +3,9 @@ use crate::cluster::fixture::{id, node};
 use crate::ledger::told::Repaired;
 
 fn lines(news: &[News]) -> Vec<(&'static str, &str)> {
-    news.iter().map(|news| (news.kind.as_str(), news.text.as_str())).collect()
+    news.iter()
+        .map(|news| (news.kind.as_str(), news.text.as_str()))
+        .collect()
 }
 
 fn pod(name: &str) -> Subject {
@@ -34,10 +36,17 @@ fn devices_with_the_same_thing_wrong_are_told_of_together_and_once() {
             ),
         ]
     );
-    assert!(news.iter().all(|news| news.subject == Subject::Node && news.kind.is_warning()));
+    assert!(
+        news.iter()
+            .all(|news| news.subject == Subject::Node && news.kind.is_warning())
+    );
     assert_eq!(known.look_at_what_lasts(&facts), [], "it is known");
     facts.well(3);
-    assert_eq!(known.look_at_what_lasts(&facts), [], "that one is well again is no Event");
+    assert_eq!(
+        known.look_at_what_lasts(&facts),
+        [],
+        "that one is well again is no Event"
+    );
     facts.ill(3, "no driver is bound to it");
     assert_eq!(known.look_at_what_lasts(&facts).len(), 1);
 }
@@ -68,7 +77,11 @@ fn a_vf_that_vanishes_under_a_pod_is_told_to_the_pod_even_if_it_is_soon_back() {
     let news = known.look(&facts);
     assert_eq!(news.len(), 1);
     assert_eq!((&news[0].subject, news[0].kind), (&pod("web"), Kind::DeviceVanished));
-    assert!(news[0].text.starts_with("0000:02:00.1 (net1, network vfs) is gone"), "{}", news[0].text);
+    assert!(
+        news[0].text.starts_with("0000:02:00.1 (net1, network vfs) is gone"),
+        "{}",
+        news[0].text
+    );
     assert_eq!(known.look(&facts), []);
     assert_eq!(known.look(&before), [], "it is back");
     assert_eq!(known.look(&facts).len(), 1, "and gone again");
@@ -108,7 +121,10 @@ fn a_repair_is_told_on_the_node_and_to_the_pod_and_one_that_failed_on_the_node()
     let whose: Vec<_> = news.iter().map(|news| (&news.subject, news.kind)).collect();
     assert_eq!(
         whose,
-        [(&Subject::Node, Kind::DeviceRepaired), (&pod("web"), Kind::DeviceRepaired)]
+        [
+            (&Subject::Node, Kind::DeviceRepaired),
+            (&pod("web"), Kind::DeviceRepaired)
+        ]
     );
     assert!(news[0].text.contains("of red/web"), "{}", news[0].text);
     assert_eq!(known.look(&facts), []);

@@ -95,9 +95,7 @@ impl Status {
 
 fn rows<'a>(facts: &'a Facts, measure: &Measure, is_cut: &mut bool) -> Vec<Row<'a>> {
     let devices = facts.snapshot.view.devices.iter();
-    devices
-        .map(|device| Row::new(facts, device, measure, is_cut))
-        .collect()
+    devices.map(|device| Row::new(facts, device, measure, is_cut)).collect()
 }
 
 fn json(

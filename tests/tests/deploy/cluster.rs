@@ -34,7 +34,11 @@ fn the_definition_is_of_the_cluster_with_the_columns_that_a_person_asks_for() {
     assert_eq!(columns, ["Devices", "Allocated", "Unhealthy", "Age"]);
     // One writer, one request.
     assert!(version["subresources"].is_null());
-    let api_version = format!("{}/{}", spec["group"].as_str().unwrap(), version["name"].as_str().unwrap());
+    let api_version = format!(
+        "{}/{}",
+        spec["group"].as_str().unwrap(),
+        version["name"].as_str().unwrap()
+    );
     assert_eq!(api_version, hardwire_device_plugin::cluster::object::API_VERSION);
 }
 
@@ -46,14 +50,22 @@ fn every_field_has_a_type_and_a_bound() {
     for (path, schema) in all {
         let has = |key: &str| !schema[key].is_null();
         match schema["type"].as_str() {
-            Some("string") => assert!(has("maxLength") || has("enum") || has("pattern") || has("format"), "{path}"),
+            Some("string") => assert!(
+                has("maxLength") || has("enum") || has("pattern") || has("format"),
+                "{path}"
+            ),
             Some("integer") => assert!(has("minimum"), "{path}"),
             Some("array") => {
                 assert!(has("maxItems"), "{path}");
                 assert!(has("x-kubernetes-list-type"), "{path}");
             }
             Some("object") => {
-                let known: BTreeSet<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+                let known: BTreeSet<&str> = schema["properties"]
+                    .as_object()
+                    .unwrap()
+                    .keys()
+                    .map(String::as_str)
+                    .collect();
                 let required: BTreeSet<&str> = texts(&schema["required"]).into_iter().collect();
                 assert!(!required.is_empty() && required.is_subset(&known), "{path}");
             }
@@ -63,7 +75,10 @@ fn every_field_has_a_type_and_a_bound() {
         assert!(schema["x-kubernetes-preserve-unknown-fields"].is_null(), "{path}");
     }
     // A map of a thousand devices has as much again in managedFields.
-    assert_eq!(schema()["properties"]["status"]["properties"]["devices"]["x-kubernetes-list-type"], "atomic");
+    assert_eq!(
+        schema()["properties"]["status"]["properties"]["devices"]["x-kubernetes-list-type"],
+        "atomic"
+    );
 }
 
 #[test]
@@ -77,13 +92,22 @@ fn the_policy_holds_whoever_has_the_role_in_whichever_namespace() {
     let rule = &spec["matchConstraints"]["resourceRules"][0];
     let crd = yaml("base/crd.yaml");
     assert_eq!(texts(&rule["apiGroups"]), [crd["spec"]["group"].as_str().unwrap()]);
-    assert_eq!(texts(&rule["resources"]), [crd["spec"]["names"]["plural"].as_str().unwrap()]);
+    assert_eq!(
+        texts(&rule["resources"]),
+        [crd["spec"]["names"]["plural"].as_str().unwrap()]
+    );
     assert_eq!(texts(&rule["apiVersions"]), ["*"]);
     // Whatever the role allows, and more.
     assert_eq!(texts(&rule["operations"]), ["CREATE", "UPDATE", "DELETE"]);
     let account = yaml("base/serviceaccount.yaml");
     let whose = spec["matchConditions"][0]["expression"].as_str().unwrap();
-    assert!(whose.contains(&format!("endsWith(':{}')", account["metadata"]["name"].as_str().unwrap())), "{whose}");
+    assert!(
+        whose.contains(&format!(
+            "endsWith(':{}')",
+            account["metadata"]["name"].as_str().unwrap()
+        )),
+        "{whose}"
+    );
 }
 
 #[test]
@@ -92,14 +116,24 @@ fn the_role_asks_for_no_more_than_these() {
     let (role, binding) = (&documents[0], &documents[1]);
     let rules: Vec<(Vec<&str>, Vec<&str>, Vec<&str>)> = list(&role["rules"])
         .iter()
-        .map(|rule| (texts(&rule["apiGroups"]), texts(&rule["resources"]), texts(&rule["verbs"])))
+        .map(|rule| {
+            (
+                texts(&rule["apiGroups"]),
+                texts(&rule["resources"]),
+                texts(&rule["verbs"]),
+            )
+        })
         .collect();
     // That each is used is shown by the tests of the room `cluster`.
     assert_eq!(
         rules,
         [
             (vec![""], vec!["nodes"], vec!["get"]),
-            (vec!["hardwire.dev"], vec!["nodenetworkdevices"], vec!["create", "patch"]),
+            (
+                vec!["hardwire.dev"],
+                vec!["nodenetworkdevices"],
+                vec!["create", "patch"]
+            ),
             (vec!["events.k8s.io"], vec!["events"], vec!["create", "patch"]),
         ]
     );

@@ -161,7 +161,11 @@ fn kubectl_builds_the_base() {
     kinds.sort_unstable();
     assert_eq!(kinds, KINDS);
     for kind in ["ConfigMap", "DaemonSet", "ServiceAccount"] {
-        assert_eq!(of_kind(&objects, kind)["metadata"]["namespace"], "kube-system", "{kind}");
+        assert_eq!(
+            of_kind(&objects, kind)["metadata"]["namespace"],
+            "kube-system",
+            "{kind}"
+        );
     }
     let daemonset = of_kind(&objects, "DaemonSet");
     let image = &yaml("base/kustomization.yaml")["images"][0];

@@ -57,12 +57,19 @@ fn each_variant_has_the_rights_of_the_base_for_its_own_service_account_and_opens
     let base = documents("rbac", &text("base/rbac.yaml"));
     for folder in FOLDERS {
         let Some(objects) = kustomized(folder) else { return };
-        let (role, binding) = (of_kind(&objects, "ClusterRole"), of_kind(&objects, "ClusterRoleBinding"));
+        let (role, binding) = (
+            of_kind(&objects, "ClusterRole"),
+            of_kind(&objects, "ClusterRoleBinding"),
+        );
         assert_eq!(role["rules"], base[0]["rules"], "{folder}");
         assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"], "{folder}");
         let account = &of_kind(&objects, "ServiceAccount")["metadata"];
         let subject = &binding["subjects"][0];
-        assert_eq!((&subject["name"], &subject["namespace"]), (&account["name"], &account["namespace"]), "{folder}");
+        assert_eq!(
+            (&subject["name"], &subject["namespace"]),
+            (&account["name"], &account["namespace"]),
+            "{folder}"
+        );
         assert_eq!(list(&binding["subjects"]).len(), 1, "{folder}");
         let is_role = |object: &&Value| object["kind"] == "Role" || object["kind"] == "RoleBinding";
         let in_one_namespace = objects.iter().filter(is_role).count();
@@ -112,7 +119,10 @@ fn the_drop_in_is_the_replaced_daemonset_and_reads_its_pools() {
     let mut kinds: Vec<&str> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
     kinds.sort_unstable();
     let expected = KINDS.into_iter().filter(|kind| *kind != "ConfigMap");
-    assert!(kinds.into_iter().eq(expected), "their ConfigMap is not applied from here");
+    assert!(
+        kinds.into_iter().eq(expected),
+        "their ConfigMap is not applied from here"
+    );
     let daemonset = of_kind(&objects, "DaemonSet");
     // Contract: deployments/sriovdp-daemonset.yaml of sriov-network-device-plugin 3.11.
     assert_eq!(daemonset["metadata"]["name"], "kube-sriov-device-plugin");

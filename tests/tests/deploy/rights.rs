@@ -49,14 +49,22 @@ fn the_daemon_alone_has_a_token_and_it_is_its_own_nodes() {
         spec["serviceAccountName"],
         yaml("base/serviceaccount.yaml")["metadata"]["name"]
     );
-    let volume = list(&spec["volumes"]).iter().find(|volume| volume["name"] == "api").unwrap();
+    let volume = list(&spec["volumes"])
+        .iter()
+        .find(|volume| volume["name"] == "api")
+        .unwrap();
     let sources = list(&volume["projected"]["sources"]);
     let paths: Vec<&Value> = sources
         .iter()
         .flat_map(|source| {
             let token = &source["serviceAccountToken"]["path"];
-            let files = list(&source["configMap"]["items"]).iter().chain(list(&source["downwardAPI"]["items"]));
-            [token].into_iter().filter(|path| path.is_string()).chain(files.map(|file| &file["path"]))
+            let files = list(&source["configMap"]["items"])
+                .iter()
+                .chain(list(&source["downwardAPI"]["items"]));
+            [token]
+                .into_iter()
+                .filter(|path| path.is_string())
+                .chain(files.map(|file| &file["path"]))
         })
         .collect();
     // Contract: what in-cluster clients read (client-go, rest/config.go).
@@ -70,7 +78,10 @@ fn the_daemon_alone_has_a_token_and_it_is_its_own_nodes() {
     assert_eq!(own["readOnly"], true);
     assert!(mount(&spec["initContainers"][0]).is_none());
     let env = &container()["env"][0];
-    assert_eq!((&env["name"], &env["valueFrom"]["fieldRef"]["fieldPath"]), (&"NODE_NAME".into(), &"spec.nodeName".into()));
+    assert_eq!(
+        (&env["name"], &env["valueFrom"]["fieldRef"]["fieldPath"]),
+        (&"NODE_NAME".into(), &"spec.nodeName".into())
+    );
 }
 
 #[test]

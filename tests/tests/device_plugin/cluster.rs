@@ -16,7 +16,9 @@ fn telling(site: &Site, tree: &SysfsTree, kubeconfig: &Path) -> (Kubelet, Daemon
     let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
     let arguments = ["--kube", kubeconfig.to_str().unwrap()];
     let daemon = site.start_with_variables(&one_pool(), tree.root(), &arguments, &[("NODE_NAME", NODE)]);
-    kubelet.wait_for_devices(RESOURCE, |devices| !devices.is_empty(), SOON).unwrap();
+    kubelet
+        .wait_for_devices(RESOURCE, |devices| !devices.is_empty(), SOON)
+        .unwrap();
     (kubelet, daemon)
 }
 
@@ -35,7 +37,10 @@ fn the_cluster_is_told_of_each_device_of_its_pod_and_of_its_attachment() {
     let told = devices(&first);
     assert_eq!(told.len(), 3);
     assert_eq!(told[1]["id"], "0000:01:10.1");
-    assert_eq!((&told[1]["pool"], &told[1]["pfName"], &told[1]["numaNode"]), (&json!(RESOURCE), &json!("eth0"), &json!(1)));
+    assert_eq!(
+        (&told[1]["pool"], &told[1]["pfName"], &told[1]["numaNode"]),
+        (&json!(RESOURCE), &json!("eth0"), &json!(1))
+    );
 
     let given = kubelet.admit("red/web", "main", RESOURCE, 1).unwrap().devices;
     let mut record = attached(&given[0], Some(("red", "web")));
@@ -44,11 +49,19 @@ fn the_cluster_is_told_of_each_device_of_its_pod_and_of_its_attachment() {
         addresses: vec!["10.0.0.7/24".to_owned()],
     };
     Journal::at(&site.state_dir()).put(&record).unwrap();
-    let its = |request: &Request| devices(request).into_iter().find(|device| device["id"] == given[0].as_str());
-    let is_told = |request: &Request| request.is_write() && its(request).is_some_and(|device| device["attachment"].is_object());
+    let its = |request: &Request| {
+        devices(request)
+            .into_iter()
+            .find(|device| device["id"] == given[0].as_str())
+    };
+    let is_told =
+        |request: &Request| request.is_write() && its(request).is_some_and(|device| device["attachment"].is_object());
     let told = its(&api.wait_for(is_told, WRITTEN)).unwrap();
     assert_eq!(told["ownership"], "Held");
-    assert_eq!(told["holder"], json!({"namespace": "red", "pod": "web", "container": "main"}));
+    assert_eq!(
+        told["holder"],
+        json!({"namespace": "red", "pod": "web", "container": "main"})
+    );
     assert_eq!(told["attachment"]["mac"], "02:00:00:00:00:07");
     assert_eq!(told["attachment"]["addresses"], json!(["10.0.0.7/24"]));
     assert_eq!(told["attachment"]["network"], record.owner.network.as_str());

@@ -43,7 +43,10 @@ pub(super) fn cluster(
     let minutes = begun.elapsed().as_secs_f64() / 60.0;
     let (writes, bytes) = api.writes();
     let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    measured.figure("daemon.rss_mib_with_api", f64::from(manager.resident_kib()) / KIB_PER_MIB);
+    measured.figure(
+        "daemon.rss_mib_with_api",
+        f64::from(manager.resident_kib()) / KIB_PER_MIB,
+    );
     measured.figure("daemon.api_object_kib_at_1024", count(bytes) / KIB);
     measured.figure("daemon.api_writes_in_busy_minute", count(writes - before) / minutes);
     manager.end();
