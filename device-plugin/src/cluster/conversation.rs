@@ -143,7 +143,7 @@ impl Conversation {
             let api = self.api.clone();
             return Some(async move { Landed::Node(ask(&api).await) }.boxed());
         }
-        let uid = self.node.as_ref().map_or(self.api.node(), |node| &node.uid);
+        let uid = self.node.as_ref().map_or_else(|| self.api.node(), |node| &node.uid);
         let post = self.events.take((self.api.node(), uid), now)?;
         let api = self.api.clone();
         let send = async move {
@@ -182,7 +182,7 @@ impl Conversation {
                 };
                 self.schedule.end(attempt, now, dice);
                 self.object_said.say(outcome.as_ref().map(|_| ()));
-                self.node = node.or(self.node.take());
+                self.node = node.or_else(|| self.node.take());
                 match outcome {
                     Ok(Written::Before) => {}
                     Ok(Written::Now(digest)) => self.written = Some(digest),
@@ -191,7 +191,7 @@ impl Conversation {
                 }
             }
             // Whoever writes the object says what is wrong.
-            Landed::Node(node) => self.node = node.ok().or(self.node.take()),
+            Landed::Node(node) => self.node = node.ok().or_else(|| self.node.take()),
             Landed::Event(post, outcome) => {
                 let sent = match &outcome {
                     Ok(()) => Sent::Taken,
@@ -207,7 +207,7 @@ impl Conversation {
                     &mut self.counts_said
                 };
                 if sent != Sent::Refused {
-                    said.say(outcome.as_ref().map(|()| ()));
+                    said.say(outcome.as_ref().copied());
                 }
             }
         }

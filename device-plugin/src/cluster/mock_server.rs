@@ -86,11 +86,10 @@ impl Server {
         let is_first = resource == "nodenetworkdevices" && self.taken("patch", resource).is_empty();
         let verbs = if is_first { vec![verb, "create"] } else { vec![verb] };
         let (status, message) = match state {
-            State::Well => (200, String::new()),
             State::Away => (0, String::new()),
             State::Silent => (1, String::new()),
             State::WithoutDefinition if resource == "nodenetworkdevices" => (404, "404 page not found".to_owned()),
-            State::WithoutDefinition => (200, String::new()),
+            State::Well | State::WithoutDefinition => (200, String::new()),
             State::Allowing(rights) => {
                 let missing = verbs
                     .iter()

@@ -82,9 +82,8 @@ pub struct RunArgs {
     /// Where /metrics, /healthz and /readyz are served over HTTP: an IP address and a port, or none.
     #[arg(long, value_name = "ADDR", default_value_t = MetricsBind::None)]
     pub metrics_bind: MetricsBind,
-    /// Show this node's devices to the cluster, as a NodeNetworkDevices object and Events: off, auto (where hardwired runs in a
-    /// pod with a service account's token), or by this kubeconfig. The node's name is in the variable `NODE_NAME`, else the
-    /// host's.
+    /// Show this node's devices to the cluster (`kubectl get nnd`, and Events): off, auto (where hardwired runs in a pod with a
+    /// service account's token), or by this kubeconfig. The node's name is in the variable `NODE_NAME`, else the host's.
     #[arg(long, value_name = "off|auto|KUBECONFIG", default_value_t = KubeAccess::Auto)]
     pub kube: KubeAccess,
     /// Options that the commands share.

@@ -51,7 +51,7 @@ fn each_variant_builds_with_the_rights_and_the_image_of_the_base() {
     }
 }
 
-/// Those of the base, and OpenShift's constraints.
+/// Those of the base, and `OpenShift`'s constraints.
 #[test]
 fn each_variant_has_the_rights_of_the_base_for_its_own_service_account_and_openshift_one_more() {
     let base = documents("rbac", &text("base/rbac.yaml"));
