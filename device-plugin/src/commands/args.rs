@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use hardwire_pci::Sysfs;
 
 use crate::ask::in_force::Running;
+use crate::cluster::KubeAccess;
 use crate::commands::container_args::ContainerArgs;
 use crate::commands::install_cni::{PROGRAM, ProgramName};
 use crate::config::Defaults;
@@ -81,6 +82,10 @@ pub struct RunArgs {
     /// Where /metrics, /healthz and /readyz are served over HTTP: an IP address and a port, or none.
     #[arg(long, value_name = "ADDR", default_value_t = MetricsBind::None)]
     pub metrics_bind: MetricsBind,
+    /// Show this node's devices to the cluster (`kubectl get nnd`, and Events): off, auto (where hardwired runs in a pod with a
+    /// service account's token), or by this kubeconfig. The node's name is in the variable `NODE_NAME`, else the host's.
+    #[arg(long, value_name = "off|auto|KUBECONFIG", default_value_t = KubeAccess::Auto)]
+    pub kube: KubeAccess,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,

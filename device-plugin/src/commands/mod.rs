@@ -3,7 +3,8 @@
 //! Here is the edge: arguments become paths, names and durations, and what goes wrong becomes an exit code and a sentence.
 //!
 //! - [`args`], [`container_args`]: the flags; [`upstream_flags`]: those of sriov-network-device-plugin, translated;
-//! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time;
+//! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time; `text_pages`: what it gives back
+//!   once it has begun;
 //! - [`devices`], [`check`], [`install_cni`]: the commands of the same names (`adopt` is [`crate::ask::control`]'s client).
 
 pub mod args;
@@ -13,4 +14,5 @@ pub mod devices;
 pub mod install_cni;
 pub mod run;
 pub mod tasks;
+mod text_pages;
 pub mod upstream_flags;

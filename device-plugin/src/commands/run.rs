@@ -12,12 +12,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::tasks::{Ended, Tasks, Until};
+use super::text_pages;
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
+use crate::cluster::{KubeAccess, Snapshot, Sources, Telling};
 use crate::commands::args::RunArgs;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
 use crate::ledger::state_directory::{StateDirectory, StateDirectoryError};
+use crate::ledger::told::Teller;
 use crate::ledger::{Attachments, leases};
 use crate::manager::{Manager, Setup, StartError};
 use crate::telemetry::metrics::Metrics;
@@ -71,6 +74,8 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         },
         in_force: in_force_changes,
     };
+    let cluster = cluster(&args.kube, &metrics);
+    let teller = cluster.as_ref().map(|cluster| cluster.teller.clone());
     let manager = Manager::start(Setup {
         pulse,
         context: context.clone(),
@@ -85,6 +90,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         in_force,
         reload: Arc::clone(&reload),
         returned: Arc::clone(&returned),
+        cluster: cluster.as_ref().map(|cluster| cluster.snapshots.clone()),
         metrics: metrics.clone(),
     });
     let manager = tokio::select! {
@@ -106,6 +112,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
             http::serve(address, metrics.clone(), watchdog.clone())
         });
     }
+    beside_the_loop(&mut tasks, cluster, &metrics);
     tasks.needed("loop", manager.run(stop.clone()));
     match state.unknown() {
         None => {
@@ -122,6 +129,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
                     attachments: attachments.clone(),
                     returned: Arc::clone(&returned),
                     metrics: metrics.clone(),
+                    teller: teller.clone(),
                 };
                 repair.run(stopped.clone())
             });
@@ -141,6 +149,46 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     ipam::end_all();
     tasks.end(DRAIN_BOUND).await;
     ended
+}
+
+/// What tells the cluster, and what that hears of.
+struct Cluster {
+    snapshots: watch::Sender<Option<Snapshot>>,
+    teller: Teller,
+    telling: Telling,
+}
+
+/// None where the cluster is told nothing. Nothing is asked of it yet.
+fn cluster(access: &KubeAccess, metrics: &Metrics) -> Option<Cluster> {
+    if !access.is_on() {
+        if *access == KubeAccess::Auto {
+            info!("no service account's token here: the cluster is not told of this node's devices");
+        }
+        return None;
+    }
+    let (snapshots, teller) = (watch::Sender::new(None), Teller::default());
+    let telling = Telling {
+        access: access.clone(),
+        sources: Sources {
+            snapshots: snapshots.subscribe(),
+            told: teller.listen(),
+            metrics: metrics.clone(),
+        },
+    };
+    Some(Cluster {
+        snapshots,
+        teller,
+        telling,
+    })
+}
+
+/// What nobody waits for.
+fn beside_the_loop(tasks: &mut Tasks, cluster: Option<Cluster>, metrics: &Metrics) {
+    if let Some(Cluster { telling, .. }) = cluster {
+        tasks.kept("cluster", Until::Dropped, move || telling.clone().run());
+    }
+    let metrics = metrics.clone();
+    tasks.kept("beginning", Until::Done, move || text_pages::give_back(metrics.clone()));
 }
 
 /// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports
