@@ -27,7 +27,7 @@ pub enum ApiError {
     /// Nobody answers, or who does has too much to do, or is broken.
     #[error("the API server cannot be had: {0}")]
     Away(String),
-    /// We may not.
+    /// We have not the right.
     #[error("{0}")]
     Forbidden(String),
     /// There is no such object, or no such kind of objects.
@@ -71,7 +71,8 @@ impl From<kube::Error> for ApiError {
         };
         let (code, message) = (status.code, status.message);
         match code {
-            401 | 403 => Self::Forbidden(message),
+            // RBAC's words. A policy, a quota and a namespace that ends answer with the same code, and say nothing of rights.
+            403 if message.contains("cannot ") && message.contains(" resource ") => Self::Forbidden(message),
             404 => Self::Absent(message),
             // So it calls fields that its definition does not have.
             500 if message.contains("not declared in schema") => Self::Refused { code: 500, message },
@@ -170,9 +171,19 @@ mod tests {
             let status = kube::core::Status::failure(message, "x").with_code(code);
             ApiError::from(kube::Error::Api(status.boxed()))
         };
-        for code in [401, 403] {
-            assert_eq!(error(code, "no"), ApiError::Forbidden("no".to_owned()));
+        let rights = "events.events.k8s.io is forbidden: User \"x\" cannot create resource \"events\" in API group";
+        assert_eq!(error(403, rights), ApiError::Forbidden(rights.to_owned()));
+        for other in [
+            "unable to create new content in namespace red because it is being terminated",
+            "exceeded quota: q, requested: count/events.events.k8s.io=1",
+            "ValidatingAdmissionPolicy 'hardwired' denied request: another node's",
+        ] {
+            assert!(
+                matches!(error(403, other), ApiError::Refused { code: 403, .. }),
+                "{other}"
+            );
         }
+        assert!(matches!(error(401, "no"), ApiError::Refused { code: 401, .. }));
         assert_eq!(error(404, "no"), ApiError::Absent("no".to_owned()));
         for code in [408, 429, 500, 503] {
             assert!(matches!(error(code, "no"), ApiError::Away(_)), "{code}");

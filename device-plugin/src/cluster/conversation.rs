@@ -102,7 +102,9 @@ impl Conversation {
     }
 
     fn on_change(&mut self) {
-        let Some(facts) = self.sources.facts() else { return };
+        let Some(facts) = self.sources.changed_facts() else {
+            return;
+        };
         let now = Instant::now();
         let dice = self.dice();
         self.schedule.on_change(now, dice);
@@ -195,19 +197,23 @@ impl Conversation {
             Landed::Event(post, outcome) => {
                 let sent = match &outcome {
                     Ok(()) => Sent::Taken,
+                    // It was taken the first time, and the answer was lost: no other has its name.
+                    Err(ApiError::Refused { code: 409, .. }) if post.is_new => Sent::Taken,
                     Err(ApiError::Away(_)) => Sent::Away,
                     Err(ApiError::Forbidden(_)) => Sent::Forbidden,
                     Err(_) => Sent::Refused,
                 };
-                self.events.landed(&post, sent, now);
+                self.events.landed(&post, sent, now, dice);
                 // One that is refused, since its pod is gone, says nothing of the others.
                 let said = if post.is_new {
                     &mut self.events_said
                 } else {
                     &mut self.counts_said
                 };
-                if sent != Sent::Refused {
-                    said.say(outcome.as_ref().copied());
+                match (sent, &outcome) {
+                    (Sent::Refused, _) => {}
+                    (Sent::Taken, _) => said.say(Ok(())),
+                    (_, outcome) => said.say(outcome.as_ref().copied()),
                 }
             }
         }

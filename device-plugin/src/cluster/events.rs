@@ -9,17 +9,19 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::event::{self, Place, Series};
-use super::news::News;
+use super::news::{Kind, News};
 use crate::events::backoff::Backoff;
 
-/// So many may be sent at once, and then one in so much time.
+/// So many on the node may be sent at once, and then one in so much time.
 pub const RATE: (u32, Duration) = (20, Duration::from_secs(30));
+/// The same of those on pods, which are not held up by a node with much to tell.
+pub const RATE_ON_PODS: (u32, Duration) = (100, Duration::from_secs(5));
 /// Between two counts of the same news.
 const COUNTED: Duration = Duration::from_secs(60);
 /// What was not seen for so long is new when it is seen again; the API server forgets Events after an hour.
 const FORGOTTEN: Duration = Duration::from_secs(1800);
-/// So many different news are remembered at most.
-const REMEMBERED: usize = 128;
+/// So many different news on the node are remembered at most, and so many on pods.
+const REMEMBERED: (usize, usize) = (128, 512);
 /// Until an API server is tried again.
 const AWAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 /// Until one that says no is asked again.
@@ -55,8 +57,8 @@ pub enum Sent {
 #[derive(Debug)]
 pub struct Events {
     open: HashMap<News, Known>,
-    /// How many may be sent now, and as of when.
-    tokens: (u32, Option<Instant>),
+    on_node: Bucket,
+    on_pods: Bucket,
     /// Nothing before, and no counts.
     blocked: Option<Instant>,
     uncounted: Option<Instant>,
@@ -64,6 +66,14 @@ pub struct Events {
     number: u64,
     /// Not sent for want of room.
     dropped: u64,
+}
+
+/// How many may be sent now, and as of when.
+#[derive(Debug)]
+struct Bucket {
+    rate: (u32, Duration),
+    left: u32,
+    since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -83,7 +93,8 @@ impl Default for Events {
     fn default() -> Self {
         Self {
             open: HashMap::new(),
-            tokens: (RATE.0, None),
+            on_node: Bucket::new(RATE),
+            on_pods: Bucket::new(RATE_ON_PODS),
             blocked: None,
             uncounted: None,
             away: Backoff::between(AWAY.0, AWAY.1),
@@ -102,7 +113,7 @@ impl Events {
             (known.last, known.seen) = (at, now);
             return;
         }
-        if self.open.len() >= REMEMBERED {
+        if !self.has_room(news.is_on_pod()) {
             self.dropped += 1;
             return;
         }
@@ -120,9 +131,9 @@ impl Events {
 
     /// When something is to be sent.
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        let due = self.open.values().filter_map(|known| self.due_of(known, now)).min()?;
-        let token = self.token(now);
-        Some(due.max(token).max(self.blocked.unwrap_or(due)))
+        let due_of = |(news, known)| self.due_of(news, known, now);
+        let due = self.open.iter().filter_map(due_of).min()?;
+        Some(due.max(self.blocked.unwrap_or(due)))
     }
 
     /// What is to be sent now by this node, which has this uid.
@@ -130,10 +141,11 @@ impl Events {
         if self.due(now)? > now {
             return None;
         }
-        let is_ready = |known: &Known| self.due_of(known, now).is_some_and(|due| due <= now);
-        let ready = self.open.iter().filter(|(_, known)| is_ready(known));
-        // The oldest first.
-        let (news, known) = ready.min_by_key(|(_, known)| (known.sent.is_some(), known.first))?;
+        let is_ready = |(news, known): &(&News, &Known)| self.due_of(news, known, now).is_some_and(|due| due <= now);
+        let ready = self.open.iter().filter(is_ready);
+        // What a pod has lost first, then the oldest.
+        let (news, known) =
+            ready.min_by_key(|(news, known)| (known.sent.is_some(), news.kind != Kind::DeviceVanished, known.first))?;
         let series = (known.count > 1).then_some(Series {
             count: known.count,
             last: known.last,
@@ -149,35 +161,36 @@ impl Events {
             body,
             is_new,
         };
-        self.spend(now);
+        let bucket = if post.news.is_on_pod() {
+            &mut self.on_pods
+        } else {
+            &mut self.on_node
+        };
+        bucket.spend(now);
         if let Some(known) = self.open.get_mut(&post.news) {
             known.sent = Some((now, known.count));
         }
         Some(post)
     }
 
-    /// It was sent, or was not.
-    pub fn landed(&mut self, post: &Post, sent: Sent, now: Instant) {
+    /// It was sent, or was not. The dice (0 to 1) spread the nodes that knock at an API server.
+    pub fn landed(&mut self, post: &Post, sent: Sent, now: Instant, dice: f64) {
         match sent {
             Sent::Taken => {
                 self.away.reset();
                 self.blocked = None;
             }
             Sent::Away => {
-                self.blocked = Some(now + self.away.pause());
-                let known = self.open.get_mut(&post.news);
-                if let Some(known) = known {
-                    known.sent = known
-                        .sent
-                        .filter(|_| !post.is_new)
-                        .map(|(at, count)| (at, count.saturating_sub(1)));
-                }
+                self.blocked = Some(now + self.away.pause().mul_f64(0.5 + dice.clamp(0.0, 1.0)));
+                self.unsent(post);
             }
             Sent::Forbidden if !post.is_new => self.uncounted = Some(now + REFUSED),
             Sent::Forbidden => {
                 self.blocked = Some(now + REFUSED);
-                self.open.clear();
+                self.unsent(post);
             }
+            // It may have been removed: it is made anew.
+            Sent::Refused if !post.is_new => self.remade(post),
             // Its pod may be gone with its namespace.
             Sent::Refused => drop(self.open.remove(&post.news)),
         }
@@ -188,139 +201,81 @@ impl Events {
         std::mem::take(&mut self.dropped)
     }
 
-    /// When one is to be sent; none if that was done, however often it was seen.
-    fn due_of(&self, known: &Known, now: Instant) -> Option<Instant> {
+    /// Makes room for one more, if need be by forgetting what was sent.
+    fn has_room(&mut self, on_pod: bool) -> bool {
+        let most = if on_pod { REMEMBERED.1 } else { REMEMBERED.0 };
+        let of_its_kind = || self.open.iter().filter(|(news, _)| news.is_on_pod() == on_pod);
+        if of_its_kind().count() < most {
+            return true;
+        }
+        let is_told = |known: &Known| known.sent.is_some_and(|(_, count)| count == known.count);
+        let told = of_its_kind().filter(|(_, known)| is_told(known));
+        let oldest = told.min_by_key(|(_, known)| known.seen).map(|(news, _)| news.clone());
+        oldest.is_some_and(|news| self.open.remove(&news).is_some())
+    }
+
+    /// It is still to be sent.
+    fn unsent(&mut self, post: &Post) {
+        if let Some(known) = self.open.get_mut(&post.news) {
+            known.sent = known
+                .sent
+                .filter(|_| !post.is_new)
+                .map(|(at, count)| (at, count.saturating_sub(1)));
+        }
+    }
+
+    fn remade(&mut self, post: &Post) {
+        if let Some(known) = self.open.get_mut(&post.news) {
+            known.sent = None;
+        }
+    }
+
+    /// When one is to be sent and there is room for it; none if that was done, however often it was seen.
+    fn due_of(&self, news: &News, known: &Known, now: Instant) -> Option<Instant> {
+        let bucket = if news.is_on_pod() { &self.on_pods } else { &self.on_node };
+        let token = bucket.next(now);
         let Some((at, count)) = known.sent else {
-            return Some(now);
+            return Some(token);
         };
-        let due = at + COUNTED;
+        let due = token.max(at + COUNTED);
         (count < known.count).then(|| self.uncounted.map_or(due, |until| due.max(until)))
+    }
+}
+
+// === impl Bucket ===
+
+impl Bucket {
+    fn new(rate: (u32, Duration)) -> Self {
+        Self {
+            rate,
+            left: rate.0,
+            since: None,
+        }
     }
 
     /// When there is room for one more.
-    fn token(&self, now: Instant) -> Instant {
-        match self.tokens {
-            (0, Some(since)) => since + RATE.1,
+    fn next(&self, now: Instant) -> Instant {
+        match self.since {
+            Some(since) if self.left == 0 => since + self.rate.1,
             _ => now,
         }
     }
 
     fn spend(&mut self, now: Instant) {
-        let (mut left, since) = self.tokens;
-        let mut since = since.unwrap_or(now);
-        while left < RATE.0 && since + RATE.1 <= now {
-            left += 1;
-            since += RATE.1;
+        let (most, each) = self.rate;
+        let mut since = self.since.unwrap_or(now);
+        while self.left < most && since + each <= now {
+            self.left += 1;
+            since += each;
         }
-        if left == RATE.0 {
+        if self.left == most {
             since = now;
         }
-        self.tokens = (left.saturating_sub(1), Some(since));
+        self.left = self.left.saturating_sub(1);
+        self.since = Some(since);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cluster::news::{Kind, Subject};
-
-    const NODE: (&str, &str) = ("node1", "u");
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    fn news(text: &str) -> News {
-        News {
-            subject: Subject::Node,
-            kind: Kind::DeviceUnhealthy,
-            text: text.to_owned(),
-        }
-    }
-
-    fn note(events: &mut Events, text: &str, now: Instant) {
-        events.note(news(text), NODE.0, now, SystemTime::UNIX_EPOCH);
-    }
-
-    /// All that can be sent until then, each taken.
-    fn send_all(events: &mut Events, mut now: Instant, until: Instant) -> Vec<Post> {
-        let mut sent = Vec::new();
-        while let Some(due) = events.due(now).filter(|due| *due <= until) {
-            now = due;
-            let post = events.take(NODE, now).unwrap();
-            events.landed(&post, Sent::Taken, now);
-            sent.push(post);
-        }
-        sent
-    }
-
-    #[test]
-    fn the_same_news_again_only_count() {
-        let (mut events, begin) = (Events::default(), Instant::now());
-        for second in 0..600 {
-            note(&mut events, "ill", begin + Duration::from_secs(second));
-        }
-        let sent = send_all(&mut events, begin + Duration::from_secs(600), begin + HOUR);
-        assert_eq!(sent.len(), 1);
-        assert!(sent[0].is_new);
-        assert_eq!(sent[0].body["series"]["count"], 600);
-        note(&mut events, "ill", begin + Duration::from_secs(700));
-        let sent = send_all(&mut events, begin + Duration::from_secs(700), begin + HOUR);
-        assert_eq!(sent.len(), 1);
-        assert!(!sent[0].is_new);
-        assert_eq!(sent[0].body["series"]["count"], 601);
-        // Long after, it is news again.
-        note(&mut events, "ill", begin + HOUR);
-        let sent = send_all(&mut events, begin + HOUR, begin + HOUR);
-        assert!(sent[0].is_new && sent[0].body.get("series").is_none());
-    }
-
-    #[test]
-    fn whatever_happens_so_many_are_sent_in_an_hour() {
-        let (mut events, begin) = (Events::default(), Instant::now());
-        let mut sent = 0;
-        for second in 0..3600 {
-            let now = begin + Duration::from_secs(second);
-            for device in 0..40 {
-                note(&mut events, &format!("{device} is ill for the {second}th time"), now);
-            }
-            sent += send_all(&mut events, now, now).len();
-        }
-        assert_eq!(sent, 20 + 119, "{sent} events in an hour");
-        assert!(events.take_dropped() > 100_000);
-        assert_eq!(events.take_dropped(), 0);
-        assert!(events.open.len() <= REMEMBERED);
-    }
-
-    #[test]
-    fn what_an_api_server_that_is_away_did_not_take_is_sent_when_it_is_back() {
-        let (mut events, begin) = (Events::default(), Instant::now());
-        note(&mut events, "ill", begin);
-        let mut now = begin;
-        let mut pauses = Vec::new();
-        for _attempt in 0..4 {
-            let due = events.due(now).unwrap();
-            pauses.push((due - now).as_secs());
-            now = due;
-            let post = events.take(NODE, now).unwrap();
-            assert!(post.is_new);
-            events.landed(&post, Sent::Away, now);
-        }
-        assert_eq!(pauses, [0, 5, 10, 20]);
-        let sent = send_all(&mut events, now, now + HOUR);
-        assert_eq!(sent.len(), 1);
-        assert!(sent[0].is_new);
-    }
-
-    #[test]
-    fn an_event_that_is_refused_holds_no_other_up() {
-        let (mut events, now) = (Events::default(), Instant::now());
-        note(&mut events, "a", now);
-        note(&mut events, "b", now);
-        let first = events.take(NODE, now).unwrap();
-        events.landed(&first, Sent::Refused, now);
-        let second = events.take(NODE, now).unwrap();
-        assert_ne!(first.news, second.news);
-        events.landed(&second, Sent::Forbidden, now);
-        assert_eq!(events.due(now), None);
-        note(&mut events, "c", now);
-        assert_eq!(events.due(now), Some(now + REFUSED));
-    }
-}
+#[path = "events_tests.rs"]
+mod tests;

@@ -81,6 +81,15 @@ pub struct Known {
     repairs: u64,
 }
 
+// === impl News ===
+
+impl News {
+    /// Whether it is told of a pod, not of the node.
+    pub fn is_on_pod(&self) -> bool {
+        matches!(self.subject, Subject::Pod { .. })
+    }
+}
+
 // === impl Kind ===
 
 impl Kind {

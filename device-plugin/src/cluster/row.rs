@@ -143,7 +143,7 @@ fn holder<'a>(
 
 /// Whether the PF has a carrier, where it can be asked.
 fn link(hardware: &Hardware, device: &Device) -> Option<&'static str> {
-    let pf = hardware.inventory.pf_of(device)?;
+    let pf = hardware.inventory.pf_of(device).unwrap_or(device);
     if hardware.carrierless.contains(&pf.id) {
         return Some("Down");
     }

@@ -61,6 +61,9 @@ impl Said {
         let what = self.what;
         let hint = match now {
             State::Forbidden => " (deploy/base/rbac.yaml has what is asked for)",
+            State::Refused if matches!(outcome, Err(ApiError::Refused { code: 401, .. })) => {
+                " (the token or certificate is none of this cluster's, or has run out)"
+            }
             State::Absent => " (deploy/base/crd.yaml defines NodeNetworkDevices; the node's name is from NODE_NAME)",
             _ => "",
         };

@@ -21,7 +21,7 @@ const CALM: Duration = Duration::from_secs(60);
 /// Until an API server is tried again that cannot be reached.
 const AWAY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 /// Until one is tried again that says no, which changes with its definitions and roles.
-const REFUSED: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1800));
+const REFUSED: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(600));
 
 /// What an attempt came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,6 @@ pub struct Schedule {
     pace: Backoff,
     away: Backoff,
     refused: Backoff,
-    /// What the last attempt came to.
-    state: Attempt,
 }
 
 // === impl Schedule ===
@@ -63,7 +61,6 @@ impl Default for Schedule {
             pace: Backoff::between(PACE.0, PACE.1),
             away: Backoff::between(AWAY.0, AWAY.1),
             refused: Backoff::between(REFUSED.0, REFUSED.1),
-            state: Attempt::Same,
         }
     }
 }
@@ -75,15 +72,9 @@ impl Schedule {
             self.pace.reset();
         }
         let soon = now + SETTLE + SPREAD.mul_f64(dice.clamp(0.0, 1.0));
-        match (self.due, self.state) {
-            // Whoever changes the configuration may have changed the rights as well.
-            (Some(due), Attempt::Refused) => {
-                let earliest = self.last.map_or(soon, |last| last + REFUSED.0);
-                self.due = Some(due.min(soon.max(earliest)));
-            }
-            // Nothing that changes here brings an API server back that is away.
-            (Some(_), _) => {}
-            (None, _) => self.due = Some(self.last.map_or(soon, |last| soon.max(last + self.gap))),
+        // Nothing that changes here brings back an API server that is away, or changes its mind.
+        if self.due.is_none() {
+            self.due = Some(self.last.map_or(soon, |last| soon.max(last + self.gap)));
         }
     }
 
@@ -100,13 +91,11 @@ impl Schedule {
     /// An attempt has ended.
     pub fn end(&mut self, attempt: Attempt, now: Instant, dice: f64) {
         if attempt == Attempt::Same {
-            self.state = attempt;
             return;
         }
         // Half of it at least, one and a half at most.
         let spread = |pause: Duration| pause.mul_f64(0.5 + dice.clamp(0.0, 1.0));
         self.last = Some(now);
-        self.state = attempt;
         match attempt {
             Attempt::Written => {
                 self.gap = self.pace.pause();
@@ -188,9 +177,9 @@ mod tests {
     }
 
     #[test]
-    fn one_that_says_no_is_asked_slowly_and_a_change_brings_the_next_try_forward() {
-        let times = attempts(HOUR * 2, 0.5, |_| Attempt::Refused);
-        assert_eq!(times.len(), 0, "nothing is due before the change has settled");
+    fn one_that_says_no_is_asked_slowly_however_much_changes() {
+        let times = attempts(Duration::from_secs(1), 0.5, |_| Attempt::Refused);
+        assert_eq!(times.len(), 9, "{times:?} within an hour");
         let mut schedule = Schedule::default();
         let mut now = Instant::now();
         schedule.on_change(now, 0.0);
@@ -202,11 +191,9 @@ mod tests {
             schedule.begin();
             schedule.end(Attempt::Refused, now, 0.5);
         }
-        assert_eq!(gaps, [1, 60, 120, 240, 480, 960, 1800, 1800]);
+        assert_eq!(gaps, [1, 60, 120, 240, 480, 600, 600, 600]);
         schedule.on_change(now + Duration::from_secs(1), 0.0);
-        assert_eq!(schedule.due(), Some(now + REFUSED.0));
-        schedule.on_change(now + REFUSED.0 * 2, 0.0);
-        assert_eq!(schedule.due(), Some(now + REFUSED.0), "never later than it was");
+        assert_eq!(schedule.due(), Some(now + REFUSED.1));
     }
 
     #[test]

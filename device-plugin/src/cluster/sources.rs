@@ -21,11 +21,18 @@ pub struct Sources {
 // === impl Sources ===
 
 impl Sources {
-    /// All that is known now; none before the first list.
-    pub(super) fn facts(&mut self) -> Option<Facts> {
+    /// All that is known now, which is no change any more; none before the first list.
+    pub(super) fn changed_facts(&mut self) -> Option<Facts> {
+        self.snapshots.mark_unchanged();
+        self.told.mark_unchanged();
+        self.facts()
+    }
+
+    /// All that is known now. What changed and was not looked at stays a change.
+    pub(super) fn facts(&self) -> Option<Facts> {
         // In this order: repair tells of an attachment before the loop hears of it.
-        let snapshot = self.snapshots.borrow_and_update().clone()?;
-        let told = self.told.borrow_and_update().clone();
+        let snapshot = self.snapshots.borrow().clone()?;
+        let told = self.told.borrow().clone();
         Some(Facts {
             snapshot,
             told,

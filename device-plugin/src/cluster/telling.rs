@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kube::Client;
-use tokio::time::sleep;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::access::{AccessError, KubeAccess, node_name};
@@ -13,6 +14,9 @@ use crate::events::backoff::Backoff;
 
 /// Pauses before a client is made again that could not be made.
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+
+/// A client that is not made by then is told of.
+const SLOW: Duration = Duration::from_secs(30);
 
 /// What the task needs.
 #[derive(Debug, Clone)]
@@ -30,23 +34,38 @@ impl Telling {
     pub async fn run(self) {
         let mut backoff = Backoff::between(RETRY.0, RETRY.1);
         let mut is_said = false;
+        let mut say = |error: &str| {
+            if !is_said {
+                warn!("the cluster is told nothing of this node, all else goes on, and it is tried again: {error}");
+            }
+            is_said = true;
+        };
         let (client, node) = loop {
-            match self.connect() {
-                Ok(connected) => break connected,
-                Err(error) if !is_said => {
-                    warn!("the cluster is told nothing of this node, all else goes on, and it is tried again: {error}");
-                    is_said = true;
+            // A kubeconfig may name a program to be run, and both may be on a disk that hangs: not for the loop's thread.
+            let access = self.access.clone();
+            let mut connecting = spawn_blocking(move || connect(&access));
+            let connected = loop {
+                match timeout(SLOW, &mut connecting).await {
+                    Ok(connected) => break connected,
+                    Err(_elapsed) => say(&format!(
+                        "{} is still being read, or its program still runs",
+                        self.access
+                    )),
                 }
-                Err(_the_same) => {}
+            };
+            match connected {
+                Ok(Ok(connected)) => break connected,
+                Ok(Err(error)) => say(&error.to_string()),
+                Err(error) => say(&error.to_string()),
             }
             sleep(backoff.pause()).await;
         };
         info!(node, "the cluster is told of this node's devices");
         Conversation::new(client, node, self.sources).run().await;
     }
+}
 
-    fn connect(&self) -> Result<(Client, String), AccessError> {
-        let node = node_name()?;
-        Ok((self.access.client()?, node))
-    }
+fn connect(access: &KubeAccess) -> Result<(Client, String), AccessError> {
+    let node = node_name()?;
+    Ok((access.client()?, node))
 }

@@ -98,7 +98,7 @@ impl Repair {
             *before = now;
             changed
         });
-        if let Some(teller) = self.teller.as_ref().filter(|_| !records.is_unread()) {
+        if let Some(teller) = self.teller.as_ref().filter(|_| records.is_heard()) {
             teller.attached(records.readable.iter().map(|(record, _)| record));
         }
         for record in orphans.newly_hidden(&records.hidden) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use hardwire_cni::journal::{InPod, PodName, Record};
+use hardwire_cni::journal::{InPod, PodName, Record, Step};
 use hardwire_cni::protocol::{ContainerId, NetworkName};
 use hardwire_pci::{DeviceId, IfName};
 use tokio::sync::watch;
@@ -68,9 +68,11 @@ impl Teller {
         self.0.subscribe()
     }
 
-    /// These records are in the journal.
+    /// These records are in the journal. What an ADD or DEL is still about is no attachment.
     pub(super) fn attached<'r>(&self, records: impl Iterator<Item = &'r Record>) {
+        let is_attached = |record: &&Record| record.step == Step::Attached && record.ending.is_none();
         let now: BTreeMap<DeviceId, Attached> = records
+            .filter(is_attached)
             .map(|record| (record.device.clone(), Attached::from(record)))
             .collect();
         self.0.send_if_modified(|told| {
@@ -158,6 +160,21 @@ mod tests {
             assert_eq!(seen, (round * REMEMBERED) as u64);
             assert_eq!(told.repairs_after(seen).count(), 0);
         }
+    }
+
+    #[test]
+    fn what_an_add_or_del_is_still_about_is_no_attachment() {
+        let (teller, mut told) = (Teller::default(), Teller::default().listen());
+        drop(std::mem::replace(&mut told, teller.listen()));
+        let (mut begun, mut ending) = (record(1), record(2));
+        begun.step = Step::Moved;
+        ending.ending = Some(hardwire_cni::journal::Ending::Del);
+        teller.attached([begun, ending, record(3)].iter());
+        let attached = Arc::clone(&told.borrow().attached);
+        assert_eq!(
+            attached.keys().map(ToString::to_string).collect::<Vec<_>>(),
+            ["0000:01:10.3"]
+        );
     }
 
     #[test]
