@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use hardwire_device_plugin::ask::control;
 use hardwire_device_plugin::commands::args::{Cli, Command, InstallArgs, RunArgs};
 use hardwire_device_plugin::commands::install_cni::{Installed, install};
-use hardwire_device_plugin::commands::{check, devices, run as daemon, upstream_flags};
+use hardwire_device_plugin::commands::networks::nad;
+use hardwire_device_plugin::commands::terminal::Paint;
+use hardwire_device_plugin::commands::{check, completions, devices, run as daemon, upstream_flags};
 use hardwire_device_plugin::telemetry::logging;
 use tracing::{error, info};
 
@@ -39,8 +41,16 @@ fn command(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run(args),
         Command::Adopt(args) => adopt(&args.device),
-        Command::Devices(args) => Ok(devices::print(args, &mut io::stdout().lock())?),
+        Command::Devices(args) => {
+            let paint = Paint::of(&io::stdout(), |name| std::env::var_os(name));
+            Ok(devices::print(args, paint, &mut io::stdout().lock())?)
+        }
         Command::Check(args) => Ok(check::check(args, &mut io::stdout().lock())?),
+        Command::Nad(args) => Ok(nad::print(args, &mut io::stdout().lock())?),
+        Command::Completions(args) => {
+            let printed = completions::print(args, &mut Cli::command(), &mut io::stdout().lock());
+            printed.context("stdout")
+        }
         Command::InstallCni(args) => install_cni(args),
     }
 }
@@ -69,7 +79,7 @@ fn install_cni(InstallArgs { from, to, name }: &InstallArgs) -> anyhow::Result<(
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<()> {
-    info!("hardwired {}", env!("CARGO_PKG_VERSION"));
+    info!("hardwired {}", hardwire_cni::VERSION);
     // One thread: the work is a few small messages, and each thread would cost memory on every node.
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().context("runtime")?;

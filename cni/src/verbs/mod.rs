@@ -16,4 +16,4 @@ pub use check::check;
 pub use del::del;
 pub use gc::gc;
 pub use status::status;
-pub use version::{about, version};
+pub use version::{about, help, version};

@@ -2,17 +2,26 @@
 //!
 //! Here is the edge: arguments become paths, names and durations, and what goes wrong becomes an exit code and a sentence.
 //!
-//! - [`args`], [`container_args`]: the flags; [`upstream_flags`]: those of sriov-network-device-plugin, translated;
+//! - [`args`], [`container_args`]: the flags; `examples`, below their help; [`upstream_flags`]: those of
+//!   sriov-network-device-plugin, translated;
 //! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time; `text_pages`: what it gives back
 //!   once it has begun;
-//! - [`devices`], [`check`], [`install_cni`]: the commands of the same names (`adopt` is [`crate::ask::control`]'s client).
+//! - [`devices`], [`check`], [`install_cni`], [`completions`]: the commands of the same names (`adopt` is
+//!   [`crate::ask::control`]'s client);
+//! - [`networks`]: `nad`, and `check --nad`;
+//! - [`terminal`], [`yaml`]: how they print.
 
 pub mod args;
 pub mod check;
+pub mod completions;
 pub mod container_args;
 pub mod devices;
+mod examples;
 pub mod install_cni;
+pub mod networks;
 pub mod run;
 pub mod tasks;
+pub mod terminal;
 mod text_pages;
 pub mod upstream_flags;
+pub mod yaml;

@@ -129,6 +129,11 @@ impl Selector {
         failed.map(|(field, _)| field)
     }
 
+    /// Whether its `functions` let VFs in.
+    pub fn may_take_vfs(&self) -> bool {
+        self.functions.takes(|part| *part == FunctionKind::Vf)
+    }
+
     /// Whether nothing but a driver is missing.
     pub fn awaits_driver(&self, candidate: &Candidate<'_>) -> bool {
         if candidate.driver().is_some() {

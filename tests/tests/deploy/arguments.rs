@@ -40,7 +40,7 @@ fn registered(site: &Site, tree: &SysfsTree, arguments: &[String]) -> (Kubelet, 
 }
 
 /// A port that is free now.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod cluster;
+mod dashboard;
 mod definitions;
 mod examples;
 mod mounts;
