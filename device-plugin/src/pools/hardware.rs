@@ -190,8 +190,8 @@ impl Hardware {
     }
 }
 
-/// Whether the interface of a PF or a plain function says so; one whose interface is not to be seen says nothing. The file of an interface that is down cannot
-/// be read (`carrier_show`, net/core/net-sysfs.c).
+/// Whether the interface of a PF or of a plain function says so; one that is not to be seen says nothing. The file of one
+/// that is down cannot be read (`carrier_show`, net/core/net-sysfs.c).
 fn has_no_carrier(sysfs: &Sysfs, device: &Device) -> bool {
     let (Function::Pf { .. } | Function::Plain, Some(netdev)) = (&device.function, device.netdev()) else {
         return false;
