@@ -150,7 +150,7 @@ fn a_thousand_devices_that_flap_cost_a_bounded_number_of_writes_and_events() {
     telling(|daemon| async move {
         let mut facts = node(1024);
         daemon.show(&facts);
-        for round in 0..360 {
+        for round in 0..180 {
             for n in (round % 7..1024).step_by(7) {
                 if round % 2 == 0 {
                     facts.ill(n, &format!("no driver is bound to it, for the {round}th time"));
@@ -159,14 +159,14 @@ fn a_thousand_devices_that_flap_cost_a_bounded_number_of_writes_and_events() {
                 }
             }
             daemon.show(&facts);
-            seconds(10).await;
+            seconds(20).await;
         }
         let writes = daemon.server.writes();
         let gaps: Vec<Duration> = writes.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
         assert!(gaps.iter().all(|gap| *gap >= PACE.0), "{gaps:?}");
         let (writes, events) = (writes.len(), daemon.server.events().len());
-        assert!((100..=122).contains(&writes), "{writes} writes in an hour");
-        assert!((100..=140).contains(&events), "{events} events in an hour");
+        assert!((80..=122).contains(&writes), "{writes} writes in an hour");
+        assert!((60..=140).contains(&events), "{events} events in an hour");
     });
 }
 

@@ -188,7 +188,9 @@ fn beside_the_loop(tasks: &mut Tasks, cluster: Option<Cluster>, metrics: &Metric
         tasks.kept("cluster", Until::Dropped, move || telling.clone().run());
     }
     let metrics = metrics.clone();
-    tasks.kept("beginning", Until::Done, move || text_pages::give_back(metrics.clone()));
+    tasks.kept("beginning", Until::Dropped, move || {
+        text_pages::give_back(metrics.clone())
+    });
 }
 
 /// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports

@@ -27,13 +27,12 @@ struct Code {
     resident_kib: usize,
 }
 
-/// Once the kubelet has the first lists, gives back what was needed until then.
+/// Once the kubelet has the first lists, gives back what was needed until then. Does nothing more until it is dropped.
 pub(super) async fn give_back(metrics: Metrics) {
     let mut changes = metrics.standing_changes();
     while !metrics.standing().unregistered.is_empty() {
-        if changes.changed().await.is_err() {
-            return;
-        }
+        // Whoever tells lives for as long as there is a handle, and here is one.
+        let _ = changes.changed().await.is_ok();
     }
     sleep(SETTLED).await;
     match fs::read_to_string("/proc/self/smaps").and_then(|text| drop_pages(&code(&text))) {
@@ -41,6 +40,7 @@ pub(super) async fn give_back(metrics: Metrics) {
         // It is as large as before, and works as well.
         Err(error) => debug!("no code is given back: {error}"),
     }
+    std::future::pending().await
 }
 
 /// The mappings of code (proc(5), `/proc/PID/smaps`).
