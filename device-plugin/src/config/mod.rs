@@ -37,7 +37,7 @@ pub use object::BadField;
 pub use policy::{DeviceType, Needs, OnCarrierLoss, OnChange, Placement};
 pub use pool::{NodeDevice, Pool};
 pub use resource_name::{BadResourceName, ResourceName};
-pub use selector::Selector;
+pub use selector::{Selector, is_vfio};
 
 use document::Document;
 use field_names::LIST;

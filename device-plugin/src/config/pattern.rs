@@ -56,6 +56,12 @@ fn glob(mut pattern: &[u8], mut text: &[u8]) -> bool {
 // === impl Choice ===
 
 impl Choice<Pattern> {
+    /// Whether something is asked for, and all of it is such.
+    pub(super) fn are_all(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        let mut wanted = self.wanted.iter();
+        !self.wanted.is_empty() && wanted.all(|pattern| pattern.plain().is_some_and(&is_such))
+    }
+
     /// What is asked for by its whole name.
     pub(super) fn named(&self) -> impl Iterator<Item = &str> {
         self.wanted.iter().filter_map(Pattern::plain)

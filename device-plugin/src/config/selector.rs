@@ -49,6 +49,11 @@ pub(super) enum FunctionKind {
     Sf,
 }
 
+/// Whether a driver gives devices to user space: `vfio-pci`, and variants such as `mlx5_vfio_pci`.
+pub fn is_vfio(driver: &str) -> bool {
+    driver == "vfio-pci" || driver.ends_with("_vfio_pci")
+}
+
 // === impl Selector ===
 
 impl Selector {
@@ -76,6 +81,11 @@ impl Selector {
     /// The drivers that it asks for by name.
     pub fn drivers(&self) -> impl Iterator<Item = &str> {
         self.drivers.named()
+    }
+
+    /// Whether all drivers that it asks for are VFIO's.
+    pub fn is_for_vfio(&self) -> bool {
+        self.drivers.are_all(is_vfio)
     }
 
     /// All fields that a device does not match.

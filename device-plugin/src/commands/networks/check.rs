@@ -58,9 +58,10 @@ pub fn check(args: &CheckArgs, nad: &Path, out: &mut impl Write) -> Result<(), N
         writeln!(out, "{}", printable(&format!("{text}: not checked")))?;
     }
     let pools = pools(args, out)?;
+    let takes_sriov = known_pools::takes_sriov();
     let (mut refused, mut warnings) = (0, 0);
     for network in &networks {
-        let verdict = examine(network, pools.as_deref());
+        let verdict = examine(network, pools.as_deref(), takes_sriov);
         refused += usize::from(!verdict.refused.is_empty());
         warnings += verdict.warnings.len();
         print(&format!("{file}: {}", definition::name(network)), &verdict, out)?;

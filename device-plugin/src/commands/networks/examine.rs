@@ -26,8 +26,9 @@ pub struct Verdict {
     pub ours: usize,
 }
 
-/// Examines a NetworkAttachmentDefinition. Without pools, whether its resource is there is not known.
-pub fn examine(object: &Map<String, Value>, pools: Option<&[Pool]>) -> Verdict {
+/// Examines a NetworkAttachmentDefinition. Without pools, whether its resource is there is not known. Networks of type sriov are
+/// ours only where our plugin has taken that name.
+pub fn examine(object: &Map<String, Value>, pools: Option<&[Pool]>, takes_sriov: bool) -> Verdict {
     let mut verdict = Verdict::default();
     verdict.frame(object);
     let name = definition::metadata(object).and_then(|metadata| metadata.get("name"));
@@ -62,6 +63,13 @@ pub fn examine(object: &Map<String, Value>, pools: Option<&[Pool]>) -> Verdict {
         Ok(plugins) => {
             let pool = pools.zip(resource).map(|(pools, resource)| pool_of(resource, pools));
             for plugin in &plugins {
+                if plugin.kind == SRIOV && !takes_sriov {
+                    verdict.notes.push(format!(
+                        "{}: type {SRIOV}: sriov-cni's, where hardwire has not taken its name: not checked",
+                        plugin.place
+                    ));
+                    continue;
+                }
                 verdict.plugin(
                     plugin,
                     resource,
@@ -94,7 +102,7 @@ impl Verdict {
                 .push(wrong("metadata.name", name.unwrap_or(&Value::Null), right));
         }
         let namespace = definition::metadata(object).and_then(|metadata| metadata.get("namespace"));
-        if let Some(namespace) = namespace.filter(|namespace| !namespace.as_str().is_some_and(is_object_name)) {
+        if let Some(namespace) = namespace.filter(|namespace| !namespace.as_str().is_some_and(is_namespace_name)) {
             let right = "lower-case letters, digits and hyphens, as in default";
             self.refused.push(wrong("metadata.namespace", namespace, right));
         }
@@ -143,9 +151,29 @@ impl Verdict {
                 other.field()
             ));
         }
-        let Some(pool) = pool.filter(|pool| !pool.may_have_vfs()) else {
+        let Some(pool) = pool else { return };
+        if conf.allow_node_device {
+            self.notes.push(format!(
+                "{place}: allowNodeDevice: refused unless allowNodeDevices names the device, in the node's configuration or that of {}",
+                pool.resource
+            ));
+        }
+        if pool.is_for_vfio() {
+            let of_interfaces = [
+                ("mtu", conf.mtu.is_some()),
+                ("promisc", conf.promisc == Some(true)),
+                ("allmulti", conf.allmulti == Some(true)),
+            ];
+            for (field, _) in of_interfaces.into_iter().filter(|(_, is_asked)| *is_asked) {
+                self.refused.push(format!(
+                    "{place}: {field}: it is an interface's, and devices of {} have none (they are bound to VFIO): leave it out",
+                    pool.resource
+                ));
+            }
+        }
+        if pool.may_have_vfs() {
             return;
-        };
+        }
         for field in conf.vf.needing_a_pf() {
             self.refused.push(format!(
                 "{place}: {field}: it is what a PF sets on its VFs, and {} has none: leave it out",
@@ -153,6 +181,11 @@ impl Verdict {
             ));
         }
     }
+}
+
+/// A label of DNS: an object's name without dots, at most 63 bytes.
+fn is_namespace_name(name: &str) -> bool {
+    is_object_name(name) && !name.contains('.') && name.len() <= 63
 }
 
 fn resource(object: &Map<String, Value>) -> Result<Option<&str>, String> {

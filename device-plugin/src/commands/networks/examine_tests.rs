@@ -37,7 +37,7 @@ fn conf(more: &Value) -> Value {
 }
 
 fn verdict(resource: Option<&str>, more: &Value) -> Verdict {
-    examine(&network(resource, &conf(more)), Some(&pools()))
+    examine(&network(resource, &conf(more)), Some(&pools()), true)
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn each_plugin_of_a_list_is_examined_and_others_are_left_to_others() {
     let list = json!({"cniVersion": "1.0.0", "plugins": [
         {"type": "hardwire", "vlan": -1, "mtu": "big"}, {"type": "tuning", "sysctl": {}}, {"type": "sriov", "vlan": 4095},
     ]});
-    let verdict = examine(&network(Some("intel.com/vfs"), &list), Some(&pools()));
+    let verdict = examine(&network(Some("intel.com/vfs"), &list), Some(&pools()), true);
     assert_eq!(verdict.ours, 2);
     assert_eq!(
         verdict.notes,
@@ -175,7 +175,7 @@ fn what_is_probably_not_meant_passes_with_a_warning() {
     let mut twice = network(Some("intel.com/vfs"), &conf(&json!({})));
     twice["spec"]["config"] = r#"{"cniVersion": "1.0.0", "type": "hardwire", "vlan": 1, "vlan": 2}"#.into();
     assert_eq!(
-        examine(&twice, None).warnings,
+        examine(&twice, None, true).warnings,
         ["spec.config: vlan: there more than once: the last one counts"]
     );
 }
@@ -208,7 +208,7 @@ fn the_object_around_it_is_examined_too() {
     ] {
         let mut object = Value::Object(good.clone());
         *object.pointer_mut(path).unwrap() = value;
-        let verdict = examine(object.as_object().unwrap(), Some(&pools()));
+        let verdict = examine(object.as_object().unwrap(), Some(&pools()), true);
         assert!(
             verdict.refused.iter().any(|text| text.starts_with(said)),
             "{path}: {verdict:?}"
@@ -216,17 +216,55 @@ fn the_object_around_it_is_examined_too() {
     }
     let mut without = good.clone();
     without.remove("spec");
-    let verdict = examine(&without, None);
+    let verdict = examine(&without, None, true);
     assert!(
         verdict.refused.is_empty() && verdict.warnings[0].contains("Multus looks for a network called n"),
         "{verdict:?}"
     );
     // A resource of which nothing is known, and one of a network that is none of ours, are nobody's mistake here.
     assert!(
-        examine(&network(Some("x/y"), &conf(&json!({}))), None)
+        examine(&network(Some("x/y"), &conf(&json!({}))), None, true)
             .refused
             .is_empty()
     );
     let other = network(Some("x/y"), &json!({"cniVersion": "1.0.0", "type": "macvlan"}));
-    assert!(examine(&other, Some(&pools())).refused.is_empty());
+    assert!(examine(&other, Some(&pools()), true).refused.is_empty());
+}
+
+#[test]
+fn what_needs_an_interface_is_refused_of_a_pool_for_vfio() {
+    let defaults = crate::config::Defaults {
+        resource_prefix: "intel.com".to_owned(),
+        plugin_directory: "/p".into(),
+    };
+    let list = json!({"resourceList": [{"resourceName": "dpdk", "selectors": {"drivers": ["vfio-pci"]}},
+                                       {"resourceName": "any", "selectors": {"drivers": ["vfio-pci", "iavf"]}}]});
+    let pools = crate::config::Config::from_json(list, &defaults).unwrap().pools;
+    let of = |resource, more| examine(&network(Some(resource), &conf(&more)), Some(&pools[..]), true);
+    let refused = of("intel.com/dpdk", json!({"mtu": 9000, "promisc": true})).refused;
+    assert!(
+        refused.len() == 2 && refused[0].contains("mtu: it is an interface's"),
+        "{refused:?}"
+    );
+    assert!(of("intel.com/dpdk", json!({"vlan": 7})).refused.is_empty());
+    assert!(of("intel.com/any", json!({"mtu": 9000})).refused.is_empty());
+    let noted = of("intel.com/any", json!({"allowNodeDevice": true})).notes;
+    assert!(
+        noted
+            .iter()
+            .any(|note| note.contains("allowNodeDevices names the device")),
+        "{noted:?}"
+    );
+}
+
+#[test]
+fn a_network_of_sriov_cni_is_not_judged_where_that_name_is_not_ours() {
+    let conf = conf(&json!({"type": "sriov", "vlan": 4095}));
+    let verdict = examine(&network(Some("intel.com/other"), &conf), Some(&pools()), false);
+    assert_eq!(
+        (verdict.refused.len(), verdict.ours, verdict.notes.len()),
+        (0, 0, 1),
+        "{verdict:?}"
+    );
+    assert!(is_namespace_name("red-1") && !is_namespace_name("a.b"));
 }

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use hardwire_cni::Context;
+
 use crate::ask::control;
+use crate::commands::install_cni::{CNI_BIN_DIR, SRIOV, is_ours};
 use crate::config::manifest::Manifest;
 use crate::config::{Config, ConfigError, Defaults, Pool};
 
@@ -30,4 +33,13 @@ pub fn in_force(state: &Path) -> Result<Vec<Pool>, String> {
     let origin = running.in_force.file.display().to_string();
     let config = Config::from_text(&origin, running.in_force.text, &running.defaults);
     config.map(|config| config.pools).map_err(|error| error.to_string())
+}
+
+/// Whether networks of type sriov are ours on this node: our plugin has taken the place of sriov-cni's.
+pub fn takes_sriov() -> bool {
+    let context = Context::read(|name| std::env::var_os(name));
+    let running = control::running(&context.state).map(|running| running.cni_bin_dir);
+    let directory = running.ok().filter(|directory| !directory.as_os_str().is_empty());
+    let directory = directory.unwrap_or_else(|| CNI_BIN_DIR.into());
+    fs::read(directory.join(SRIOV)).is_ok_and(|program| is_ours(&program))
 }

@@ -124,7 +124,7 @@ fn network(pool: &Pool, args: &NadArgs) -> Result<Value, NadError> {
         "apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {"config": lines(&config)},
     });
     let object: Map<String, Value> = network.as_object().cloned().unwrap_or_default();
-    let verdict = examine(&object, Some(std::slice::from_ref(pool)));
+    let verdict = examine(&object, Some(std::slice::from_ref(pool)), false);
     let mut wrong = verdict.refused;
     // Asked for and without effect is wrong as well, here.
     wrong.extend(verdict.warnings);

@@ -59,7 +59,7 @@ spec:
 "#;
     assert_eq!(printed(&line).unwrap(), expected);
     let read = Manifest::all_of_kind(expected, "f", KIND).unwrap();
-    assert!(examine(&read.objects[0], None).refused.is_empty());
+    assert!(examine(&read.objects[0], None, true).refused.is_empty());
 }
 
 #[test]

@@ -43,7 +43,14 @@ pub fn read(cni_state: &Path, store: &Path) -> Result<BTreeMap<IpAddr, Reservati
         opened => opened.map_err(failed)?,
     };
     let mut reserved = BTreeMap::new();
-    let entries = Dir::read_from(&directory).map_err(|errno| failed(errno.into()))?;
+    // What is held only as a place in the tree cannot be listed.
+    let listed = openat(
+        &directory,
+        ".",
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    );
+    let entries = listed.and_then(Dir::new).map_err(|errno| failed(errno.into()))?;
     for (count, entry) in entries.enumerate() {
         if count >= MOST {
             return Err(format!("{}: it has more than {MOST} entries", store.display()));

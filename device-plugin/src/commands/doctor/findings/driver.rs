@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use hardwire_pci::{Device, Function};
 
 use super::commands::{for_each, of_plain_words, plain_word};
-use super::hardware::is_vfio;
 use super::iommu::{IOMMU, has_no_iommu};
 use crate::commands::doctor::facts::Facts;
 use crate::commands::doctor::facts::state::Attached;
 use crate::commands::doctor::finding::{Cause, Finding, Mend, Severity};
 use crate::commands::doctor::name::Name;
-use crate::config::Pool;
+use crate::config::{Pool, is_vfio};
 use crate::pools::{PoolMatch, Reason};
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {

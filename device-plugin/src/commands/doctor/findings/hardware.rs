@@ -47,11 +47,6 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-/// `vfio-pci`, and variants such as `mlx5_vfio_pci`.
-pub(super) fn is_vfio(driver: &str) -> bool {
-    driver == "vfio-pci" || driver.ends_with("_vfio_pci")
-}
-
 /// Whether a device that is here and in no pool, or a VF that a PF here may have, is of the kind that a pool takes.
 pub(super) fn has_candidates(facts: &Facts, pool: &Pool) -> bool {
     let hardware = &facts.hardware.hardware;

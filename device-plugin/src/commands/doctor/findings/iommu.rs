@@ -1,12 +1,12 @@
 //! Whether the IOMMU is off, and by what. Mended by hand: a kernel's command line is kept in another way by each distribution, and
 //! a boot ends every pod of the node.
 
-use super::hardware::{has_candidates, is_vfio};
+use super::hardware::has_candidates;
 use crate::commands::doctor::facts::Facts;
 use crate::commands::doctor::facts::iommu::{Iommu, Processor};
 use crate::commands::doctor::finding::{Finding, Severity};
 use crate::commands::doctor::name::Name;
-use crate::config::{Pool, Selector};
+use crate::config::{Pool, Selector, is_vfio};
 
 /// What the finding is about.
 pub(super) const IOMMU: &str = "the IOMMU";
