@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hardwire_tests::binaries::{hardwire, hardwired};
 use hardwire_tests::daemon::{Daemon, Site};
-use hardwire_tests::http::get;
+use hardwire_tests::http::{Answer, get, wait_for};
 use hardwire_tests::kubelet::Kubelet;
 use hardwire_tests::sysfs_tree::SysfsTree;
 

@@ -137,7 +137,9 @@ impl Calls {
         let (over, state) = (Arc::clone(&is_over), site.state_dir());
         let thread = std::thread::spawn(move || {
             while !over.load(Ordering::Relaxed) {
-                ["ADD", "DEL"].map(|verb| report(&state, verb));
+                for verb in ["ADD", "DEL"] {
+                    report(&state, verb);
+                }
                 std::thread::sleep(Duration::from_millis(100));
             }
         });

@@ -39,7 +39,7 @@ pub struct DoctorArgs {
     /// The directory of CNI plugins. Default: the running daemon's, else /opt/cni/bin.
     #[arg(long = "cni-plugin-dir", value_name = "DIR")]
     pub cni_bin_dir: Option<PathBuf>,
-    /// The directory of network configurations. Default: /etc/cni/net.d, else OpenShift's or k3s'.
+    /// The directory of network configurations. Default: /etc/cni/net.d, else what k3s and others have.
     #[arg(long, value_name = "DIR")]
     pub cni_conf_dir: Option<PathBuf>,
     /// The daemon's `DaemonSet`, for commands. Default: that of the daemon's pod, else kube-system/hardwired.

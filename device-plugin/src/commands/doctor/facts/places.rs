@@ -18,7 +18,7 @@ const PREFIX: &str = "intel.com";
 const IN_POD: &str = "KUBERNETES_SERVICE_HOST";
 /// Of deploy/base.
 const DAEMONSET: &str = "kube-system/hardwired";
-/// Where network configurations are: on most nodes, on OpenShift's, on k3s'.
+/// Where network configurations are: on most nodes, on `OpenShift`'s, on k3s'.
 const CONFIGURATIONS: [&str; 3] = [
     "/etc/cni/net.d",
     "/etc/kubernetes/cni/net.d",
@@ -52,7 +52,7 @@ pub struct Places {
     pub in_pod: bool,
     /// The daemon's pod; none where it runs in none, or nobody says in which.
     pub pod: Option<OwnPod>,
-    /// The namespace and the name of its DaemonSet.
+    /// The namespace and the name of its `DaemonSet`.
     pub daemonset: (String, String),
     /// The node's name in the cluster, where somebody says it.
     pub cluster_node: Option<String>,

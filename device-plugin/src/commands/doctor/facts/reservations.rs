@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use hardwire_cni::beneath::Directory;
@@ -36,7 +36,9 @@ pub struct Reservation {
 pub fn read(cni_state: &Path, store: &Path) -> Result<BTreeMap<IpAddr, Reservation>, String> {
     let failed = |error: io::Error| format!("{}: {error}", store.display());
     let below = store.strip_prefix(cni_state);
-    let below = below.map_err(|_other| format!("{} is not below {}", store.display(), cni_state.display()))?;
+    let stays = |below: &&Path| below.components().all(|part| matches!(part, Component::Normal(_)));
+    let below = below.ok().filter(stays);
+    let below = below.ok_or_else(|| format!("{} is not below {}", store.display(), cni_state.display()))?;
     let opened = Directory::open(cni_state).and_then(|directory| directory.descend(below.iter(), None));
     let directory = match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),

@@ -59,8 +59,8 @@ fn left(facts: &Facts, attached: &Attached) -> Option<Finding> {
     let held = facts.kubelet.held.as_ref().ok();
     let holder = held.and_then(|held| held.holder(&device.to_string()));
     let (name, severity) = (Name::AttachmentLeft, Severity::Warning);
-    let found = match holder {
-        Some(holder) => Finding::by_hand(
+    let found = if let Some(holder) = holder {
+        Finding::by_hand(
             format!(
                 "see what the pod is waiting for: kubectl -n {} describe pod {}",
                 quoted(&holder.namespace),
@@ -73,11 +73,10 @@ fn left(facts: &Facts, attached: &Attached) -> Option<Finding> {
                 "{what}, and the kubelet says that {}/{} has it",
                 holder.namespace, holder.pod
             ),
-        ),
-        None => {
-            let mend = our_program(facts, "doctor --fix");
-            Finding::mended_by(mend, name, severity, device.to_string(), what).fixed_by(Fix::Release(device.clone()))
-        }
+        )
+    } else {
+        let mend = our_program(facts, "doctor --fix");
+        Finding::mended_by(mend, name, severity, device.to_string(), what).fixed_by(Fix::Release(device.clone()))
     };
     let causes = [Cause::any(Name::DaemonAbsent), Cause::any(Name::StateNotShared)];
     Some(found.because(why).since(attached.since).after(causes))
