@@ -315,7 +315,7 @@ impl Manager {
         }
         let view = self.view.write(state, lists);
         if let Some(cluster) = &self.cluster {
-            let snapshot = Some(view::snapshot(view, core));
+            let snapshot = Some(view::snapshot(&view, core));
             cluster.send_if_modified(|before| {
                 let is_another = *before != snapshot;
                 *before = snapshot;
