@@ -1,6 +1,7 @@
 //! Calling the built `hardwire` as a runtime does.
 
 mod call;
+mod fake_daemon;
 mod fake_ipam;
 mod scene;
 
@@ -16,6 +17,7 @@ use crate::binaries::hardwire;
 use crate::node::Pod;
 
 pub use call::Call;
+pub use fake_daemon::FakeDaemon;
 pub use fake_ipam::FakeIpam;
 pub use scene::{Scene, Seen};
 

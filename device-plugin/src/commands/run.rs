@@ -11,9 +11,11 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::chain;
 use super::tasks::{Ended, Tasks, Until};
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
+use crate::ask::pods::{self, PodAnswers};
 use crate::commands::args::RunArgs;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
@@ -71,6 +73,13 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         },
         in_force: in_force_changes,
     };
+    let (pod_ask, pod_questions) = mpsc::channel(1);
+    let (policies, policies_told) = watch::channel(Arc::default());
+    let pod_answers = PodAnswers {
+        policies: policies_told,
+        ledger: pod_ask,
+        cni_config: args.cni_config_dir.clone(),
+    };
     let manager = Manager::start(Setup {
         pulse,
         context: context.clone(),
@@ -82,6 +91,8 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         grace: Duration::from_secs(args.removal_grace),
         attachments: attachment_changes,
         requests,
+        pod_questions,
+        policies,
         in_force,
         reload: Arc::clone(&reload),
         returned: Arc::clone(&returned),
@@ -96,7 +107,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let mut tasks = Tasks::new(metrics.clone());
     metrics.started();
     if let Some(state) = state.path() {
-        listening(&mut tasks, state, answers, &metrics);
+        listening(&mut tasks, state, answers, pod_answers, &metrics);
     } else {
         warn!("no reports, no requests, and no view of the devices: there is no state directory");
     }
@@ -104,6 +115,12 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         let metrics = metrics.clone();
         tasks.kept("metrics", Until::Dropped, move || {
             http::serve(address, metrics.clone(), watchdog.clone())
+        });
+    }
+    if state.unknown().is_none() {
+        let (kept, directory, told) = (context.clone(), args.cni_config_dir.clone(), metrics.clone());
+        tasks.kept("chain", Until::Dropped, move || {
+            chain::keep::keep(kept.clone(), directory.clone(), told.clone())
         });
     }
     tasks.needed("loop", manager.run(stop.clone()));
@@ -145,7 +162,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
 
 /// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports
 /// the plugin goes by idle records, and what an earlier daemon left of them is invalidated by now.
-fn listening(tasks: &mut Tasks, state: &Path, answers: Answers, metrics: &Metrics) {
+fn listening(tasks: &mut Tasks, state: &Path, answers: Answers, pod_answers: PodAnswers, metrics: &Metrics) {
     let (path, counted) = (state.to_owned(), metrics.clone());
     tasks.kept("reports", Until::Dropped, move || {
         let (path, counted) = (path.clone(), counted.clone());
@@ -155,6 +172,11 @@ fn listening(tasks: &mut Tasks, state: &Path, answers: Answers, metrics: &Metric
     tasks.kept("requests", Until::Dropped, move || {
         let (path, answers) = (path.clone(), answers.clone());
         async move { control::serve(&path, answers).await }
+    });
+    let path = state.to_owned();
+    tasks.kept("questions", Until::Dropped, move || {
+        let (path, answers) = (path.clone(), pod_answers.clone());
+        async move { pods::serve(&path, answers).await }
     });
 }
 

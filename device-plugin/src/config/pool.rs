@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Defaults;
 use super::additional_info::{self, AdditionalInfo};
+use super::attachment::Attachment;
 use super::candidate::Asked;
 use super::object::{BadField, Item, Object};
 use super::policy::{DeviceType, OnCarrierLoss, OnChange, Placement};
@@ -38,6 +39,8 @@ pub struct Pool {
     pub additional_info: Option<AdditionalInfo>,
     /// Devices that may be given away although the node itself uses them.
     pub allow_node_devices: Vec<NodeDevice>,
+    /// How its devices reach pods, and which.
+    pub attachment: Attachment,
     /// The environment variables that list a container's devices: upstream's, and one for shells where that has a hyphen.
     pub variables: Vec<String>,
 }
@@ -110,6 +113,7 @@ impl Pool {
                 .iter()
                 .map(NodeDevice::parse)
                 .collect::<Result<_, _>>()?,
+            attachment: Attachment::parse(&mut object, warnings)?,
         };
         unknown_keys::in_pool(object.unknown(), warnings)?;
         Ok(pool)

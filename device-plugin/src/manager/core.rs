@@ -15,6 +15,7 @@ use super::inspections::{self, Inspections};
 use super::kernel_events::Hearers;
 use super::lists::Lists;
 use super::messages::{Effect, Input, Job};
+use super::pod_questions::PodQuestions;
 use super::scanner::{Scanner, differing, pf_for, pfs};
 use super::upper_search::UpperSearch;
 use super::verdicts::{Known, Owners, has_kernel_driver, reconcile};
@@ -50,6 +51,7 @@ pub(super) struct Core {
     /// Which DDP profiles adapters are loaded with.
     profiles: Profiles,
     configuration: Configuration,
+    pod_questions: PodQuestions,
     /// Devices that left their pools and had documents that somebody may need.
     kept: BTreeSet<String>,
     slow: Option<Instant>,
@@ -73,6 +75,7 @@ impl Core {
             assignment: Assignment::default(),
             profiles: Profiles::default(),
             configuration: Configuration::default(),
+            pod_questions: PodQuestions::default(),
             kept: BTreeSet::new(),
             slow: None,
             serve_again: None,
@@ -101,6 +104,11 @@ impl Core {
                 vec![Effect::show()]
             }
             Input::Adopt(request) => self.on_adopt(request),
+            Input::AboutPod(about) => {
+                let answer = self.ledger.want(now);
+                self.pod_questions.wait(answer, about);
+                Vec::new()
+            }
             Input::Reload => {
                 self.on_reload(now);
                 Vec::new()
@@ -128,6 +136,9 @@ impl Core {
             Input::PodResources(answer) => {
                 self.ledger.on_podresources(answer, now);
                 self.reconcile(now);
+                let mut questions = std::mem::take(&mut self.pod_questions);
+                questions.answer(&self.ledger, |id| self.owner(id));
+                self.pod_questions = questions;
                 vec![Effect::NoteGivenAway, Effect::show()]
             }
             Input::Inspected(results) => {

@@ -10,8 +10,9 @@
 //!   `inspections` (when VFs are compared with their records), `upper_search` (when other namespaces are searched),
 //!   `configuration`, and the ledger and the baselines of the directories of those names;
 //! - `kernel_events`: which part hears of what the kernel tells;
+//! - `pod_questions`: what the plugin waits for the kubelet to tell;
 //! - `verdicts`: what is known of a listed device, and what that means;
-//! - `jobs`: what is done beside the loop; `served_pool`, `findings`, `view`, `assignment_log`: what others are shown;
+//! - `jobs`: what is done beside the loop; `served_pool`, `findings`, `policies`, `view`, `assignment_log`: what others are shown;
 //! - `setup`: the beginning.
 
 mod assignment_log;
@@ -24,6 +25,8 @@ mod jobs;
 mod kernel_events;
 mod lists;
 mod messages;
+mod pod_questions;
+mod policies;
 mod scanner;
 mod served_pool;
 mod setup;
@@ -49,6 +52,7 @@ use self::jobs::Jobs;
 use self::messages::{Effect, Input};
 use self::served_pool::{ServedPool, ServedWith};
 use crate::ask::control::Adopt;
+use crate::ask::pods::AboutPod;
 use crate::config::ResourceName;
 use crate::events::socket::FileId;
 use crate::events::{Event, Events};
@@ -80,6 +84,7 @@ pub struct Manager {
     /// What is done when the kubelet has its first lists.
     after_first_lists: Vec<Effect>,
     findings: findings::WrittenFindings,
+    policies: policies::WrittenPolicies,
     view: view::Written,
     metrics: Metrics,
 }
@@ -93,6 +98,7 @@ struct Inputs {
     kubelet_socket: Option<watch::Receiver<()>>,
     attachments: watch::Receiver<Attachments>,
     requests: mpsc::Receiver<Adopt>,
+    pod_questions: mpsc::Receiver<AboutPod>,
     reload: Arc<Notify>,
 }
 
@@ -131,6 +137,7 @@ impl Manager {
                 Ok(()) = inputs.attachments.changed() => Input::Attachments(inputs.attachments.borrow_and_update().clone()).into(),
                 () = allocations.noted() => Input::Allocated.into(),
                 Some(request) = inputs.requests.recv() => Input::Adopt(request).into(),
+                Some(about) = inputs.pod_questions.recv() => Input::AboutPod(about).into(),
                 () = inputs.reload.notified() => Input::Reload.into(),
                 Ok(()) = inputs.config.changed() => Input::ConfigFile.into(),
                 Some(()) = changed(&mut inputs.kubelet_socket) => Input::KubeletSocket.into(),
@@ -317,6 +324,13 @@ impl Manager {
         let uppers = core.search.uppers.as_deref();
         self.findings
             .write((state, &self.boot), uppers, lists, &core.assignment, seen);
+        // Only the node's own directory is the plugin's.
+        let path = self
+            .state
+            .unknown()
+            .is_none()
+            .then_some(self.context.policies.as_path());
+        self.policies.write(path, lists);
         for list in lists {
             let resource = &list.pool.resource;
             let mut served = self.served.iter_mut();

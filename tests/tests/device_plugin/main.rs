@@ -6,6 +6,7 @@
 mod allocate;
 mod authority;
 mod cdi;
+mod chain;
 mod characters;
 mod commands;
 mod configuration;
@@ -22,6 +23,7 @@ mod metrics;
 mod mounts;
 mod node_devices;
 mod podresources;
+mod pods;
 mod preferred;
 mod profiles;
 mod recovery;

@@ -240,6 +240,11 @@ impl Metrics {
         self.readiness().journal = unheard.map(str::to_owned);
     }
 
+    /// Whether our entry is in the default network's list, if it is to be; else why it is not.
+    pub fn chained(&self, missing: Option<String>) {
+        self.readiness().chain = missing;
+    }
+
     /// A message of the kernel made no sense.
     pub fn malformed_event(&self, origin: Origin) {
         let source = families::SourceLabels {

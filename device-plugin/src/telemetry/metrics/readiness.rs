@@ -23,6 +23,8 @@ pub struct Readiness {
     pub journal: Option<String>,
     /// Why the address of the metrics is not had.
     pub address: Option<String>,
+    /// Why our entry is not in the default network's list.
+    pub chain: Option<String>,
     /// Why a new process is needed.
     pub dead: Vec<String>,
     /// By resource.
@@ -88,6 +90,7 @@ impl Readiness {
             }
         }
         missing.extend(self.address.clone());
+        missing.extend(self.chain.as_deref().map(|why| printable(why).into_owned()));
         missing.extend(self.dead.iter().cloned());
         missing
     }

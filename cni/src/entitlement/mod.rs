@@ -1,0 +1,119 @@
+//! May this pod have this device, with these settings? Asked before anything is done about a device that a pool has.
+//!
+//! A NAD is written by a tenant, who may name any device in it. What counts is who was given the device: the kubelet says so by
+//! the pod's uid in its device checkpoint, which is read here, with or without the daemon. Where that says no, or cannot be
+//! read, the daemon is asked, which has more witnesses (podresources); where it does not run, the checkpoint has the last word,
+//! and without one nobody gets the device. A call that names no pod (cnitool, podman) is an administrator's, and passes unless the
+//! pool says `always`. What may be asked of a device is limited by the pool's `allow`.
+
+mod checkpoint;
+mod witness;
+
+use hardwire_pci::DeviceId;
+
+pub use checkpoint::{CHECKPOINT, Checkpoint, CheckpointError, Given};
+pub use witness::{Word, word};
+
+use crate::Context;
+use crate::ask::{Answer, Question, ask};
+use crate::config::NetConf;
+use crate::node::{AskedSettings, AttachBy, Policies, PoolPolicy, RequireAllocation};
+use crate::protocol::{CallingPod, CniError, Environment, code};
+
+/// Refuses a NAD's ADD of a device that is not its pod's, or of more than its pool allows. What no pool has is nobody's.
+pub fn check(context: &Context, environment: &Environment, conf: &NetConf, device: &DeviceId) -> Result<(), CniError> {
+    let policies = Policies::read(&context.policies).map_err(|error| {
+        let details = "hardwired writes it anew when it starts; where it is to run no more, remove the file";
+        CniError::new(
+            code::TRY_AGAIN,
+            format!("what pools say of {device} is not known: {error}"),
+        )
+        .with_details(details)
+    })?;
+    let Some(policies) = policies else { return Ok(()) };
+    let Some(pool) = policies.pool_of(device) else {
+        return Ok(());
+    };
+    let settings = AskedSettings::of(conf);
+    refuse_by_pool(pool, device, &settings).map_err(CniError::config)?;
+    let pod = CallingPod::of(environment);
+    match (pool.require_allocation, pod) {
+        (RequireAllocation::Off, _) | (RequireAllocation::On, None) => Ok(()),
+        (RequireAllocation::Always, None) => {
+            let msg = format!(
+                "{device} is of pool {}, whose devices are for pods only (requireAllocation: always), and this call names none",
+                pool.resource
+            );
+            Err(CniError::new(code::NOT_GIVEN, msg).with_details(advice(pool)))
+        }
+        (_, Some(pod)) => refuse_unless_given(context, &policies, pool, &pod, device, settings),
+    }
+}
+
+/// Why a pool's own word refuses a NAD.
+pub fn refuse_by_pool(pool: &PoolPolicy, device: &DeviceId, settings: &AskedSettings) -> Result<(), String> {
+    let resource = &pool.resource;
+    if pool.attach == AttachBy::Chain {
+        return Err(format!(
+            "{device} is of pool {resource}, whose devices are attached without a NAD (attach: chain): take the network off \
+             the pod, or give the pool attach: multus"
+        ));
+    }
+    match pool.allow.as_ref().and_then(|allow| allow.excess(settings)) {
+        None => Ok(()),
+        Some(excess) => Err(format!(
+            "{}: {} is more than pool {resource} allows for {device}: {}",
+            excess.field, excess.value, excess.rule
+        )),
+    }
+}
+
+fn refuse_unless_given(
+    context: &Context,
+    policies: &Policies,
+    pool: &PoolPolicy,
+    pod: &CallingPod,
+    device: &DeviceId,
+    settings: AskedSettings,
+) -> Result<(), CniError> {
+    let seen = Checkpoint::read(&policies.checkpoint);
+    let here = word(&seen, pod, device);
+    if here == Word::Given {
+        return Ok(());
+    }
+    let question = Question::May {
+        pod: pod.clone(),
+        device: device.clone(),
+        settings,
+    };
+    let (refused, because) = match ask(&context.state, question) {
+        Ok(Answer::May) => return Ok(()),
+        Ok(Answer::MayNot(why)) => (code::NOT_GIVEN, why),
+        Ok(Answer::Unknown(why)) => (code::TRY_AGAIN, why),
+        Ok(other) => (code::TRY_AGAIN, format!("hardwired answers something else: {other:?}")),
+        Err(error) => match here {
+            Word::NotGiven(why) => (code::NOT_GIVEN, why),
+            Word::Given | Word::Unknown(_) => {
+                let why = if let Word::Unknown(why) = here {
+                    why
+                } else {
+                    String::new()
+                };
+                (
+                    code::TRY_AGAIN,
+                    format!("it is not known whether it was given it: {why}; {error}"),
+                )
+            }
+        },
+    };
+    let msg = format!("{device} of pool {} is not for {pod}: {because}", pool.resource);
+    Err(CniError::new(refused, msg).with_details(advice(pool)))
+}
+
+fn advice(pool: &PoolPolicy) -> String {
+    let resource = &pool.resource;
+    format!(
+        "a pod gets a device of this pool by resources: {{limits: {{{resource}: 1}}}}; an operator who wants NADs to name its \
+         devices (deviceID) gives the pool requireAllocation: false"
+    )
+}
