@@ -133,6 +133,19 @@ fn request(line: &[u8]) -> Result<Question, String> {
 // === impl PodAnswers ===
 
 impl PodAnswers {
+    /// With the loop's ends: what it is asked, and where it tells what the pools say. `cni_config` is the directory of the
+    /// runtime's network configurations.
+    pub fn new(cni_config: &Path) -> (Self, mpsc::Receiver<AboutPod>, watch::Sender<Arc<Policies>>) {
+        let (ledger, asked) = mpsc::channel(1);
+        let (tell, policies) = watch::channel(Arc::default());
+        let answers = Self {
+            policies,
+            ledger,
+            cni_config: cni_config.to_owned(),
+        };
+        (answers, asked, tell)
+    }
+
     async fn to(&self, question: Question) -> Answer {
         match question {
             Question::Attachments { pod } => self.attachments(&pod).await,

@@ -73,13 +73,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         },
         in_force: in_force_changes,
     };
-    let (pod_ask, pod_questions) = mpsc::channel(1);
-    let (policies, policies_told) = watch::channel(Arc::default());
-    let pod_answers = PodAnswers {
-        policies: policies_told,
-        ledger: pod_ask,
-        cni_config: args.cni_config_dir.clone(),
-    };
+    let (pod_answers, pod_questions, policies) = PodAnswers::new(&args.cni_config_dir);
     let manager = Manager::start(Setup {
         pulse,
         context: context.clone(),
@@ -117,15 +111,10 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
             http::serve(address, metrics.clone(), watchdog.clone())
         });
     }
-    if state.unknown().is_none() {
-        let (kept, directory, told) = (context.clone(), args.cni_config_dir.clone(), metrics.clone());
-        tasks.kept("chain", Until::Dropped, move || {
-            chain::keep::keep(kept.clone(), directory.clone(), told.clone())
-        });
-    }
     tasks.needed("loop", manager.run(stop.clone()));
     match state.unknown() {
         None => {
+            keep_chained(&mut tasks, &context, &args.cni_config_dir, &metrics);
             let (owing, vouched, stopped) = (context.clone(), args.ipam_by_container_id.clone(), stop.clone());
             tasks.kept("leases", Until::Done, move || {
                 leases::run(owing.clone(), vouched.clone(), stopped.clone())
@@ -158,6 +147,14 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     ipam::end_all();
     tasks.end(DRAIN_BOUND).await;
     ended
+}
+
+/// Where our entry is to be in the default network's list, it is kept there.
+fn keep_chained(tasks: &mut Tasks, context: &Context, directory: &Path, metrics: &Metrics) {
+    let (context, directory, metrics) = (context.clone(), directory.to_owned(), metrics.clone());
+    tasks.kept("chain", Until::Dropped, move || {
+        chain::keep::keep(context.clone(), directory.clone(), metrics.clone())
+    });
 }
 
 /// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports
