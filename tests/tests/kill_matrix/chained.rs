@@ -39,7 +39,7 @@ impl Subject for Chained {
     }
 
     fn args(&self) -> &'static str {
-        "K8S_POD_NAMESPACE=red;K8S_POD_NAME=a;K8S_POD_UID=u"
+        "IgnoreUnknown=1;K8S_POD_NAMESPACE=red;K8S_POD_NAME=a;K8S_POD_UID=u"
     }
 
     fn begin(&self) {
