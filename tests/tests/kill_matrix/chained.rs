@@ -4,17 +4,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hardwire_tests::matrix::Subject;
-use hardwire_tests::node::{Veth, succeeds};
+use hardwire_tests::node::{Veth, run, succeeds};
 use hardwire_tests::plugin::{FakeDaemon, Plugin};
 use serde_json::{Value, json};
 
-use super::nic::Nic;
+use super::nic::{NAME, Nic};
 
 const SECOND: &str = "hwkill2";
 
 pub(crate) struct Chained {
     first: Nic,
-    second: Veth,
+    _second: Veth,
     daemon: Mutex<Option<FakeDaemon>>,
 }
 
@@ -22,7 +22,7 @@ impl Chained {
     pub(crate) fn new() -> Self {
         Self {
             first: Nic::new(),
-            second: Veth::new(SECOND),
+            _second: second(),
             daemon: Mutex::default(),
         }
     }
@@ -55,15 +55,37 @@ impl Subject for Chained {
     }
 
     fn renew(&self) {
-        self.first.renew();
+        let is_there = |name: &str| succeeds(&["ip", "link", "show", "dev", name]);
         // The kernel deletes a veth with its namespace, and its neighbour with it, in its own time.
-        while !succeeds(&["ip", "link", "show", "dev", SECOND]) {
-            if !succeeds(&["ip", "link", "show", "dev", &self.second.neighbour()]) {
-                // The pair is dropped by the first one's name.
-                std::mem::forget(Veth::new(SECOND));
-                return;
-            }
+        let is_settled = |name: &str| is_there(name) || !is_there(&format!("{name}p"));
+        while !is_settled(NAME) || !is_settled(SECOND) {
             std::thread::sleep(Duration::from_millis(2));
         }
+        if is_there(NAME) && is_there(SECOND) {
+            return;
+        }
+        // Both anew: they are seen in the order in which they were made.
+        for name in [NAME, SECOND].into_iter().filter(|name| is_there(name)) {
+            run(&["ip", "link", "del", name]);
+        }
+        self.first.renew();
+        // The pair is dropped by the first one's name.
+        std::mem::forget(second());
     }
+}
+
+/// Known by its addresses again when it was made anew.
+fn second() -> Veth {
+    let veth = Veth::new(SECOND);
+    veth.set(&["address", "02:00:00:00:0b:03"]);
+    run(&[
+        "ip",
+        "link",
+        "set",
+        "dev",
+        &veth.neighbour(),
+        "address",
+        "02:00:00:00:0b:04",
+    ]);
+    veth
 }
