@@ -40,8 +40,8 @@ pub struct Context {
     pub holder_bound: Duration,
     /// Where Multus reads the device information of attachments.
     pub device_info: PathBuf,
-    /// Where the runtime reads its networks.
-    pub cni_config: PathBuf,
+    /// Where the runtime reads its networks, unless `hardwired` or the default says so.
+    pub cni_config: Option<PathBuf>,
 }
 
 impl Context {
@@ -50,7 +50,8 @@ impl Context {
     /// `HARDWIRE_SRIOV_CNI_DIR` and `HARDWIRE_PLUGIN_CONFIG` say otherwise. With another state directory, what pools
     /// say (`/var/lib/hardwire/policies.json`) is in it, and so are the leases where nothing is said of them.
     /// `HARDWIRE_HOLDER_WAIT_MS` is how long a holder on its way out is waited for; `HARDWIRE_DEVICE_INFO_DIR` stands for
-    /// `/var/run/k8s.cni.cncf.io/devinfo/cni`, `HARDWIRE_CNI_CONFIG_DIR` for `/etc/cni/net.d`.
+    /// `/var/run/k8s.cni.cncf.io/devinfo/cni`, `HARDWIRE_CNI_CONFIG_DIR` for what
+    /// `hardwired` was told (`--cni-config-dir`) and `/etc/cni/net.d`.
     pub fn read(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let path = |name: &str, default: &str| {
             variable(name)
@@ -77,7 +78,7 @@ impl Context {
             holder_bound: bound.map_or(HOLDER_BOUND, Duration::from_millis),
             sriov_cni: path("HARDWIRE_SRIOV_CNI_DIR", "/var/lib/cni/sriov"),
             plugin_config: path("HARDWIRE_PLUGIN_CONFIG", crate::node::CONFIG_PATH),
-            cni_config: path("HARDWIRE_CNI_CONFIG_DIR", "/etc/cni/net.d"),
+            cni_config: variable("HARDWIRE_CNI_CONFIG_DIR").filter(|value| !value.is_empty()).map(PathBuf::from),
             device_info: path("HARDWIRE_DEVICE_INFO_DIR", "/var/run/k8s.cni.cncf.io/devinfo/cni"),
         }
     }

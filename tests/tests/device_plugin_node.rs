@@ -204,6 +204,7 @@ fn a_pod_gets_the_vf_that_the_kubelet_gave_it_and_no_network_gives_it_to_another
         .remove(0);
     let list = json!({"cniVersion": "1.0.0", "name": "cluster", "type": "hardwire", "attach": "pod",
                       "prevResult": {"cniVersion": "1.0.0", "interfaces": [{"name": "eth0", "sandbox": pod.path()}]}});
+    plugin.list_has_us("cluster", false, false);
     // The daemon listens a moment after it serves; until then the pod is tried again.
     let deadline = std::time::Instant::now() + SOON;
     let mut added = call(&plugin, &pod, "ADD", "eth0", &list).run();

@@ -31,6 +31,8 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Question {
+    /// Are you there? The kubelet is not asked.
+    Here,
     /// Which attachments does this pod have?
     Attachments {
         /// The pod.
@@ -60,6 +62,8 @@ pub struct Reply {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
+    /// I am.
+    Here,
     /// The pod's attachments, in the order in which they are made.
     Attachments(Vec<PodAttachment>),
     /// It may.

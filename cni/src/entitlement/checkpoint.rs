@@ -107,7 +107,7 @@ fn device_ids<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Err
 // === impl Checkpoint ===
 
 impl Checkpoint {
-    /// Reads the file; `None` where there is none, which is a kubelet that never gave away a device.
+    /// Reads the file; `None` where there is none: of a kubelet that never heard of a device, or at another place.
     pub fn read(path: &Path) -> Result<Option<Self>, CheckpointError> {
         let untrusted = |source| CheckpointError::Untrusted {
             path: path.to_owned(),
@@ -128,6 +128,11 @@ impl Checkpoint {
             devices: entry.device_ids,
         });
         Ok(Some(Self { given: given.collect() }))
+    }
+
+    /// All that was given.
+    pub fn all(&self) -> impl Iterator<Item = &Given> {
+        self.given.iter()
     }
 
     /// What a pod was given.

@@ -9,7 +9,7 @@
 mod checkpoint;
 mod witness;
 
-use hardwire_pci::DeviceId;
+use hardwire_pci::{Device, DeviceId, read_device};
 
 pub use checkpoint::{CHECKPOINT, Checkpoint, CheckpointError, Given};
 pub use witness::{Word, word};
@@ -17,6 +17,7 @@ pub use witness::{Word, word};
 use crate::Context;
 use crate::ask::{Answer, Question, ask};
 use crate::config::NetConf;
+use crate::device::vfs_of;
 use crate::node::{AskedSettings, AttachBy, Policies, PoolPolicy, RequireAllocation};
 use crate::protocol::{CallingPod, CniError, Environment, code};
 
@@ -31,12 +32,45 @@ pub fn check(context: &Context, environment: &Environment, conf: &NetConf, devic
         .with_details(details)
     })?;
     let Some(policies) = policies else { return Ok(()) };
-    let Some(pool) = policies.pool_of(device) else {
+    let pools = pools_of(context, &policies, device)?;
+    if pools.is_empty() {
         return Ok(());
-    };
-    let settings = AskedSettings::of(conf);
-    refuse_by_pool(pool, device, &settings).map_err(CniError::config)?;
+    }
+    let idle = context.baselines.get(device).and_then(|idle| idle.vf);
+    let settings = AskedSettings::of(conf, idle.as_ref().map(|vf| &vf.state));
     let pod = CallingPod::of(environment);
+    pools
+        .into_iter()
+        .try_for_each(|pool| check_pool(context, &policies, pool, pod.as_ref(), device, &settings))
+}
+
+/// The pools whose word counts for a device: the one that has it, or else all that have a part of it or that of which it is a
+/// part.
+fn pools_of<'a>(
+    context: &Context,
+    policies: &'a Policies,
+    device: &DeviceId,
+) -> Result<Vec<&'a PoolPolicy>, CniError> {
+    if let Some(pool) = policies.pool_of(device) {
+        return Ok(vec![pool]);
+    }
+    let vfs = vfs_of(context, device)?;
+    let read = read_device(&context.sysfs, device).unwrap_or_else(|_error| Device::unknown(device.clone()));
+    let beside = policies.pools_beside(&read, &vfs).map(|pool| pool.resource.clone());
+    let beside: Vec<String> = beside.collect();
+    let is_beside = |pool: &&PoolPolicy| beside.contains(&pool.resource);
+    Ok(policies.pools.iter().filter(is_beside).collect())
+}
+
+fn check_pool(
+    context: &Context,
+    policies: &Policies,
+    pool: &PoolPolicy,
+    pod: Option<&CallingPod>,
+    device: &DeviceId,
+    settings: &AskedSettings,
+) -> Result<(), CniError> {
+    refuse_by_pool(pool, device, settings).map_err(CniError::config)?;
     match (pool.require_allocation, pod) {
         (RequireAllocation::Off, _) | (RequireAllocation::On, None) => Ok(()),
         (RequireAllocation::Always, None) => {
@@ -46,7 +80,7 @@ pub fn check(context: &Context, environment: &Environment, conf: &NetConf, devic
             );
             Err(CniError::new(code::NOT_GIVEN, msg).with_details(advice(pool)))
         }
-        (_, Some(pod)) => refuse_unless_given(context, &policies, pool, &pod, device, settings),
+        (_, Some(pod)) => refuse_unless_given(context, policies, pool, pod, device, settings.clone()),
     }
 }
 
@@ -107,11 +141,24 @@ fn refuse_unless_given(
         },
     };
     let msg = format!("{device} of pool {} is not for {pod}: {because}", pool.resource);
-    Err(CniError::new(refused, msg).with_details(advice(pool)))
+    let details = if refused == code::NOT_GIVEN {
+        advice(pool)
+    } else {
+        "the pod is tried again by itself; hardwired has to run on this node, and to hear the kubelet: its log and /readyz say \
+         what is missing"
+            .to_owned()
+    };
+    Err(CniError::new(refused, msg).with_details(details))
 }
 
 fn advice(pool: &PoolPolicy) -> String {
     let resource = &pool.resource;
+    if pool.is_left {
+        return format!(
+            "{resource} is in no configuration that is in force, and its last rules hold until another pool has its devices: is \
+             the pool refused (hardwired check)? To give them up, remove policies.json and start hardwired again"
+        );
+    }
     format!(
         "a pod gets a device of this pool by resources: {{limits: {{{resource}: 1}}}}; an operator who wants NADs to name its \
          devices (deviceID) gives the pool requireAllocation: false"

@@ -21,7 +21,8 @@ pub fn word(checkpoint: &Result<Option<Checkpoint>, CheckpointError>, pod: &Call
     let id = device.to_string();
     let checkpoint = match checkpoint {
         Err(error) => return Word::Unknown(error.to_string()),
-        Ok(None) => return Word::NotGiven("the kubelet has given no device to any pod".to_owned()),
+        // It is there from the first device that any plugin offered: a kubelet without one is none that we know of.
+        Ok(None) => return Word::Unknown("the kubelet's device checkpoint is not where hardwired said".to_owned()),
         Ok(Some(checkpoint)) => checkpoint,
     };
     if pod.uid.is_empty() {
@@ -74,6 +75,6 @@ mod tests {
         assert!(matches!(word(&seen, &pod(""), &device), Word::Unknown(_)));
         let unreadable = Checkpoint::read(directory.path());
         assert!(matches!(word(&unreadable, &pod("u1"), &device), Word::Unknown(_)));
-        assert!(matches!(word(&Ok(None), &pod("u1"), &device), Word::NotGiven(_)));
+        assert!(matches!(word(&Ok(None), &pod("u1"), &device), Word::Unknown(_)));
     }
 }

@@ -57,9 +57,12 @@ impl<'a> Delegate<'a> {
             plugin,
             path: &environment.path,
             config: stdin,
-            // The environment that it inherits names the interface of the call.
+            // The environment that it inherits names the interface of the call, and whatever was asked for in it.
             variables: match (&environment.chain, environment.ifname()) {
-                (Some(_), Ok(ifname)) => vec![("CNI_IFNAME", ifname.to_string())],
+                (Some(_), Ok(ifname)) => vec![
+                    ("CNI_IFNAME", ifname.to_string()),
+                    ("CNI_ARGS", environment.raw_args.clone()),
+                ],
                 _ => Vec::new(),
             },
         }

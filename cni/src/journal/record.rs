@@ -149,10 +149,11 @@ impl Owner {
         &self.container_id == container_id && &self.ifname == ifname
     }
 
-    /// The same of an attachment that came with such a call.
+    /// The same of an attachment that came with such a call: then that call's name is what counts, and its own interface's
+    /// may be another network's.
     pub fn is_of(&self, chain: Option<&ChainCall>, container_id: &ContainerId, ifname: &IfName) -> bool {
-        let is_its_chain = || &self.container_id == container_id && chain.is_some_and(|chain| &chain.ifname == ifname);
-        self.is(container_id, ifname) || is_its_chain()
+        let (_, called) = self.called(chain);
+        &self.container_id == container_id && called == ifname
     }
 
     /// The network and the interface by which the runtime knows an attachment that came with such a call.

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hardwire_pci::netlink::{VfState, VlanProtocol};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{NetConf, VlanTrunk};
@@ -24,6 +25,8 @@ pub struct Allow {
     /// VLANs, one of which has to be asked for; 0 stands for none. Without a list, no VLAN may be asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vlan: Option<Vec<VlanRange>>,
+    /// `vlanProto: 802.1ad`: what the pod sends with a tag of its own stays tagged within.
+    pub qinq: bool,
     /// `promisc` and `allmulti`.
     pub promisc: bool,
     /// `min_tx_rate`, `max_tx_rate` and what stands for them.
@@ -59,6 +62,8 @@ pub struct AskedSettings {
     pub vlan: Option<u16>,
     /// `vlanTrunk`, as ranges.
     pub vlan_trunk: Vec<(u16, u16)>,
+    /// `vlanProto: 802.1ad`.
+    pub qinq: bool,
     /// `promisc` or `allmulti`.
     pub promisc: bool,
     /// A rate.
@@ -130,17 +135,23 @@ impl fmt::Display for VlanRange {
 // === impl AskedSettings ===
 
 impl AskedSettings {
-    /// What a configuration asks for.
-    pub fn of(conf: &NetConf) -> Self {
+    /// What a configuration asks for of a device that is like this when it is idle. A 0 clears a VLAN or a rate: where there
+    /// is none to clear, it asks for nothing.
+    pub fn of(conf: &NetConf, idle: Option<&VfState>) -> Self {
         let vf = &conf.vf;
+        let is_news = |asked: Option<u32>, is: fn(&VfState) -> u32| {
+            asked.is_some_and(|asked| asked != 0 || idle.is_none_or(|idle| is(idle) != 0))
+        };
+        let vlan = vf.vlan.map(|vlan| vlan.id.get());
         Self {
             trust: vf.trust == Some(true),
             spoofchk_off: vf.spoofchk == Some(false),
             mac: vf.mac.is_some(),
-            vlan: vf.vlan.map(|vlan| vlan.id.get()),
+            vlan: vlan.filter(|id| is_news(Some(u32::from(*id)), |idle| u32::from(idle.vlan))),
             vlan_trunk: conf.vlan_trunk.iter().flat_map(VlanTrunk::ranges).collect(),
+            qinq: vf.vlan.is_some_and(|vlan| vlan.protocol == VlanProtocol::Dot1Ad),
             promisc: conf.promisc == Some(true) || conf.allmulti == Some(true),
-            rates: vf.min_tx_rate.is_some() || vf.max_tx_rate.is_some(),
+            rates: is_news(vf.min_tx_rate, |idle| idle.min_tx_rate) || is_news(vf.max_tx_rate, |idle| idle.max_tx_rate),
             mtu: conf.mtu,
         }
     }
@@ -155,6 +166,7 @@ impl Allow {
             ("trust", "on", asked.trust, self.trust, "trust"),
             ("spoofchk", "off", asked.spoofchk_off, self.spoofchk_off, "spoofchkOff"),
             ("mac", "one of its own", asked.mac, self.mac, "mac"),
+            ("vlanProto", "802.1ad", asked.qinq, self.qinq, "qinq"),
             ("promisc", "true", asked.promisc, self.promisc, "promisc"),
             ("rates", "given", asked.rates, self.rates, "rates"),
         ];
@@ -261,6 +273,30 @@ mod tests {
         for bad in ["4095", "5-3", "a", "", "-1"] {
             assert!(bad.parse::<VlanRange>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_zero_asks_for_what_it_would_clear_and_a_second_tag_is_asked_for_by_name() {
+        let asked = |text: &str, idle: Option<&VfState>| {
+            let text = format!(r#"{{"cniVersion": "1.0.0", "name": "n", "deviceID": "0000:3b:02.1", {text}}}"#);
+            let base = crate::config::Base::parse(text.as_bytes()).unwrap();
+            let version = base.required_version().unwrap();
+            let conf = NetConf::parse(base, version, &crate::protocol::CniArgs::default()).unwrap();
+            AskedSettings::of(&conf, idle)
+        };
+        let zeros = r#""vlan": 0, "max_tx_rate": 0"#;
+        let plain = VfState::default();
+        let tagged = VfState {
+            vlan: 7,
+            ..VfState::default()
+        };
+        assert_eq!(excess("{}", &asked(zeros, Some(&plain))), None);
+        assert_eq!(excess("{}", &asked(zeros, Some(&tagged))).unwrap().0, "vlan");
+        assert!(excess("{}", &asked(zeros, None)).is_some(), "what it is like is not known");
+        assert_eq!(excess("{}", &asked(r#""max_tx_rate": 1"#, Some(&plain))).unwrap().0, "rates");
+        let second = asked(r#""vlan": 100, "vlanProto": "802.1ad""#, Some(&plain));
+        assert_eq!(excess(r#"{"vlan": ["100"]}"#, &second).unwrap().0, "vlanProto");
+        assert_eq!(excess(r#"{"vlan": ["100"], "qinq": true}"#, &second), None);
     }
 
     #[test]

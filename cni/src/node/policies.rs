@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hardwire_pci::DeviceId;
+use hardwire_pci::{Device, DeviceId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -26,6 +26,9 @@ pub struct Policies {
     pub version: u32,
     /// The kubelet's device checkpoint.
     pub checkpoint: PathBuf,
+    /// Where the runtime reads its networks; none in a file of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cni_config: Option<PathBuf>,
     /// The pools, in the order of the configuration.
     pub pools: Vec<PoolPolicy>,
 }
@@ -51,6 +54,13 @@ pub struct PoolPolicy {
     /// What their interfaces are called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<InterfacePattern>,
+    /// Its selectors, as the configuration has them: a device that they no longer select stays under the pool's rules, until
+    /// the selectors are others.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub selected_by: String,
+    /// No configuration that is in force has the pool: what it said last still holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_left: bool,
     /// Its devices.
     pub devices: Vec<DeviceId>,
 }
@@ -136,6 +146,27 @@ impl Policies {
     pub fn pool_of(&self, device: &DeviceId) -> Option<&PoolPolicy> {
         self.pools.iter().find(|pool| pool.devices.contains(device))
     }
+
+    /// The pools that have a part of a device, or that of which it is a part: who has the PF has all of its VFs' traffic.
+    pub fn pools_beside<'a>(&'a self, device: &'a Device, vfs: &'a [DeviceId]) -> impl Iterator<Item = &'a PoolPolicy> {
+        let is_beside = |id: &DeviceId| {
+            let is_same_function = id.pci().is_some() && id.pci() == device.id.pci();
+            is_same_function || device.pf() == Some(id) || vfs.contains(id)
+        };
+        self.pools.iter().filter(move |pool| pool.devices.iter().any(is_beside))
+    }
+
+    /// The pools whose devices we attach.
+    pub fn chained(&self) -> impl Iterator<Item = &PoolPolicy> {
+        self.pools.iter().filter(|pool| pool.attach == AttachBy::Chain)
+    }
+
+    /// Whether a device that a pod was given as this resource is one of ours under a name that no pool has: the pool may have
+    /// been renamed, and nobody else attaches the device.
+    pub fn is_chained_as_another(&self, device: &DeviceId, resource: &str) -> bool {
+        let is_claimed = self.pools.iter().any(|pool| pool.resource == resource);
+        !is_claimed && self.chained().any(|pool| pool.devices.contains(device))
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +184,7 @@ mod tests {
         let policies = Policies {
             version: Policies::VERSION,
             checkpoint: "/c".into(),
+            cni_config: None,
             pools: vec![PoolPolicy {
                 resource: "intel.com/vfs".to_owned(),
                 require_allocation: RequireAllocation::Always,
@@ -160,6 +192,8 @@ mod tests {
                 attach: AttachBy::Chain,
                 network: None,
                 interface: Some("rdma%d".parse().unwrap()),
+                selected_by: "{}".to_owned(),
+                is_left: true,
                 devices: vec!["0000:3b:02.1".parse().unwrap()],
             }],
         };

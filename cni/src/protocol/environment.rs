@@ -157,12 +157,15 @@ impl Environment {
         }))
     }
 
-    /// The same call for one of the attachments that it is for.
+    /// The same call for one of the attachments that it is for: these are as the operator says, and nobody's arguments count.
     #[must_use]
     pub fn for_attachment(&self, ifname: IfName, chain: ChainCall) -> Self {
+        let args = self.args.of_kubernetes();
         Self {
             ifname: Some(ifname),
             chain: Some(chain),
+            raw_args: args.as_str().to_owned(),
+            args,
             ..self.clone()
         }
     }

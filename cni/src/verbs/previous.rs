@@ -16,9 +16,11 @@ pub(super) fn previous_as_it_stands(
     base: &mut Base,
     version: SpecVersion,
 ) -> Result<Option<(Value, Success)>, CniError> {
-    let Some(previous) = base.take("prevResult") else {
-        return Ok(None);
-    };
+    base.take("prevResult").map(|previous| as_it_stands(previous, version)).transpose()
+}
+
+/// Reads a result, which goes on as it stands.
+pub(super) fn as_it_stands(previous: Value, version: SpecVersion) -> Result<(Value, Success), CniError> {
     let its_version = previous
         .get("cniVersion")
         .and_then(|version| version.as_str())
@@ -29,6 +31,6 @@ pub(super) fn previous_as_it_stands(
     }
     let parsed = Success::from_json(&previous, version);
     parsed
-        .map(|parsed| Some((previous, parsed)))
+        .map(|parsed| (previous, parsed))
         .map_err(|error| CniError::new(code::DECODE, format!("could not parse prevResult: {error}")))
 }

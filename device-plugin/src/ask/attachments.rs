@@ -120,6 +120,8 @@ mod tests {
             attach,
             network: None,
             interface: interface.map(|pattern| pattern.parse().unwrap()),
+            selected_by: String::new(),
+            is_left: false,
             devices: (1..=3).map(|n| format!("0000:3b:02.{n}").parse().unwrap()).collect(),
         }
     }

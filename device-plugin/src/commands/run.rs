@@ -86,6 +86,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         attachments: attachment_changes,
         requests,
         pod_questions,
+        cni_config: args.cni_config_dir.clone(),
         policies,
         in_force,
         reload: Arc::clone(&reload),

@@ -90,6 +90,7 @@ fn allow(object: &mut Object) -> Result<Option<Allow>, BadField> {
         spoofchk_off: fields.boolean("spoofchkOff")?,
         mac: fields.boolean("mac")?,
         vlan: vlans(&mut fields)?,
+        qinq: fields.boolean("qinq")?,
         promisc: fields.boolean("promisc")?,
         rates: fields.boolean("rates")?,
         mtu: mtu(&mut fields)?,
@@ -100,7 +101,7 @@ fn allow(object: &mut Object) -> Result<Option<Allow>, BadField> {
         Some(unknown) => Err(BadField::new(
             unknown.field,
             &unknown.value,
-            "expected trust, spoofchkOff, mac, vlan, promisc, rates or mtu",
+            "expected trust, spoofchkOff, mac, vlan, qinq, promisc, rates or mtu",
         )),
     }
 }

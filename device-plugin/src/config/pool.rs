@@ -25,6 +25,8 @@ pub struct Pool {
     pub resource: ResourceName,
     /// A device belongs to it if one of these matches.
     pub selectors: Vec<Selector>,
+    /// The same as the configuration has it, to tell whether it is still the same.
+    pub selected_by: String,
     /// Which kind of device it holds.
     pub device_type: DeviceType,
     /// What a change on a free device means.
@@ -93,6 +95,7 @@ impl Pool {
     }
 
     pub(super) fn parse(value: Value, defaults: &Defaults, warnings: &mut Vec<String>) -> Result<Self, BadField> {
+        let selected_by = selectors_as_text(&value);
         let mut object = Object::new("", value)?;
         let resource = resource(&mut object, defaults)?;
         let device_type = object.word("deviceType", &DeviceType::WORDS)?.unwrap_or_default();
@@ -100,6 +103,7 @@ impl Pool {
             variables: vec![resource.variable()],
             resource,
             selectors: selectors(&mut object, device_type, warnings)?,
+            selected_by,
             device_type,
             on_change: object.word("onChange", &OnChange::WORDS)?.unwrap_or_default(),
             on_carrier_loss: object.word("onCarrierLoss", &OnCarrierLoss::WORDS)?.unwrap_or_default(),
@@ -142,6 +146,12 @@ fn resource(object: &mut Object, defaults: &Defaults) -> Result<ResourceName, Ba
         return Err(BadField::new("resourceName", &name.into(), expected));
     }
     Ok(resource)
+}
+
+fn selectors_as_text(pool: &Value) -> String {
+    let mut fields = pool.as_object().into_iter().flatten();
+    let selectors = fields.find(|(key, _)| key.eq_ignore_ascii_case("selectors"));
+    selectors.map(|(_, value)| value.to_string()).unwrap_or_default()
 }
 
 /// An object, or a list of objects of which one must match.

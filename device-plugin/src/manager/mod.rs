@@ -106,6 +106,8 @@ struct Inputs {
 enum Next {
     /// An event of which more has to be known.
     Kernel(Event),
+    /// What could not be shown is shown again.
+    Show,
     Input(Box<Input>),
 }
 
@@ -127,7 +129,7 @@ impl Manager {
             self.perform_all(effects).await;
         }
         loop {
-            let due = self.core.due();
+            let (due, unwritten) = (self.core.due(), self.policies.due());
             let allocations = Arc::clone(self.core.ledger.allocations());
             let (inputs, publisher) = (&mut self.inputs, &self.served_with.host_paths.publisher);
             let next = tokio::select! {
@@ -144,9 +146,14 @@ impl Manager {
                 Some(input) = self.jobs.next() => input.into(),
                 () = publisher.kept() => Input::Kept(publisher.kept_devices()).into(),
                 () = until(due) => Input::Timer.into(),
+                () = until(unwritten) => Next::Show,
             };
             let input = match next {
                 Next::Kernel(event) => self.kernel(event),
+                Next::Show => {
+                    self.show(&BTreeSet::new());
+                    continue;
+                }
                 Next::Input(input) => *input,
             };
             self.count(&input);
@@ -331,6 +338,7 @@ impl Manager {
             .is_none()
             .then_some(self.context.policies.as_path());
         self.policies.write(path, lists);
+        self.metrics.policies(self.policies.unwritten());
         for list in lists {
             let resource = &list.pool.resource;
             let mut served = self.served.iter_mut();

@@ -65,6 +65,8 @@ pub struct Setup {
     pub requests: mpsc::Receiver<Adopt>,
     /// What the plugin asks about pods.
     pub pod_questions: mpsc::Receiver<AboutPod>,
+    /// Where the runtime reads its networks.
+    pub cni_config: PathBuf,
     /// Told what the pools say.
     pub policies: watch::Sender<Arc<Policies>>,
     /// Told which configuration is in force.
@@ -149,6 +151,9 @@ impl Manager {
             },
             metrics: metrics.clone(),
         };
+        let is_the_nodes = setup.state.unknown().is_none();
+        let policies = context.policies.clone();
+        let left = is_the_nodes.then_some(policies.as_path());
         let mut manager = Self {
             core,
             inputs,
@@ -165,7 +170,7 @@ impl Manager {
             ending: std::collections::BTreeMap::new(),
             after_first_lists: Vec::new(),
             findings: findings::WrittenFindings::default(),
-            policies: policies::WrittenPolicies::new(setup.policies, &path),
+            policies: policies::WrittenPolicies::new(setup.policies, &path, &setup.cni_config, left),
             view: view::Written::default(),
             metrics,
         };

@@ -22,7 +22,8 @@ pub struct FakeDaemon {
 
 #[derive(Debug)]
 struct Shared {
-    attachments: Mutex<Vec<PodAttachment>>,
+    /// To every question about a pod's attachments.
+    answer: Answer,
     asked: Mutex<Vec<Question>>,
     ends: AtomicBool,
 }
@@ -35,9 +36,6 @@ impl FakeDaemon {
     /// # Panics
     /// If the socket cannot be made.
     pub fn start(state: &Path, attachments: &[(&str, &str, Value)]) -> Self {
-        std::fs::create_dir_all(state).expect("a state directory");
-        let socket = state.join(SOCKET);
-        let listener = UnixListener::bind(&socket).expect("a socket");
         let attachment = |(interface, device, network): &(&str, &str, Value)| PodAttachment {
             device: device.parse().expect("a device"),
             resource: "intel.com/vfs".to_owned(),
@@ -45,8 +43,19 @@ impl FakeDaemon {
             network: network.as_object().cloned().expect("an object"),
             claim: None,
         };
+        Self::answering(state, Answer::Attachments(attachments.iter().map(attachment).collect()))
+    }
+
+    /// One that says this of whichever pod's attachments.
+    ///
+    /// # Panics
+    /// If the socket cannot be made.
+    pub fn answering(state: &Path, answer: Answer) -> Self {
+        std::fs::create_dir_all(state).expect("a state directory");
+        let socket = state.join(SOCKET);
+        let listener = UnixListener::bind(&socket).expect("a socket");
         let shared = Arc::new(Shared {
-            attachments: Mutex::new(attachments.iter().map(attachment).collect()),
+            answer,
             asked: Mutex::default(),
             ends: AtomicBool::new(false),
         });
@@ -90,9 +99,8 @@ impl Shared {
         BufReader::new(stream).read_line(&mut line)?;
         let request: Request = serde_json::from_str(&line)?;
         let answer = match &request.question {
-            Question::Attachments { .. } => {
-                Answer::Attachments(self.attachments.lock().unwrap_or_else(PoisonError::into_inner).clone())
-            }
+            Question::Attachments { .. } => self.answer.clone(),
+            Question::Here => Answer::Here,
             Question::May { .. } => Answer::MayNot("the fake daemon says so".to_owned()),
         };
         self.asked

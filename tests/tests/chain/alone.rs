@@ -47,7 +47,7 @@ fn a_pod_without_a_device_is_refused_with_what_to_write() {
 fn status_needs_the_daemon_only_where_nobody_else_gives_pods_an_interface() {
     on_a_node(|node| {
         let lists = node.plugin.directory().join("net.d");
-        std::fs::create_dir(&lists).unwrap();
+        std::fs::create_dir_all(&lists).unwrap();
         let ours = json!({"type": "hardwire", "attach": "pod"});
         let list = |plugins: Value| {
             let list = json!({"cniVersion": "1.1.0", "name": "cluster", "plugins": plugins});

@@ -84,8 +84,10 @@ fn what_is_not_known_is_refused_and_can_be_tried_again() {
         node.is_refused(
             &node.nad(&json!({})),
             11,
-            &["unknown form", "hardwired does not run", "requireAllocation: false"],
+            &["unknown form", "hardwired does not run", "has to run on this node"],
         );
+        std::fs::remove_file(node.plugin.checkpoint()).unwrap();
+        node.is_refused(&node.nad(&json!({})), 11, &["checkpoint is not where hardwired said"]);
         node.plugin.kubelet_gave(&[(UID, RESOURCE, "net/hwa")]);
         let without_uid = node
             .nad(&json!({}))
@@ -137,5 +139,78 @@ fn a_nad_that_names_a_device_of_a_chained_pool_is_refused() {
             7,
             &["attach: chain", "take the network off the pod"],
         );
+    });
+}
+
+#[test]
+fn rule_9_a_nad_that_says_attach_pod_is_no_list_of_the_nodes() {
+    on_a_node(|node| {
+        let _daemon = node.daemon(&json!({}));
+        let entry = |name: &str, more: &Value| {
+            let mut conf = json!({"cniVersion": "1.0.0", "name": name, "type": "hardwire", "attach": "pod"});
+            for (key, value) in more.as_object().unwrap() {
+                conf[key] = value.clone();
+            }
+            let args = format!("K8S_POD_NAMESPACE=red;K8S_POD_NAME=a;K8S_POD_UID={UID}");
+            node.plugin.request("ADD", &node.pod, &conf).set("CNI_ARGS", args)
+        };
+        node.plugin.list_has_us("cluster", false, false);
+        let previous = json!({"prevResult": node.previous()});
+        let reporting = json!({"prevResult": node.previous(), "reportIps": true});
+        for (name, more) in [("net-a", &json!({})), ("net-a", &previous), ("cluster", &json!({})), ("cluster", &reporting)] {
+            node.is_refused(&entry(name, more), 7, &["attach: pod is for the default network's list"]);
+        }
+        node.is_attached(&entry("cluster", &previous));
+    });
+}
+
+#[test]
+fn what_a_pod_asks_for_does_not_reach_a_chained_device() {
+    on_a_node(|node| {
+        let _daemon = node.daemon(&json!({"mac": "02:00:00:00:00:0a", "ipam": node.plugin.host_local("10.80.0.0/24")}));
+        let args = format!(
+            "IgnoreUnknown=1;K8S_POD_NAMESPACE=red;K8S_POD_NAME=a;K8S_POD_UID={UID};MAC=02:00:00:00:00:0b;IP=10.80.0.77"
+        );
+        let added = node.call("ADD", &json!({"prevResult": node.previous()})).set("CNI_ARGS", args);
+        added.run().success();
+        assert_eq!(node.pod.link("net1").unwrap()["address"], "02:00:00:00:00:0a");
+        assert!(!node.plugin.reservations("intel.com-vfs").contains(&"10.80.0.77".to_owned()));
+        node.call("DEL", &json!({})).run().silence();
+        node.is_as_before();
+    });
+}
+
+#[test]
+fn a_nads_interface_of_a_chained_ones_name_takes_nothing_from_it() {
+    on_a_node(|node| {
+        let _daemon = node.daemon(&json!({}));
+        node.call("ADD", &json!({"prevResult": node.previous()})).run().success();
+        // Multus' `net-a@net1`: its ADD is refused, and its DEL comes.
+        let theirs = node.nad(&json!({}));
+        theirs.run().error();
+        theirs.clone().set("CNI_COMMAND", "DEL").run().silence();
+        assert_eq!(node.links(), ["net1", "net2"]);
+        node.call("DEL", &json!({})).run().silence();
+        node.is_as_before();
+    });
+}
+
+#[test]
+fn a_del_beside_its_add_leaves_all_or_nothing() {
+    on_a_node(|node| {
+        let _daemon = node.daemon(&json!({}));
+        let add = node.call("ADD", &json!({"prevResult": node.previous()}));
+        let del = node.call("DEL", &json!({}));
+        for _ in 0..12 {
+            std::thread::scope(|scope| {
+                let adding = scope.spawn(|| add.run());
+                del.run().silence();
+                let added = adding.join().unwrap();
+                let links = node.links();
+                assert!(links.is_empty() || added.status == 0 && links.len() == 2, "{links:?}: {}", added.stdout);
+            });
+            del.run().silence();
+            node.is_as_before();
+        }
     });
 }

@@ -7,6 +7,7 @@ mod attached;
 mod entitled;
 mod without_daemon;
 
+use hardwire_cni::ask::Answer;
 use hardwire_tests::node::{Pod, Veth, isolated};
 use hardwire_tests::plugin::{Call, FakeDaemon, Plugin};
 use serde_json::{Value, json};
@@ -46,6 +47,10 @@ impl Node {
         let mut whole = json!({"cniVersion": "1.0.0", "name": "cluster", "type": "hardwire", "attach": "pod"});
         for (key, value) in conf.as_object().unwrap() {
             whole[key] = value.clone();
+        }
+        if command == "ADD" {
+            let (is_alone, reports) = (whole.get("prevResult").is_none(), whole["reportIps"] == true);
+            self.plugin.list_has_us("cluster", is_alone, reports);
         }
         let args = format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=red;K8S_POD_NAME=a;K8S_POD_UID={UID}");
         self.plugin

@@ -51,6 +51,7 @@ impl Subject for Chained {
             ("net1", "net/hwkill", network("10.70.0.0/24")),
             ("net2", "net/hwkill2", network("10.70.0.0/24")),
         ];
+        self.plugin().list_has_us("cluster", true, false);
         *daemon = Some(FakeDaemon::start(&self.plugin().state(), &both));
     }
 

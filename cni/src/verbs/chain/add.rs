@@ -6,6 +6,7 @@ use hardwire_pci::{DeviceId, IfName};
 use serde_json::Value;
 
 use super::pods::attachments;
+use super::standing::refuse_unless_listed;
 use super::stdin::stdin;
 use crate::Context;
 use crate::ask::PodAttachment;
@@ -15,7 +16,7 @@ use crate::protocol::{CallingPod, ChainCall, CniError, Environment, SpecVersion,
 use crate::report::Phases;
 use crate::verbs::add::attach;
 use crate::verbs::del::detach;
-use crate::verbs::previous::previous_as_it_stands;
+use crate::verbs::previous::as_it_stands;
 
 /// Makes the attachments of the pod, and hands on what was there before with our interfaces added.
 pub(in crate::verbs) fn add(
@@ -27,17 +28,18 @@ pub(in crate::verbs) fn add(
 ) -> Result<(), CniError> {
     let version = base.required_version()?;
     let mut conf = PodConf::parse(base, version)?;
-    let previous = previous_as_it_stands(&mut conf.base, version)?;
+    let previous = conf.base.take("prevResult");
     let pod = CallingPod::of(environment);
     let wanted = pod
         .as_ref()
         .map_or_else(|| Ok(Vec::new()), |pod| attachments(context, pod))?;
     let printed = |error| CniError::new(code::IO, format!("printing the result: {error}"));
     let previous = match previous {
-        Some((previous, _)) if wanted.is_empty() => return print(&previous).map_err(printed),
+        Some(previous) if wanted.is_empty() => return print(&previous).map_err(printed),
         None if wanted.is_empty() => return Err(nothing_for(pod.as_ref())),
-        previous => previous,
+        previous => previous.map(|previous| as_it_stands(previous, version)).transpose()?,
     };
+    refuse_unless_listed(context, &conf, previous.is_none())?;
     if version < SpecVersion::V0_3_0 {
         let msg =
             format!("cniVersion: {version} cannot express the pod's interfaces: the list must give 0.3.1 or later");
@@ -109,12 +111,16 @@ impl Made<'_> {
         let stdin = serde_json::to_vec(&stdin).map_err(|error| CniError::new(code::INTERNAL, error))?;
         let base = Base::parse(&stdin)?;
         let mut printed = None;
+        let mut made = None;
+        // The device's lock is held: no DEL is between, and what is not on record is undone there and then.
         let keep = |result: &Value| {
+            let found = self.context.journal.get(&attachment.device).map_err(io::Error::other)?;
+            made = Some(found.ok_or_else(|| io::Error::other("its record is gone"))?);
             printed = Some(result.clone());
             Ok(())
         };
         attach(self.context, &environment, base, &stdin, keep, phases)?;
-        self.records.extend(self.recorded(&attachment.device)?);
+        self.records.extend(made);
         let result = Success::from_json(&printed.unwrap_or_default(), self.conf.version);
         self.results
             .push(result.map_err(|error| CniError::new(code::INTERNAL, error))?);

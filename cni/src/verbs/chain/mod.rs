@@ -7,6 +7,7 @@
 mod add;
 mod check;
 mod pods;
+mod standing;
 mod status;
 mod stdin;
 

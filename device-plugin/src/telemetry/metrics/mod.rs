@@ -245,6 +245,11 @@ impl Metrics {
         self.readiness().chain = missing;
     }
 
+    /// What pools say is where the plugin reads it, or why it is not.
+    pub fn policies(&self, unwritten: Option<String>) {
+        self.readiness().policies = unwritten;
+    }
+
     /// A message of the kernel made no sense.
     pub fn malformed_event(&self, origin: Origin) {
         let source = families::SourceLabels {

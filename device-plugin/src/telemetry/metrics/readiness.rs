@@ -25,6 +25,8 @@ pub struct Readiness {
     pub address: Option<String>,
     /// Why our entry is not in the default network's list.
     pub chain: Option<String>,
+    /// Why the plugin does not know what the pools say.
+    pub policies: Option<String>,
     /// Why a new process is needed.
     pub dead: Vec<String>,
     /// By resource.
@@ -90,6 +92,7 @@ impl Readiness {
             }
         }
         missing.extend(self.address.clone());
+        missing.extend(self.policies.as_deref().map(|why| printable(why).into_owned()));
         missing.extend(self.chain.as_deref().map(|why| printable(why).into_owned()));
         missing.extend(self.dead.iter().cloned());
         missing
