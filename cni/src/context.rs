@@ -78,7 +78,9 @@ impl Context {
             holder_bound: bound.map_or(HOLDER_BOUND, Duration::from_millis),
             sriov_cni: path("HARDWIRE_SRIOV_CNI_DIR", "/var/lib/cni/sriov"),
             plugin_config: path("HARDWIRE_PLUGIN_CONFIG", crate::node::CONFIG_PATH),
-            cni_config: variable("HARDWIRE_CNI_CONFIG_DIR").filter(|value| !value.is_empty()).map(PathBuf::from),
+            cni_config: variable("HARDWIRE_CNI_CONFIG_DIR")
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from),
             device_info: path("HARDWIRE_DEVICE_INFO_DIR", "/var/run/k8s.cni.cncf.io/devinfo/cni"),
         }
     }

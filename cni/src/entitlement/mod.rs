@@ -46,11 +46,7 @@ pub fn check(context: &Context, environment: &Environment, conf: &NetConf, devic
 
 /// The pools whose word counts for a device: the one that has it, or else all that have a part of it or that of which it is a
 /// part.
-fn pools_of<'a>(
-    context: &Context,
-    policies: &'a Policies,
-    device: &DeviceId,
-) -> Result<Vec<&'a PoolPolicy>, CniError> {
+fn pools_of<'a>(context: &Context, policies: &'a Policies, device: &DeviceId) -> Result<Vec<&'a PoolPolicy>, CniError> {
     if let Some(pool) = policies.pool_of(device) {
         return Ok(vec![pool]);
     }
@@ -110,8 +106,10 @@ fn refuse_unless_given(
     device: &DeviceId,
     settings: AskedSettings,
 ) -> Result<(), CniError> {
-    let seen = Checkpoint::read(&policies.checkpoint);
-    let here = word(&seen, pod, device);
+    let here = match Checkpoint::read(&policies.checkpoint) {
+        Ok(checkpoint) => word(checkpoint.as_ref(), pod, device),
+        Err(error) => Word::Unknown(error.to_string()),
+    };
     if here == Word::Given {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use hardwire_pci::DeviceId;
 
-use super::checkpoint::{Checkpoint, CheckpointError};
+use super::checkpoint::Checkpoint;
 use crate::protocol::CallingPod;
 
 /// What it says.
@@ -17,13 +17,11 @@ pub enum Word {
 }
 
 /// The checkpoint's word, by the pod's uid only: a pod of the same name may be another one.
-pub fn word(checkpoint: &Result<Option<Checkpoint>, CheckpointError>, pod: &CallingPod, device: &DeviceId) -> Word {
+pub fn word(checkpoint: Option<&Checkpoint>, pod: &CallingPod, device: &DeviceId) -> Word {
     let id = device.to_string();
-    let checkpoint = match checkpoint {
-        Err(error) => return Word::Unknown(error.to_string()),
+    let Some(checkpoint) = checkpoint else {
         // It is there from the first device that any plugin offered: a kubelet without one is none that we know of.
-        Ok(None) => return Word::Unknown("the kubelet's device checkpoint is not where hardwired said".to_owned()),
-        Ok(Some(checkpoint)) => checkpoint,
+        return Word::Unknown("the kubelet's device checkpoint is not where hardwired said".to_owned());
     };
     if pod.uid.is_empty() {
         return Word::Unknown("the runtime does not say the pod's uid (K8S_POD_UID)".to_owned());
@@ -60,21 +58,19 @@ mod tests {
         let text = r#"{"Data":{"PodDeviceEntries":[{"PodUID":"u1","ContainerName":"c","ResourceName":"intel.com/vfs",
                        "DeviceIDs":{"0":["0000:3b:02.1"]}}]}}"#;
         fs::write(&path, text).unwrap();
-        let seen = Checkpoint::read(&path);
+        let seen = Checkpoint::read(&path).unwrap();
         let pod = |uid: &str| CallingPod {
             uid: uid.to_owned(),
             name: "web-0".to_owned(),
             ..CallingPod::default()
         };
         let (device, other) = ("0000:3b:02.1".parse().unwrap(), "0000:3b:02.2".parse().unwrap());
-        assert_eq!(word(&seen, &pod("u1"), &device), Word::Given);
+        assert_eq!(word(seen.as_ref(), &pod("u1"), &device), Word::Given);
         let theirs = "the kubelet has given it to pod uid u1, container c, as intel.com/vfs";
-        assert_eq!(word(&seen, &pod("u2"), &device), Word::NotGiven(theirs.to_owned()));
+        assert_eq!(word(seen.as_ref(), &pod("u2"), &device), Word::NotGiven(theirs.to_owned()));
         let nobodys = "the kubelet has given it to no pod";
-        assert_eq!(word(&seen, &pod("u1"), &other), Word::NotGiven(nobodys.to_owned()));
-        assert!(matches!(word(&seen, &pod(""), &device), Word::Unknown(_)));
-        let unreadable = Checkpoint::read(directory.path());
-        assert!(matches!(word(&unreadable, &pod("u1"), &device), Word::Unknown(_)));
-        assert!(matches!(word(&Ok(None), &pod("u1"), &device), Word::Unknown(_)));
+        assert_eq!(word(seen.as_ref(), &pod("u1"), &other), Word::NotGiven(nobodys.to_owned()));
+        assert!(matches!(word(seen.as_ref(), &pod(""), &device), Word::Unknown(_)));
+        assert!(matches!(word(None, &pod("u1"), &device), Word::Unknown(_)));
     }
 }

@@ -292,8 +292,14 @@ mod tests {
         };
         assert_eq!(excess("{}", &asked(zeros, Some(&plain))), None);
         assert_eq!(excess("{}", &asked(zeros, Some(&tagged))).unwrap().0, "vlan");
-        assert!(excess("{}", &asked(zeros, None)).is_some(), "what it is like is not known");
-        assert_eq!(excess("{}", &asked(r#""max_tx_rate": 1"#, Some(&plain))).unwrap().0, "rates");
+        assert!(
+            excess("{}", &asked(zeros, None)).is_some(),
+            "what it is like is not known"
+        );
+        assert_eq!(
+            excess("{}", &asked(r#""max_tx_rate": 1"#, Some(&plain))).unwrap().0,
+            "rates"
+        );
         let second = asked(r#""vlan": 100, "vlanProto": "802.1ad""#, Some(&plain));
         assert_eq!(excess(r#"{"vlan": ["100"]}"#, &second).unwrap().0, "vlanProto");
         assert_eq!(excess(r#"{"vlan": ["100"], "qinq": true}"#, &second), None);

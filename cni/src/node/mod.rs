@@ -17,8 +17,6 @@ pub use config::{DEFAULT as CONFIG_PATH, NodeConfig, NodeConfigError};
 pub use findings::{Findings, FindingsError};
 pub use interface_pattern::{BadPattern, InterfacePattern};
 pub use policies::{AttachBy, Policies, PoliciesError, PoolPolicy, RequireAllocation};
-pub use runtime_lists::{
-    DEFAULT_DIRECTORY, OurEntry, configurations, is_our_entry, our_entries, read_configuration,
-};
+pub use runtime_lists::{DEFAULT_DIRECTORY, OurEntry, configurations, is_our_entry, our_entries, read_configuration};
 pub use trusted::{Untrusted, read_trusted};
 pub use uppers::{SearchError, Upper, search};

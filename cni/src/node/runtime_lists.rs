@@ -81,7 +81,11 @@ fn find(value: &Value, network: &str, found: &mut Vec<OurEntry>) {
         Value::Object(fields) => {
             let list = AnyCase::new(fields);
             if list.get("name").and_then(Value::as_str) == Some(network) {
-                found.extend(list.get("plugins").and_then(Value::as_array).and_then(|plugins| entry(plugins)));
+                found.extend(
+                    list.get("plugins")
+                        .and_then(Value::as_array)
+                        .and_then(|plugins| entry(plugins)),
+                );
             }
             fields.values().for_each(|field| find(field, network, found));
         }
@@ -92,7 +96,9 @@ fn find(value: &Value, network: &str, found: &mut Vec<OurEntry>) {
 fn entry(plugins: &[Value]) -> Option<OurEntry> {
     let is_ours = |plugin: &Value| plugin.as_object().is_some_and(is_our_entry);
     let place = plugins.iter().position(is_ours)?;
-    let reports = AnyCase::new(plugins.get(place)?.as_object()?).get("reportIps").and_then(Value::as_bool);
+    let reports = AnyCase::new(plugins.get(place)?.as_object()?)
+        .get("reportIps")
+        .and_then(Value::as_bool);
     Some(OurEntry {
         stands_alone: place == 0,
         report_ips: reports.unwrap_or_default(),
@@ -111,12 +117,21 @@ mod tests {
         let write = |file: &str, text: String| fs::write(directory.path().join(file), text).unwrap();
         let found = |name: &str| our_entries(directory.path(), name);
         assert_eq!(our_entries(&directory.path().join("none"), "n"), []);
-        write("10-n.conflist", format!(r#"{{"name": "n", "plugins": [{{"type": "bridge"}}, {OURS}]}}"#));
+        write(
+            "10-n.conflist",
+            format!(r#"{{"name": "n", "plugins": [{{"type": "bridge"}}, {OURS}]}}"#),
+        );
         write("20-m.conflist", format!(r#"{{"name": "m", "plugins": [{OURS}]}}"#));
-        write("30-bare.conf", r#"{"name": "bare", "type": "hardwire", "attach": "pod"}"#.to_owned());
+        write(
+            "30-bare.conf",
+            r#"{"name": "bare", "type": "hardwire", "attach": "pod"}"#.to_owned(),
+        );
         write("40-broken.conf", "{".to_owned());
         let delegate = format!(r#"{{"name": "d", "plugins": [{{"type": "bridge"}}, {OURS}]}}"#);
-        write("00-multus.conf", format!(r#"{{"name": "multus", "type": "multus", "delegates": [{delegate}]}}"#));
+        write(
+            "00-multus.conf",
+            format!(r#"{{"name": "multus", "type": "multus", "delegates": [{delegate}]}}"#),
+        );
         let entry = |stands_alone| OurEntry {
             stands_alone,
             report_ips: true,
@@ -133,14 +148,7 @@ mod tests {
     fn what_is_no_file_or_too_large_holds_nobody() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            at("a.conf"),
-            rustix::fs::FileType::Fifo,
-            Mode::RUSR,
-            0,
-        )
-        .unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, at("a.conf"), rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
         fs::write(at("b.conf"), " ".repeat((1 << 20) + 1)).unwrap();
         for path in configurations(directory.path()).unwrap() {
             assert!(read_configuration(&path).is_err(), "{}", path.display());

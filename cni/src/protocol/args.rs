@@ -51,6 +51,9 @@ mod tests {
     #[test]
     fn what_the_kubelet_says_is_told_from_what_anybody_asks_for() {
         let args = CniArgs::parse("IgnoreUnknown=1;K8S_POD_NAME=a;MAC=02:00:00:00:00:01;IP=10.0.0.9;x;K8S_POD_UID=u");
-        assert_eq!(args.of_kubernetes().as_str(), "IgnoreUnknown=1;K8S_POD_NAME=a;K8S_POD_UID=u");
+        assert_eq!(
+            args.of_kubernetes().as_str(),
+            "IgnoreUnknown=1;K8S_POD_NAME=a;K8S_POD_UID=u"
+        );
     }
 }

@@ -16,7 +16,9 @@ pub(super) fn previous_as_it_stands(
     base: &mut Base,
     version: SpecVersion,
 ) -> Result<Option<(Value, Success)>, CniError> {
-    base.take("prevResult").map(|previous| as_it_stands(previous, version)).transpose()
+    base.take("prevResult")
+        .map(|previous| as_it_stands(previous, version))
+        .transpose()
 }
 
 /// Reads a result, which goes on as it stands.

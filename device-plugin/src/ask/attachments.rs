@@ -1,12 +1,11 @@
 //! From the devices that a pod was given to its attachments: in which order, under which names, with which networks.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hardwire_cni::ask::PodAttachment;
 use hardwire_cni::entitlement::Checkpoint;
-use hardwire_cni::node::{AttachBy, InterfacePattern, Policies};
+use hardwire_cni::node::{InterfacePattern, Policies, configurations, read_configuration};
 use hardwire_pci::DeviceId;
 use serde_json::Value;
 
@@ -25,9 +24,9 @@ pub struct GivenDevice {
 
 impl GivenDevice {
     /// What the kubelet's checkpoint says of a pod. What is no device's id is another plugin's.
-    pub fn all_of(checkpoint: Option<&Checkpoint>, pod_uid: &str) -> Vec<Self> {
-        let given = checkpoint.into_iter().flat_map(|checkpoint| checkpoint.of(pod_uid));
-        given
+    pub fn all_of(checkpoint: &Checkpoint, pod_uid: &str) -> Vec<Self> {
+        checkpoint
+            .of(pod_uid)
             .flat_map(|given| {
                 let ids = given.devices.iter().filter_map(|id| id.parse().ok());
                 ids.map(|device| Self {
@@ -50,7 +49,7 @@ pub fn attachments(
     given.sort_by(|a, b| (&a.container, &a.device).cmp(&(&b.container, &b.device)));
     let mut counts: BTreeMap<InterfacePattern, usize> = BTreeMap::new();
     let mut attachments: Vec<PodAttachment> = Vec::new();
-    for pool in policies.pools.iter().filter(|pool| pool.attach == AttachBy::Chain) {
+    for pool in policies.chained() {
         // Also one that the pool has no more: its pod is not to start without it.
         let of_pool = |given: &&GivenDevice| given.resource == pool.resource;
         for GivenDevice { device, .. } in given.iter().filter(of_pool) {
@@ -87,28 +86,23 @@ pub fn attachments(
 
 /// Whether Multus is in a network configuration of the node: it makes `net1` and so on, and refuses a name that exists.
 pub fn with_multus(cni_config: &Path) -> bool {
-    let entries = fs::read_dir(cni_config).into_iter().flatten().filter_map(Result::ok);
     let is_multus = |plugin: &Value| {
         let name = plugin.get("type").and_then(Value::as_str);
         name.is_some_and(|name| name == "multus" || name == "multus-shim")
     };
-    entries.map(|entry| entry.path()).any(|path| {
-        let is_config = path
-            .extension()
-            .is_some_and(|extension| ["conf", "conflist", "json"].iter().any(|known| extension == *known));
-        let config = is_config
-            .then(|| serde_json::from_slice::<Value>(&fs::read(&path).ok()?).ok())
-            .flatten();
-        config.is_some_and(|config| {
-            let plugins = config.get("plugins").and_then(Value::as_array);
-            is_multus(&config) || plugins.is_some_and(|plugins| plugins.iter().any(is_multus))
-        })
+    let files = configurations(cni_config).unwrap_or_default();
+    let read = |path: PathBuf| serde_json::from_str::<Value>(&read_configuration(&path).ok()?).ok();
+    files.into_iter().filter_map(read).any(|config| {
+        let plugins = config.get("plugins").and_then(Value::as_array);
+        is_multus(&config) || plugins.is_some_and(|plugins| plugins.iter().any(is_multus))
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use hardwire_cni::node::{PoolPolicy, RequireAllocation};
+    use std::fs;
+
+    use hardwire_cni::node::{AttachBy, PoolPolicy, RequireAllocation};
 
     use super::*;
 

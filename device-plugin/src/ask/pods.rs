@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hardwire_cni::ask::{Answer, LONGEST_ANSWER, LONGEST_REQUEST, Question, Reply, Request, SOCKET};
-use hardwire_cni::entitlement::{Checkpoint, CheckpointError, Word, refuse_by_pool, word};
-use hardwire_cni::node::{AskedSettings, AttachBy, Policies, PoolPolicy};
+use hardwire_cni::entitlement::{Word, refuse_by_pool, word};
+use hardwire_cni::node::{AskedSettings, Policies};
 use hardwire_cni::printable::printable;
 use hardwire_cni::protocol::CallingPod;
 use hardwire_pci::DeviceId;
@@ -24,14 +24,15 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use super::attachments::{GivenDevice, attachments, with_multus};
+use super::checkpoint::{Checkpointed, ReadCheckpoint};
 use super::listening::listen;
 use crate::events::connections::{self, Limits};
 
 /// Less than the plugin waits, so that it hears why.
 const ANSWER_BOUND: Duration = Duration::from_millis(1800);
-/// A node starts a few dozen pods at once at most.
+/// As many as a node starts at once after a boot; each costs a descriptor and some hundred bytes. The plugin waits no longer.
 const LIMITS: Limits = Limits {
-    most: 64,
+    most: 512,
     longest: Duration::from_secs(5),
 };
 
@@ -66,6 +67,8 @@ pub struct PodAnswers {
     pub ledger: mpsc::Sender<AboutPod>,
     /// Where the runtime's network configurations are.
     pub cni_config: PathBuf,
+    /// What the kubelet's checkpoint said when it was read last.
+    checkpoint: Arc<ReadCheckpoint>,
 }
 
 /// Answers until it is dropped. `state` is the state directory.
@@ -142,12 +145,14 @@ impl PodAnswers {
             policies,
             ledger,
             cni_config: cni_config.to_owned(),
+            checkpoint: Arc::default(),
         };
         (answers, asked, tell)
     }
 
     async fn to(&self, question: Question) -> Answer {
         match question {
+            Question::Here => Answer::Here,
             Question::Attachments { pod } => self.attachments(&pod).await,
             Question::May { pod, device, settings } => {
                 let answer = self.may(&pod, &device, &settings).await;
@@ -157,17 +162,9 @@ impl PodAnswers {
         }
     }
 
-    async fn checkpoint(&self) -> Result<Option<Checkpoint>, CheckpointError> {
+    async fn checkpoint(&self) -> Checkpointed {
         let path = self.policies.borrow().checkpoint.clone();
-        let read = path.clone();
-        spawn_blocking(move || Checkpoint::read(&read))
-            .await
-            .unwrap_or_else(|lost| {
-                Err(CheckpointError::Form {
-                    path,
-                    reason: lost.to_string(),
-                })
-            })
+        self.checkpoint.read(path).await
     }
 
     async fn ledger(&self, pod: &CallingPod, device: Option<&DeviceId>) -> Option<LedgersWord> {
@@ -184,12 +181,12 @@ impl PodAnswers {
     }
 
     async fn attachments(&self, pod: &CallingPod) -> Answer {
-        let is_chained = |pool: &PoolPolicy| pool.attach == AttachBy::Chain;
-        if !self.policies.borrow().pools.iter().any(is_chained) {
+        if self.policies.borrow().chained().next().is_none() {
             return Answer::Attachments(Vec::new());
         }
         let given = match self.checkpoint().await {
-            Ok(checkpoint) if !pod.uid.is_empty() => GivenDevice::all_of(checkpoint.as_ref(), &pod.uid),
+            Ok(Some(checkpoint)) if !pod.uid.is_empty() => GivenDevice::all_of(&checkpoint, &pod.uid),
+            // Without the file, too: it may be elsewhere than where we look.
             _ => match self.ledger(pod, None).await.map(|word| word.given) {
                 Some(Ok(given)) => given,
                 Some(Err(why)) => return Answer::Unknown(why),
@@ -200,10 +197,22 @@ impl PodAnswers {
         if given.is_empty() {
             return Answer::Attachments(Vec::new());
         }
-        let with_multus = with_multus(&self.cni_config);
+        let stranger = given
+            .iter()
+            .find(|given| policies.is_chained_as_another(&given.device, &given.resource));
+        if let Some(GivenDevice { resource, device, .. }) = stranger {
+            return Answer::Unknown(format!(
+                "the pod was given {device} as {resource}, which is no pool's now: was its pool renamed? A new pod gets one of \
+                 the pool that there is"
+            ));
+        }
+        let directory = self.cni_config.clone();
+        let Ok(with_multus) = spawn_blocking(move || with_multus(&directory)).await else {
+            return Answer::Unknown("hardwired is stopping".to_owned());
+        };
         match attachments(&policies, given, with_multus) {
             Ok(attachments) => Answer::Attachments(attachments),
-            Err(why) => Answer::Unknown(why),
+            Err(why) => Answer::MayNot(why),
         }
     }
 
@@ -215,7 +224,10 @@ impl PodAnswers {
         if let Some(Err(why)) = refused {
             return Answer::MayNot(why);
         }
-        let by_uid = word(&self.checkpoint().await, pod, device);
+        let by_uid = match self.checkpoint().await {
+            Ok(checkpoint) => word(checkpoint.as_deref(), pod, device),
+            Err(why) => Word::Unknown(why),
+        };
         if by_uid == Word::Given {
             return Answer::May;
         }

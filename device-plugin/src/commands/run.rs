@@ -74,6 +74,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         in_force: in_force_changes,
     };
     let (pod_answers, pod_questions, policies) = PodAnswers::new(&args.cni_config_dir);
+    let (tell_chained, chained) = watch::channel(chain::missing(&args.cni_config_dir));
     let manager = Manager::start(Setup {
         pulse,
         context: context.clone(),
@@ -86,6 +87,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         attachments: attachment_changes,
         requests,
         pod_questions,
+        chained,
         cni_config: args.cni_config_dir.clone(),
         policies,
         in_force,
@@ -115,7 +117,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     tasks.needed("loop", manager.run(stop.clone()));
     match state.unknown() {
         None => {
-            keep_chained(&mut tasks, &context, &args.cni_config_dir, &metrics);
+            keep_chained(&mut tasks, &context, &args.cni_config_dir, &metrics, tell_chained);
             let (owing, vouched, stopped) = (context.clone(), args.ipam_by_container_id.clone(), stop.clone());
             tasks.kept("leases", Until::Done, move || {
                 leases::run(owing.clone(), vouched.clone(), stopped.clone())
@@ -151,10 +153,17 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
 }
 
 /// Where our entry is to be in the default network's list, it is kept there.
-fn keep_chained(tasks: &mut Tasks, context: &Context, directory: &Path, metrics: &Metrics) {
+fn keep_chained(
+    tasks: &mut Tasks,
+    context: &Context,
+    directory: &Path,
+    metrics: &Metrics,
+    tell: watch::Sender<Option<String>>,
+) {
+    let tell = Arc::new(tell);
     let (context, directory, metrics) = (context.clone(), directory.to_owned(), metrics.clone());
     tasks.kept("chain", Until::Dropped, move || {
-        chain::keep::keep(context.clone(), directory.clone(), metrics.clone())
+        chain::keep::keep(context.clone(), directory.clone(), metrics.clone(), Arc::clone(&tell))
     });
 }
 

@@ -53,6 +53,11 @@ impl Attachment {
         } else if read.allow.is_some() {
             warnings.push("allow does nothing with attach: chain: no NAD asks for anything".to_owned());
         }
+        if let Some(one) = read.interface.as_ref().filter(|pattern| pattern.name(2).is_none()) {
+            warnings.push(format!(
+                "interface: {one} is one name: a pod with two devices of the pool is refused; {one}%d would number them"
+            ));
+        }
         Ok(read)
     }
 }

@@ -33,6 +33,8 @@ pub(super) enum Input {
     Kept(BTreeSet<String>),
     /// An operator asks.
     Adopt(Adopt),
+    /// Our entry is in the default network's list, or why it is not.
+    Chained(Option<String>),
     /// The plugin asks about a pod.
     AboutPod(AboutPod),
     /// An operator wants everything read again.

@@ -99,6 +99,7 @@ struct Inputs {
     attachments: watch::Receiver<Attachments>,
     requests: mpsc::Receiver<Adopt>,
     pod_questions: mpsc::Receiver<AboutPod>,
+    chained: watch::Receiver<Option<String>>,
     reload: Arc<Notify>,
 }
 
@@ -139,6 +140,7 @@ impl Manager {
                 Ok(()) = inputs.attachments.changed() => Input::Attachments(inputs.attachments.borrow_and_update().clone()).into(),
                 () = allocations.noted() => Input::Allocated.into(),
                 Some(request) = inputs.requests.recv() => Input::Adopt(request).into(),
+                Ok(()) = inputs.chained.changed() => Input::Chained(inputs.chained.borrow_and_update().clone()).into(),
                 Some(about) = inputs.pod_questions.recv() => Input::AboutPod(about).into(),
                 () = inputs.reload.notified() => Input::Reload.into(),
                 Ok(()) = inputs.config.changed() => Input::ConfigFile.into(),
@@ -339,6 +341,7 @@ impl Manager {
             .then_some(self.context.policies.as_path());
         self.policies.write(path, lists);
         self.metrics.policies(self.policies.unwritten());
+        self.metrics.unattached(core.unattached());
         for list in lists {
             let resource = &list.pool.resource;
             let mut served = self.served.iter_mut();

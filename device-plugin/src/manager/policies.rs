@@ -192,15 +192,28 @@ mod tests {
         let refused = with_left(&before, vec![pool("a", by, "s", &[1, 2])]);
         assert_eq!(said(&refused), [("a", false, 2), ("b", true, 2)]);
         assert_eq!(refused[1].require_allocation, RequireAllocation::Always);
-        assert_eq!(with_left(&refused, vec![pool("a", by, "s", &[1, 2])]), refused, "it goes on");
-        assert_eq!(said(&with_left(&refused, before.to_vec())), [("a", false, 2), ("b", false, 2)]);
+        assert_eq!(
+            with_left(&refused, vec![pool("a", by, "s", &[1, 2])]),
+            refused,
+            "it goes on"
+        );
+        assert_eq!(
+            said(&with_left(&refused, before.to_vec())),
+            [("a", false, 2), ("b", false, 2)]
+        );
         assert_eq!(said(&with_left(&before, Vec::new())), [("a", true, 2), ("b", true, 2)]);
         // No longer selected, by no wish of the operator's.
         let lost = with_left(&before[..1], vec![pool("a", by, "s", &[1])]);
         assert_eq!(lost[0].devices, [id(1), id(2)]);
         // Another pool has them, or the operator selects otherwise.
-        assert_eq!(said(&with_left(&before[..1], vec![pool("c", by, "s", &[1, 2])])), [("c", false, 2)]);
-        assert_eq!(said(&with_left(&before[..1], vec![pool("a", by, "t", &[1])])), [("a", false, 1)]);
+        assert_eq!(
+            said(&with_left(&before[..1], vec![pool("c", by, "s", &[1, 2])])),
+            [("c", false, 2)]
+        );
+        assert_eq!(
+            said(&with_left(&before[..1], vec![pool("a", by, "t", &[1])])),
+            [("a", false, 1)]
+        );
     }
 
     #[test]

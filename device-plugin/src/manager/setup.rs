@@ -65,6 +65,8 @@ pub struct Setup {
     pub requests: mpsc::Receiver<Adopt>,
     /// What the plugin asks about pods.
     pub pod_questions: mpsc::Receiver<AboutPod>,
+    /// Whether our entry is in the default network's list, or why it is not.
+    pub chained: watch::Receiver<Option<String>>,
     /// Where the runtime reads its networks.
     pub cni_config: PathBuf,
     /// Told what the pools say.
@@ -113,6 +115,7 @@ impl Manager {
             attachments: setup.attachments,
             requests: setup.requests,
             pod_questions: setup.pod_questions,
+            chained: setup.chained,
             reload: setup.reload,
         };
         let config = Config::read(&setup.config, &setup.defaults)?;
@@ -142,6 +145,8 @@ impl Manager {
         metrics.journal(&context.state, attachments.unheard.as_deref());
         let mut core = Core::new(Scanner::new(Arc::new(hardware)), config.pools, attachments, setup.grace);
         restore(&mut core, &context);
+        let chained = inputs.chained.borrow().clone();
+        core.on(Input::Chained(chained), Instant::now());
         let served_with = ServedWith {
             host_paths: setup.host_paths,
             directory,

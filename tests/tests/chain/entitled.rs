@@ -157,8 +157,17 @@ fn rule_9_a_nad_that_says_attach_pod_is_no_list_of_the_nodes() {
         node.plugin.list_has_us("cluster", false, false);
         let previous = json!({"prevResult": node.previous()});
         let reporting = json!({"prevResult": node.previous(), "reportIps": true});
-        for (name, more) in [("net-a", &json!({})), ("net-a", &previous), ("cluster", &json!({})), ("cluster", &reporting)] {
-            node.is_refused(&entry(name, more), 7, &["attach: pod is for the default network's list"]);
+        for (name, more) in [
+            ("net-a", &json!({})),
+            ("net-a", &previous),
+            ("cluster", &json!({})),
+            ("cluster", &reporting),
+        ] {
+            node.is_refused(
+                &entry(name, more),
+                7,
+                &["attach: pod is for the default network's list"],
+            );
         }
         node.is_attached(&entry("cluster", &previous));
     });
@@ -171,10 +180,17 @@ fn what_a_pod_asks_for_does_not_reach_a_chained_device() {
         let args = format!(
             "IgnoreUnknown=1;K8S_POD_NAMESPACE=red;K8S_POD_NAME=a;K8S_POD_UID={UID};MAC=02:00:00:00:00:0b;IP=10.80.0.77"
         );
-        let added = node.call("ADD", &json!({"prevResult": node.previous()})).set("CNI_ARGS", args);
+        let added = node
+            .call("ADD", &json!({"prevResult": node.previous()}))
+            .set("CNI_ARGS", args);
         added.run().success();
         assert_eq!(node.pod.link("net1").unwrap()["address"], "02:00:00:00:00:0a");
-        assert!(!node.plugin.reservations("intel.com-vfs").contains(&"10.80.0.77".to_owned()));
+        assert!(
+            !node
+                .plugin
+                .reservations("intel.com-vfs")
+                .contains(&"10.80.0.77".to_owned())
+        );
         node.call("DEL", &json!({})).run().silence();
         node.is_as_before();
     });
@@ -184,7 +200,9 @@ fn what_a_pod_asks_for_does_not_reach_a_chained_device() {
 fn a_nads_interface_of_a_chained_ones_name_takes_nothing_from_it() {
     on_a_node(|node| {
         let _daemon = node.daemon(&json!({}));
-        node.call("ADD", &json!({"prevResult": node.previous()})).run().success();
+        node.call("ADD", &json!({"prevResult": node.previous()}))
+            .run()
+            .success();
         // Multus' `net-a@net1`: its ADD is refused, and its DEL comes.
         let theirs = node.nad(&json!({}));
         theirs.run().error();
@@ -207,7 +225,11 @@ fn a_del_beside_its_add_leaves_all_or_nothing() {
                 del.run().silence();
                 let added = adding.join().unwrap();
                 let links = node.links();
-                assert!(links.is_empty() || added.status == 0 && links.len() == 2, "{links:?}: {}", added.stdout);
+                assert!(
+                    links.is_empty() || added.status == 0 && links.len() == 2,
+                    "{links:?}: {}",
+                    added.stdout
+                );
             });
             del.run().silence();
             node.is_as_before();

@@ -13,11 +13,17 @@ pub(super) fn entries(context: &Context, network: &str) -> Vec<OurEntry> {
         Some(named) => vec![named.clone()],
         None => directories(context),
     };
-    directories.iter().flat_map(|directory| our_entries(directory, network)).collect()
+    directories
+        .iter()
+        .flat_map(|directory| our_entries(directory, network))
+        .collect()
 }
 
 fn directories(context: &Context) -> Vec<PathBuf> {
-    let told = Policies::read(&context.policies).ok().flatten().and_then(|policies| policies.cni_config);
+    let told = Policies::read(&context.policies)
+        .ok()
+        .flatten()
+        .and_then(|policies| policies.cni_config);
     let mut directories: Vec<PathBuf> = told.into_iter().chain([DEFAULT_DIRECTORY.into()]).collect();
     directories.dedup();
     directories
@@ -31,7 +37,11 @@ pub(super) fn refuse_unless_listed(context: &Context, conf: &PodConf, is_alone: 
     if entries(context, network.as_str()).iter().any(is_this) {
         return Ok(());
     }
-    let place = if is_alone { "as its first plugin" } else { "behind another plugin" };
+    let place = if is_alone {
+        "as its first plugin"
+    } else {
+        "behind another plugin"
+    };
     let msg = format!(
         "attach: pod is for the default network's list, and no list {network} of this node has this entry {place}: a NAD names \
          its device"

@@ -1,5 +1,6 @@
 //! What becomes of a list of plugins: decisions about its text only.
 
+use hardwire_cni::node::is_our_entry;
 use serde_json::{Map, Value, json};
 
 /// Why a list is left as it is.
@@ -56,7 +57,7 @@ impl List {
 
     /// Whether our entry is in it.
     pub(super) fn has_ours(&self) -> bool {
-        self.plugins.iter().any(is_ours)
+        self.plugins.iter().any(is_our_entry)
     }
 
     /// The text with our entry at the end; `None` where it is there.
@@ -78,7 +79,7 @@ impl List {
         if !self.has_ours() {
             return Ok(None);
         }
-        let others = self.plugins.iter().filter(|plugin| !is_ours(plugin)).cloned();
+        let others = self.plugins.iter().filter(|plugin| !is_our_entry(plugin)).cloned();
         self.text(others.map(Value::Object).collect()).map(Some)
     }
 
@@ -88,11 +89,6 @@ impl List {
         let text = serde_json::to_string_pretty(&whole).map_err(|error| BadList::Text(error.to_string()))?;
         Ok(text + "\n")
     }
-}
-
-/// Whatever our program is called there.
-fn is_ours(plugin: &Map<String, Value>) -> bool {
-    plugin.get("attach").and_then(Value::as_str) == Some("pod")
 }
 
 /// Whether a configuration, of either kind, is Multus' own.
@@ -131,6 +127,8 @@ mod tests {
         let of = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert_eq!(of(&back), of(CALICO));
         assert_eq!(list.without_ours(), Ok(None));
+        let spelt = r#"{"plugins": [{"type": "a"}, {"type": "hardwire", "Attach": "Pod"}], "cniVersion": "1.0.0"}"#;
+        assert_eq!(List::parse(spelt).unwrap().with_ours("hardwire"), Ok(None));
     }
 
     #[test]

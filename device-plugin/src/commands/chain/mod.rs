@@ -30,8 +30,47 @@ pub fn chain(context: &Context, directory: &Path, program: &str) -> Result<Chain
     Ok(chained)
 }
 
-/// Takes our entry out of every list; refused while attachments live that its DEL would have to end.
+/// Why our entry is not in the default network's list; none where it is.
+pub fn missing(directory: &Path) -> Option<String> {
+    match place::missing_in(directory) {
+        Ok(None) => None,
+        Ok(Some((path, _))) => Some(without_entry(&path)),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+fn without_entry(path: &Path) -> String {
+    format!(
+        "{}: our entry is not in it: hardwired install-cni --chain puts it there",
+        path.display()
+    )
+}
+
+/// Takes our entry out of every list; refused while attachments live that its DEL would have to end, and where that cannot be
+/// seen.
 pub fn unchain(context: &Context, directory: &Path) -> Result<Vec<PathBuf>, ChainError> {
+    if !context.state.is_dir() {
+        return Err(ChainError::Journal(format!(
+            "{} is not there: is it mounted, and does hardwired run on this node?",
+            context.state.display()
+        )));
+    }
+    refuse_while_attached(context)?;
+    let wanted = Wanted::at(context);
+    let program = wanted.program();
+    wanted.forget()?;
+    let changed = unchain_all(directory)?;
+    // An ADD that had begun before needs the entry for its DEL.
+    if let Err(error) = refuse_while_attached(context) {
+        if let (Some(program), false) = (program, changed.is_empty()) {
+            chain(context, directory, &program)?;
+        }
+        return Err(error);
+    }
+    Ok(changed)
+}
+
+fn refuse_while_attached(context: &Context) -> Result<(), ChainError> {
     let (records, unreadable) = context
         .journal
         .all()
@@ -43,9 +82,9 @@ pub fn unchain(context: &Context, directory: &Path) -> Result<Vec<PathBuf>, Chai
     let living: Vec<String> = chained
         .map(|record| format!("{} in container {}", record.device, record.owner.container_id))
         .collect();
-    if !living.is_empty() {
-        return Err(ChainError::Attached(living.join(", ")));
+    if living.is_empty() {
+        Ok(())
+    } else {
+        Err(ChainError::Attached(living.join(", ")))
     }
-    Wanted::at(context).forget()?;
-    unchain_all(directory)
 }

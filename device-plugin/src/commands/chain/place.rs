@@ -8,10 +8,12 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use hardwire_cni::node::{configurations, read_configuration};
+
 use super::list::{BadList, List, is_multus};
 
-/// What runtimes take for a configuration.
-const KNOWN: [&str; 3] = ["conf", "conflist", "json"];
+/// So often a file may become another one while it is changed.
+const ATTEMPTS: u32 = 5;
 /// Ends in nothing of that, and begins with a dot.
 const TEMPORARY: &str = ".hardwire-chain.new";
 
@@ -39,6 +41,9 @@ pub enum ChainError {
         /// Why.
         why: BadList,
     },
+    /// Somebody else writes it at this moment.
+    #[error("{}: it is written again and again at this moment: try again", .0.display())]
+    Changed(PathBuf),
     /// It cannot be told what is attached.
     #[error("what is attached is not known: {0}")]
     Journal(String),
@@ -66,28 +71,41 @@ pub enum Chained {
 
 /// Puts our entry into the default network's list.
 pub(super) fn chain_first(directory: &Path, program: &str) -> Result<Chained, ChainError> {
-    let (path, text) = first(directory)?;
-    let bad = |why| ChainError::Bad {
-        path: path.clone(),
-        why,
-    };
-    let list = List::parse(&text).map_err(bad)?;
-    match list.with_ours(program).map_err(bad)? {
-        None => Ok(Chained::Already(path)),
-        Some(text) => {
-            replace(&path, &text)?;
-            Ok(Chained::Now {
-                behind: list.main_plugin().to_owned(),
-                path,
-            })
+    anew(|| {
+        let (path, read) = first(directory)?;
+        let bad = |why| ChainError::Bad {
+            path: path.clone(),
+            why,
+        };
+        let list = List::parse(&read.text).map_err(bad)?;
+        match list.with_ours(program).map_err(bad)? {
+            None => Ok(Chained::Already(path)),
+            Some(text) => {
+                replace(&path, &text, read.stamp)?;
+                Ok(Chained::Now {
+                    behind: list.main_plugin().to_owned(),
+                    path,
+                })
+            }
+        }
+    })
+}
+
+/// Begins again where the file became another one: what its owner wrote meanwhile is newer than what was read.
+fn anew<T>(mut change: impl FnMut() -> Result<T, ChainError>) -> Result<T, ChainError> {
+    for _attempt in 1..ATTEMPTS {
+        match change() {
+            Err(ChainError::Changed(path)) => tracing::info!("{}: it was written meanwhile: read again", path.display()),
+            done => return done,
         }
     }
+    change()
 }
 
 /// The default network's list, and its first plugin, where our entry is not in it.
 pub(super) fn missing_in(directory: &Path) -> Result<Option<(PathBuf, String)>, ChainError> {
-    let (path, text) = first(directory)?;
-    match List::parse(&text) {
+    let (path, read) = first(directory)?;
+    match List::parse(&read.text) {
         Ok(list) if list.has_ours() => Ok(None),
         Ok(list) => Ok(Some((path, list.main_plugin().to_owned()))),
         Err(why) => Err(ChainError::Bad { path, why }),
@@ -98,48 +116,60 @@ pub(super) fn missing_in(directory: &Path) -> Result<Option<(PathBuf, String)>, 
 pub(super) fn unchain_all(directory: &Path) -> Result<Vec<PathBuf>, ChainError> {
     let mut changed = Vec::new();
     for path in files(directory)? {
-        let text = read(&path)?;
-        // What is no list has no entry of ours.
-        let Ok(list) = List::parse(&text) else { continue };
-        let without = list.without_ours().map_err(|why| ChainError::Bad {
-            path: path.clone(),
-            why,
-        })?;
-        if let Some(text) = without {
-            replace(&path, &text)?;
+        if anew(|| unchain_one(&path))? {
             changed.push(path);
         }
     }
     Ok(changed)
 }
 
-fn first(directory: &Path) -> Result<(PathBuf, String), ChainError> {
+fn unchain_one(path: &Path) -> Result<bool, ChainError> {
+    let read = read(path)?;
+    // What is no list has no entry of ours.
+    let Ok(list) = List::parse(&read.text) else { return Ok(false) };
+    let without = list.without_ours().map_err(|why| ChainError::Bad {
+        path: path.to_owned(),
+        why,
+    })?;
+    match without {
+        None => Ok(false),
+        Some(text) => replace(path, &text, read.stamp).map(|()| true),
+    }
+}
+
+/// A file that was read.
+struct ReadFile {
+    text: String,
+    stamp: Stamp,
+}
+
+/// Device, inode, size and time of a file.
+type Stamp = (u64, u64, u64, i64, i64);
+
+fn stamp(path: &Path) -> Result<Stamp, ChainError> {
+    let file = fs::metadata(path).map_err(failed("look at", path))?;
+    Ok((file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
+}
+
+fn first(directory: &Path) -> Result<(PathBuf, ReadFile), ChainError> {
     for path in files(directory)? {
-        let text = read(&path)?;
-        if !is_multus(&text) {
-            return Ok((path, text));
+        let read = read(&path)?;
+        if !is_multus(&read.text) {
+            return Ok((path, read));
         }
     }
     Err(ChainError::NoNetwork(directory.to_owned()))
 }
 
 fn files(directory: &Path) -> Result<Vec<PathBuf>, ChainError> {
-    let entries = fs::read_dir(directory).map_err(failed("list", directory))?;
-    let is_known = |path: &PathBuf| {
-        path.extension()
-            .is_some_and(|extension| KNOWN.iter().any(|known| extension == *known))
-    };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(is_known)
-        .collect();
-    files.sort();
-    Ok(files)
+    configurations(directory).map_err(failed("list", directory))
 }
 
-fn read(path: &Path) -> Result<String, ChainError> {
-    fs::read_to_string(path).map_err(failed("read", path))
+fn read(path: &Path) -> Result<ReadFile, ChainError> {
+    // Before it is read: what is written meanwhile is another file's.
+    let stamp = stamp(path)?;
+    let text = read_configuration(path).map_err(failed("read", path))?;
+    Ok(ReadFile { text, stamp })
 }
 
 fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ChainError {
@@ -147,8 +177,9 @@ fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ChainErr
     move |source| ChainError::Io { step, path, source }
 }
 
-/// Writes the file in one step, with the owner and mode that it has. A link stays one: what it leads to is replaced.
-fn replace(path: &Path, text: &str) -> Result<(), ChainError> {
+/// Writes the file in one step, with the owner and mode that it has, if it is still the one that was read. A link stays one: what
+/// it leads to is replaced.
+fn replace(path: &Path, text: &str, read: Stamp) -> Result<(), ChainError> {
     let path = fs::canonicalize(path).map_err(failed("find", path))?;
     let directory = path.parent().unwrap_or(&path);
     let temporary = directory.join(TEMPORARY);
@@ -156,8 +187,13 @@ fn replace(path: &Path, text: &str) -> Result<(), ChainError> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed("remove", &temporary)(error)),
         _ => {}
     }
-    let written = write(&path, &temporary, text).and_then(|()| fs::rename(&temporary, &path));
-    written.map_err(failed("replace", &path)).inspect_err(|_error| {
+    let written = write(&path, &temporary, text).map_err(failed("write", &temporary));
+    let is_same = written.and_then(|()| match stamp(&path)? == read {
+        true => Ok(()),
+        false => Err(ChainError::Changed(path.clone())),
+    });
+    let written = is_same.and_then(|()| fs::rename(&temporary, &path).map_err(failed("replace", &path)));
+    written.inspect_err(|_error| {
         // What is left of it does no harm; the error is what matters.
         drop(fs::remove_file(&temporary));
     })?;
@@ -226,5 +262,26 @@ mod tests {
         let refused = chain_first(directory.path(), "hardwire").unwrap_err().to_string();
         assert!(refused.contains("10-bridge.conf: it is no list"), "{refused}");
         assert_eq!(fs::read_to_string(&path).unwrap(), r#"{"type": "bridge"}"#);
+    }
+
+    #[test]
+    fn a_file_that_its_owner_writes_meanwhile_is_read_again_and_never_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("10-calico.conflist");
+        fs::write(&path, LIST).unwrap();
+        let before = read(&path).unwrap();
+        let newer = LIST.replace("calico", "cilium-cni");
+        fs::write(directory.path().join("new"), &newer).unwrap();
+        fs::rename(directory.path().join("new"), &path).unwrap();
+        assert!(matches!(replace(&path, "older", before.stamp), Err(ChainError::Changed(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
+        let mut stamps = [before.stamp].into_iter();
+        let changed = anew(|| {
+            let now = read(&path)?;
+            replace(&path, "changed", stamps.next().unwrap_or(now.stamp))
+        });
+        assert!(changed.is_ok());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "changed");
     }
 }

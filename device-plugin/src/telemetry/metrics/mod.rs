@@ -245,6 +245,11 @@ impl Metrics {
         self.readiness().chain = missing;
     }
 
+    /// The devices of chained pools are attached to pods, or why they are not.
+    pub fn unattached(&self, why: Option<String>) {
+        self.readiness().unattached = why;
+    }
+
     /// What pools say is where the plugin reads it, or why it is not.
     pub fn policies(&self, unwritten: Option<String>) {
         self.readiness().policies = unwritten;
