@@ -49,9 +49,27 @@ fn may(running: &Running, pod: CallingPod, device: &str, settings: AskedSettings
     answer(running, &Question::May { pod, device, settings })
 }
 
+/// Where the default network's list has our entry: without it, devices of chained pools are given to nobody.
+fn flags_with_our_entry(site: &Site) -> [String; 2] {
+    let directory = site.directory().join("net.d");
+    fs::create_dir_all(&directory).unwrap();
+    let list = json!({"cniVersion": "1.0.0", "name": "k8s",
+                      "plugins": [{"type": "bridge"}, {"type": "hardwire", "attach": "pod"}]});
+    fs::write(directory.join("10-k8s.conflist"), list.to_string()).unwrap();
+    ["--cni-config-dir".to_owned(), directory.display().to_string()]
+}
+
 /// A pod with one device of a registered daemon's.
 fn admitted(config: &Value) -> (Running, String) {
-    let running = Running::start(config, 2);
+    let (site, tree) = (Site::new(), SysfsTree::with_vfs(2));
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    let daemon = site.start_with(config, tree.root(), &flags_with_our_entry(&site).each_ref().map(String::as_str));
+    let running = Running {
+        daemon,
+        kubelet,
+        site,
+        tree,
+    };
     running.wait_for(RESOURCE, 2);
     let device = running
         .kubelet
@@ -212,4 +230,47 @@ fn what_pools_say_is_on_disk_for_the_plugin_and_outlives_the_daemon() {
     attachments(&running, pod("red/a", ""));
     let pool = Policies::read(&path).unwrap().unwrap().pools.remove(0);
     assert_eq!(pool.require_allocation, RequireAllocation::Off);
+}
+
+#[test]
+fn a_pool_that_is_refused_for_a_slip_keeps_its_rules() {
+    let pools = |allow: Value| {
+        json!({"resourceList": [{"resourceName": "vfs", "selectors": {"drivers": ["igbvf"]}, "allow": allow},
+                                {"resourceName": "none", "selectors": {"drivers": ["nobody"]}}]})
+    };
+    let (mut running, device) = admitted(&pools(json!({"mtu": 1500})));
+    let path = running.site.state_dir().join("policies.json");
+    running.daemon.signal(rustix::process::Signal::TERM);
+    running.daemon.wait(SOON);
+    running.daemon = running.site.start(&pools(json!({"mtuu": 1500})), running.tree.root());
+    attachments(&running, pod("red/a", ""));
+    let policies = Policies::read(&path).unwrap().unwrap();
+    let pool = policies.pool_of(&device.parse().unwrap()).unwrap();
+    assert!(pool.is_left && pool.resource == RESOURCE, "{pool:?}");
+    let asked = AskedSettings {
+        mtu: Some(9000),
+        ..AskedSettings::default()
+    };
+    let Answer::MayNot(why) = may(&running, pod("red/a", &uid_of("red/a")), &device, asked) else {
+        panic!("it may")
+    };
+    assert!(why.contains("its allow.mtu is 1500"), "{why}");
+}
+
+#[test]
+fn a_checkpoint_that_is_not_there_does_not_say_that_nothing_was_given() {
+    let (running, device) = admitted(&chained());
+    fs::remove_file(running.site.plugin_dir().join("kubelet_internal_checkpoint")).unwrap();
+    let Answer::Attachments(all) = attachments(&running, pod("red/a", &uid_of("red/a"))) else {
+        panic!("no attachments")
+    };
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].device.to_string(), device);
+}
+
+#[test]
+fn devices_that_nobody_would_attach_are_given_to_nobody() {
+    let running = Running::start(&chained(), 2);
+    let unhealthy = |devices: &[Device]| devices.len() == 2 && devices.iter().all(|device| device.health == "Unhealthy");
+    running.kubelet.wait_for_devices(RESOURCE, unhealthy, SOON).unwrap();
 }
