@@ -67,9 +67,15 @@ mod tests {
         let (device, other) = ("0000:3b:02.1".parse().unwrap(), "0000:3b:02.2".parse().unwrap());
         assert_eq!(word(seen.as_ref(), &pod("u1"), &device), Word::Given);
         let theirs = "the kubelet has given it to pod uid u1, container c, as intel.com/vfs";
-        assert_eq!(word(seen.as_ref(), &pod("u2"), &device), Word::NotGiven(theirs.to_owned()));
+        assert_eq!(
+            word(seen.as_ref(), &pod("u2"), &device),
+            Word::NotGiven(theirs.to_owned())
+        );
         let nobodys = "the kubelet has given it to no pod";
-        assert_eq!(word(seen.as_ref(), &pod("u1"), &other), Word::NotGiven(nobodys.to_owned()));
+        assert_eq!(
+            word(seen.as_ref(), &pod("u1"), &other),
+            Word::NotGiven(nobodys.to_owned())
+        );
         assert!(matches!(word(seen.as_ref(), &pod(""), &device), Word::Unknown(_)));
         assert!(matches!(word(None, &pod("u1"), &device), Word::Unknown(_)));
     }

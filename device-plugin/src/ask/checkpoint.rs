@@ -68,9 +68,8 @@ mod tests {
     use super::*;
 
     fn write(path: &Path, uid: &str) {
-        let text = format!(
-            r#"{{"Data":{{"PodDeviceEntries":[{{"PodUID":"{uid}","ResourceName":"r","DeviceIDs":["d"]}}]}}}}"#
-        );
+        let text =
+            format!(r#"{{"Data":{{"PodDeviceEntries":[{{"PodUID":"{uid}","ResourceName":"r","DeviceIDs":["d"]}}]}}}}"#);
         let new = path.with_extension("new");
         fs::write(&new, text).unwrap();
         fs::rename(new, path).unwrap();

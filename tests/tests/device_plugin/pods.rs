@@ -63,7 +63,11 @@ fn flags_with_our_entry(site: &Site) -> [String; 2] {
 fn admitted(config: &Value) -> (Running, String) {
     let (site, tree) = (Site::new(), SysfsTree::with_vfs(2));
     let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
-    let daemon = site.start_with(config, tree.root(), &flags_with_our_entry(&site).each_ref().map(String::as_str));
+    let daemon = site.start_with(
+        config,
+        tree.root(),
+        &flags_with_our_entry(&site).each_ref().map(String::as_str),
+    );
     let running = Running {
         daemon,
         kubelet,
@@ -271,6 +275,7 @@ fn a_checkpoint_that_is_not_there_does_not_say_that_nothing_was_given() {
 #[test]
 fn devices_that_nobody_would_attach_are_given_to_nobody() {
     let running = Running::start(&chained(), 2);
-    let unhealthy = |devices: &[Device]| devices.len() == 2 && devices.iter().all(|device| device.health == "Unhealthy");
+    let unhealthy =
+        |devices: &[Device]| devices.len() == 2 && devices.iter().all(|device| device.health == "Unhealthy");
     running.kubelet.wait_for_devices(RESOURCE, unhealthy, SOON).unwrap();
 }

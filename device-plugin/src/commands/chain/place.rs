@@ -95,7 +95,9 @@ pub(super) fn chain_first(directory: &Path, program: &str) -> Result<Chained, Ch
 fn anew<T>(mut change: impl FnMut() -> Result<T, ChainError>) -> Result<T, ChainError> {
     for _attempt in 1..ATTEMPTS {
         match change() {
-            Err(ChainError::Changed(path)) => tracing::info!("{}: it was written meanwhile: read again", path.display()),
+            Err(ChainError::Changed(path)) => {
+                tracing::info!("{}: it was written meanwhile: read again", path.display())
+            }
             done => return done,
         }
     }
@@ -126,7 +128,9 @@ pub(super) fn unchain_all(directory: &Path) -> Result<Vec<PathBuf>, ChainError> 
 fn unchain_one(path: &Path) -> Result<bool, ChainError> {
     let read = read(path)?;
     // What is no list has no entry of ours.
-    let Ok(list) = List::parse(&read.text) else { return Ok(false) };
+    let Ok(list) = List::parse(&read.text) else {
+        return Ok(false);
+    };
     let without = list.without_ours().map_err(|why| ChainError::Bad {
         path: path.to_owned(),
         why,
@@ -273,9 +277,16 @@ mod tests {
         let newer = LIST.replace("calico", "cilium-cni");
         fs::write(directory.path().join("new"), &newer).unwrap();
         fs::rename(directory.path().join("new"), &path).unwrap();
-        assert!(matches!(replace(&path, "older", before.stamp), Err(ChainError::Changed(_))));
+        assert!(matches!(
+            replace(&path, "older", before.stamp),
+            Err(ChainError::Changed(_))
+        ));
         assert_eq!(fs::read_to_string(&path).unwrap(), newer);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
         let mut stamps = [before.stamp].into_iter();
         let changed = anew(|| {
             let now = read(&path)?;
