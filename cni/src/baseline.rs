@@ -27,6 +27,10 @@ pub struct Baseline {
     pub version: u32,
     /// The device.
     pub device: DeviceId,
+    /// What tells it from one that was made later under the same id ([`hardwire_pci::instance`]); none where that is not
+    /// known.
+    #[serde(default)]
+    pub instance: Option<u64>,
     /// `/proc/sys/kernel/random/boot_id`.
     pub boot: String,
     /// The bound driver.
@@ -161,6 +165,7 @@ mod tests {
         let record = Baseline {
             version: Baseline::VERSION,
             device: vf.clone(),
+            instance: None,
             boot: "b".to_owned(),
             driver: Some("igbvf".to_owned()),
             link: None,

@@ -80,6 +80,11 @@ impl Leases {
         }
     }
 
+    /// Where they are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Keeps what IPAM is about to be asked for; nothing without IPAM.
     pub fn keep(&self, record: &Record) -> Result<(), LeaseError> {
         let Some(ipam) = record.ipam.clone() else { return Ok(()) };

@@ -35,3 +35,8 @@ mod write_out;
 
 pub use boot::boot_id;
 pub use context::Context;
+
+/// What both programs say of themselves: `0.1.0 (commit 0123456789ab)`.
+pub const VERSION: &str = env!("HARDWIRE_VERSION");
+/// The commit that they were built from, `unknown` where the build was not told.
+pub const COMMIT: &str = env!("HARDWIRE_COMMIT_SHOWN");

@@ -1,5 +1,6 @@
 //! `hardwire`, the CNI plugin: environment and stdin in, one JSON document out.
 
+mod by_hand;
 mod logging;
 
 use std::io::{self, Read, Write};
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
 fn call() -> (Option<SpecVersion>, Result<Option<Value>, CniError>) {
     let environment = match Environment::read(|name| std::env::var_os(name)) {
         Ok(Some(environment)) => environment,
-        Ok(None) => return (None, about()),
+        Ok(None) => return (None, by_hand::answer(std::env::args_os().skip(1)).map(|()| None)),
         Err(error) => return (None, Err(error)),
     };
     if environment.is_version() {
@@ -128,11 +129,6 @@ fn report(context: &Context, phases: Phases, environment: &Environment, network:
     let report = phases.report(environment, network, code);
     tracing::info!("{report}");
     report.send(&context.state);
-}
-
-fn about() -> Result<Option<Value>, CniError> {
-    let written = io::stderr().lock().write_all(verbs::about().as_bytes());
-    written.map(|()| None).map_err(|error| CniError::new(code::IO, error))
 }
 
 fn print(document: &Value) -> io::Result<()> {

@@ -40,6 +40,11 @@ fn spelt_out(text: &str, spell: impl Fn(&mut String, char)) -> Cow<'_, str> {
     Cow::Owned(line)
 }
 
+/// A line of JSON, with every character that is not to be seen spelt out as JSON does it: it stays the same JSON.
+pub fn printable_json(line: &str) -> Cow<'_, str> {
+    spelt_out(line, in_json)
+}
+
 /// Whether a character stands for itself. Beyond ASCII the standard library knows: what its `Debug` escapes is a control or
 /// format character, a separator, or nothing that is assigned.
 fn is_seen(c: char) -> bool {

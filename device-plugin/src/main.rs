@@ -5,12 +5,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use hardwire_device_plugin::ask::control;
 use hardwire_device_plugin::commands::args::{Cli, Command, InstallArgs, RunArgs};
 use hardwire_device_plugin::commands::chain::Chained;
+use hardwire_device_plugin::commands::doctor::args::DoctorArgs;
 use hardwire_device_plugin::commands::install_cni::{Installed, PROGRAM, ProgramName, install};
-use hardwire_device_plugin::commands::{chain, check, devices, run as daemon, upstream_flags};
+use hardwire_device_plugin::commands::networks::nad;
+use hardwire_device_plugin::commands::terminal::Paint;
+use hardwire_device_plugin::commands::{chain, check, completions, devices, doctor, run as daemon, upstream_flags};
 use hardwire_device_plugin::telemetry::logging;
 use tracing::{error, info};
 
@@ -28,7 +31,7 @@ fn main() -> ExitCode {
         info!("{flag}");
     }
     match command(&cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             error!("{}", in_words(&error));
             ExitCode::FAILURE
@@ -36,13 +39,34 @@ fn main() -> ExitCode {
     }
 }
 
-fn command(command: &Command) -> anyhow::Result<()> {
+fn command(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Doctor(args) => return Ok(examine(args)),
         Command::Run(args) => run(args),
         Command::Adopt(args) => adopt(&args.device),
-        Command::Devices(args) => Ok(devices::print(args, &mut io::stdout().lock())?),
+        Command::Devices(args) => {
+            let paint = Paint::of(&io::stdout(), |name| std::env::var_os(name));
+            Ok(devices::print(args, paint, &mut io::stdout().lock())?)
+        }
         Command::Check(args) => Ok(check::check(args, &mut io::stdout().lock())?),
+        Command::Nad(args) => Ok(nad::print(args, &mut io::stdout().lock())?),
+        Command::Completions(args) => {
+            let printed = completions::print(args, &mut Cli::command(), &mut io::stdout().lock());
+            printed.context("stdout")
+        }
         Command::InstallCni(args) => install_cni(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn examine(args: &DoctorArgs) -> ExitCode {
+    let paint = Paint::of(&io::stdout(), |name| std::env::var_os(name));
+    match doctor::run(args, paint, &mut io::stdout().lock(), &mut io::stderr().lock()) {
+        Ok(health) => ExitCode::from(health.exit_status()),
+        Err(error) => {
+            error!("{error}");
+            ExitCode::from(doctor::NOT_EXAMINED)
+        }
     }
 }
 
@@ -93,7 +117,7 @@ fn context() -> hardwire_cni::Context {
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<()> {
-    info!("hardwired {}", env!("CARGO_PKG_VERSION"));
+    info!("hardwired {}", hardwire_cni::VERSION);
     // One thread: the work is a few small messages, and each thread would cost memory on every node.
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().context("runtime")?;

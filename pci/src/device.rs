@@ -1,8 +1,11 @@
 //! A network device as sysfs describes it.
 
+use std::path::PathBuf;
+
 use crate::id::{DeviceId, PortName};
 use crate::ifname::IfName;
 use crate::mac::MacAddr;
+use crate::sysfs::Sysfs;
 
 /// A device: a PCI function of class 02 or 12, a subfunction, a port on bus netdevsim, or a software interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +189,18 @@ impl Device {
             vdpa: Vec::new(),
             netdevs: Vec::new(),
             function: Function::Plain,
+        }
+    }
+
+    /// The directory of a device in the tree.
+    pub fn directory(sysfs: &Sysfs, id: &DeviceId) -> PathBuf {
+        match id {
+            DeviceId::Pci(address) | DeviceId::PciPort { function: address, .. } => {
+                sysfs.path(format!("bus/pci/devices/{address}"))
+            }
+            DeviceId::Netdevsim(port) => sysfs.path(format!("bus/netdevsim/devices/netdevsim{}", port.device)),
+            DeviceId::Auxiliary(name) => sysfs.path(format!("bus/auxiliary/devices/{}", name.as_str())),
+            DeviceId::Interface(name) => sysfs.path(format!("class/net/{name}")),
         }
     }
 

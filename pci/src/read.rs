@@ -4,31 +4,18 @@
 //! and `/sys/bus/netdevsim/devices/netdevsimN/{net/,sriov_numvfs}` (Documentation/ABI/testing/sysfs-bus-pci,
 //! drivers/net/netdevsim/bus.c).
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::address::PciAddress;
 use crate::device::{Device, Function, Netdev, Vdpa, VdpaDriver, Vf};
+use crate::entries::Entries;
 use crate::id::{DeviceId, NetdevsimPort, PortName};
 use crate::identity::Identity;
 use crate::ifname::IfName;
+use crate::in_common::{InCommon, has_vdpa_bus};
 use crate::netdevs::{Extent, netdevs, one_netdev};
 use crate::read_error::ReadError;
 use crate::sysfs::{Directory, Sysfs};
-
-impl Device {
-    /// The directory of a device in the tree.
-    pub fn directory(sysfs: &Sysfs, id: &DeviceId) -> PathBuf {
-        match id {
-            DeviceId::Pci(address) | DeviceId::PciPort { function: address, .. } => {
-                sysfs.path(format!("bus/pci/devices/{address}"))
-            }
-            DeviceId::Netdevsim(port) => sysfs.path(format!("bus/netdevsim/devices/netdevsim{}", port.device)),
-            DeviceId::Auxiliary(name) => sysfs.path(format!("bus/auxiliary/devices/{}", name.as_str())),
-            DeviceId::Interface(name) => sysfs.path(format!("class/net/{name}")),
-        }
-    }
-}
 
 /// Reads one device with all its ports; of a further port the whole function.
 pub(crate) fn read_whole(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
@@ -39,87 +26,6 @@ pub(crate) fn read_whole(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadErr
         DeviceId::Netdevsim(port) => netdevsim(sysfs, port),
         DeviceId::Auxiliary(_) => auxiliary(sysfs, id),
         DeviceId::Interface(name) => interface(sysfs, name),
-    }
-}
-
-/// What many devices have in common, read once for all of them: a node may have a thousand.
-#[derive(Debug, Default)]
-pub(crate) struct InCommon {
-    /// The VFs of each PF, by index.
-    pfs: HashMap<PciAddress, Vec<Vf>>,
-    /// Of each of those VFs its PF and its index there.
-    vfs: HashMap<PciAddress, (PciAddress, u32)>,
-    /// There is a bus of vDPA devices.
-    vdpa_bus: Option<bool>,
-}
-
-impl InCommon {
-    /// The VFs of a PF, by index.
-    fn vfs_of(&mut self, sysfs: &Sysfs, pf: PciAddress) -> &[Vf] {
-        let vfs = &mut self.vfs;
-        self.pfs.entry(pf).or_insert_with(|| {
-            let read = virtfns(sysfs, pf).inspect(|(index, vf)| {
-                vfs.insert(*vf, (pf, *index));
-            });
-            read.map(|(index, vf)| Vf {
-                index,
-                id: DeviceId::Pci(vf),
-            })
-            .collect()
-        })
-    }
-
-    /// The PF of a VF, where its VFs are known, and the VF's index: `physfn` and `virtfnN` are made and removed together.
-    fn pf_of(&self, vf: PciAddress) -> Option<(PciAddress, u32)> {
-        self.vfs.get(&vf).copied()
-    }
-
-    fn has_vdpa_bus(&mut self, sysfs: &Sysfs) -> bool {
-        *self.vdpa_bus.get_or_insert_with(|| has_vdpa_bus(sysfs))
-    }
-}
-
-/// What there is in a device's directory, listed once: most of what a device may have it has not, and asking for each costs
-/// as much as reading it.
-#[derive(Default)]
-struct Entries {
-    /// Of [`READ`], those that are there.
-    there: Vec<&'static str>,
-    /// Those that may be devices below this one, sorted.
-    below: Vec<String>,
-}
-
-/// What is read of a function, or tells what else is.
-const READ: [&str; 8] = [
-    "acpi_index",
-    "driver",
-    "infiniband",
-    "iommu_group",
-    "net",
-    "numa_node",
-    "physfn",
-    "sriov_totalvfs",
-];
-
-// === impl Entries ===
-
-impl Entries {
-    /// Of a PCI function. Names that follow no scheme are remembered only where vDPA devices may be called so.
-    fn of(directory: &Directory, has_vdpa_bus: bool) -> Self {
-        let mut entries = Self::default();
-        directory.each_name(|name| {
-            if let Some(known) = READ.iter().find(|known| **known == name) {
-                entries.there.push(known);
-            } else if has_vdpa_bus || name.starts_with("vdpa") || name.starts_with("virtio") {
-                entries.below.push(name.to_owned());
-            }
-        });
-        entries.below.sort_unstable();
-        entries
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.there.contains(&name)
     }
 }
 
@@ -266,15 +172,6 @@ fn vf(sysfs: &Sysfs, directory: &Directory, address: PciAddress, common: &mut In
     })
 }
 
-/// The VFs of a PF: `virtfn0`, `virtfn1`, ... without a gap, as `sriov_enable` makes them.
-fn virtfns(sysfs: &Sysfs, pf: PciAddress) -> impl Iterator<Item = (u32, PciAddress)> + use<> {
-    let directory = Directory::open(Device::directory(sysfs, &DeviceId::Pci(pf))).ok();
-    (0..).map_while(move |index: u32| {
-        let vf = directory.as_ref()?.link_name(&format!("virtfn{index}"))?;
-        Some((index, vf.parse().ok()?))
-    })
-}
-
 fn netdevsim(sysfs: &Sysfs, port: &NetdevsimPort) -> Result<Device, ReadError> {
     let id = DeviceId::Netdevsim(port.clone());
     let directory = Device::directory(sysfs, &id);
@@ -377,10 +274,6 @@ fn auxiliary(sysfs: &Sysfs, id: &DeviceId) -> Result<Device, ReadError> {
 fn numa_node(text: &str) -> Option<u32> {
     let node: i64 = text.parse().ok()?;
     u32::try_from(node).ok()
-}
-
-fn has_vdpa_bus(sysfs: &Sysfs) -> bool {
-    sysfs.path("bus/vdpa").is_dir()
 }
 
 fn interface(sysfs: &Sysfs, name: &IfName) -> Result<Device, ReadError> {

@@ -45,6 +45,14 @@ impl Site {
         }
     }
 
+    /// Empty directories in memory, as the node's /run is.
+    pub fn in_memory() -> Self {
+        let directory = tempfile::Builder::new().prefix("hw-").tempdir_in("/dev/shm");
+        Self {
+            directory: directory.expect("a directory"),
+        }
+    }
+
     /// What stands for /var/lib/kubelet.
     pub fn kubelet_dir(&self) -> PathBuf {
         self.directory.path().join("kubelet")
@@ -224,6 +232,11 @@ impl Site {
         Daemon::spawn(&mut self.command(arguments, sysfs))
     }
 
+    /// A command of `hardwired`, not run yet.
+    pub fn prepared(&self, arguments: &[&str], sysfs: &Path) -> Command {
+        self.command(arguments, sysfs)
+    }
+
     /// Runs a command of `hardwired` to its end, with a directory of programs before those of the system.
     pub fn output_with_programs(&self, programs: &Path, arguments: &[&str], sysfs: &Path) -> Output {
         let mut command = self.command(arguments, sysfs);
@@ -234,7 +247,7 @@ impl Site {
     fn command(&self, arguments: &[&str], sysfs: &Path) -> Command {
         let mut command = Command::new(hardwired());
         command.args(arguments);
-        if !matches!(arguments.first(), Some(&("devices" | "check"))) {
+        if !matches!(arguments.first(), Some(&("devices" | "check" | "doctor"))) {
             for (flag, path) in [
                 ("--cdi-dir", self.cdi_dir()),
                 ("--device-info-dir", self.device_info_dir()),

@@ -12,6 +12,7 @@ pub mod matrix;
 pub mod node;
 pub mod plugin;
 pub mod records;
+pub mod seccomp;
 pub mod sysfs_tree;
 #[cfg(target_arch = "x86_64")]
 pub mod trace;

@@ -156,6 +156,24 @@ impl Base {
     pub(super) fn strangers(&self) -> &[String] {
         &self.document.strangers
     }
+
+    /// Gives a key another value, or takes it out, whoever's it is; false where it is not there.
+    pub(super) fn replace(&mut self, key: &str, value: Option<Value>) -> bool {
+        let fields = &mut self.document.fields;
+        let Some(spelt) = AnyCase::new(fields).spelling(key).map(str::to_owned) else {
+            let known = self.document.strangers.len();
+            self.document.strangers.retain(|stranger| stranger != key);
+            return self.document.strangers.len() < known;
+        };
+        if key.eq_ignore_ascii_case("ipam") {
+            self.ipam = None;
+        }
+        match value {
+            Some(value) => fields.insert(spelt, value),
+            None => fields.remove(&spelt),
+        };
+        true
+    }
 }
 
 /// The error for a text of so many bytes.

@@ -61,9 +61,9 @@ impl NetConf {
             .get("dns")
             .map(Dns::from_json)
             .transpose()
-            .map_err(CniError::config)?
+            .map_err(|error| CniError::config(format!("dns: {error}")))?
             .unwrap_or_default();
-        Ok(Self {
+        let conf = Self {
             version,
             device: DeviceName::parse(fields, runtime)?,
             vf,
@@ -77,7 +77,12 @@ impl NetConf {
             dns,
             rate_key,
             base,
-        })
+        };
+        if version < SpecVersion::V0_3_0 && conf.base.ipam.is_none() {
+            let msg = format!("cniVersion: {version} cannot express an attachment without ipam: give 0.3.1 or later");
+            return Err(CniError::config(msg));
+        }
+        Ok(conf)
     }
 
     /// What this configuration calls a field: its spelling, or the key that stands for it.

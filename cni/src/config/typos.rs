@@ -33,11 +33,24 @@ pub(super) fn check(strangers: &[String]) -> Result<(), CniError> {
                 let msg = format!("{key}: unknown field, and almost {meant}: is that what is meant?");
                 return Err(CniError::config(msg));
             }
-            Some((meant, Role::Frame)) => tracing::warn!("{key}: unknown field, and almost {meant}: it is ignored"),
+            Some((meant, Role::Frame)) => tracing::warn!("{}", almost(key, meant)),
             None => {}
         }
     }
     Ok(())
+}
+
+/// What is said of a key that does nothing, for people who ask: those that resemble nothing too.
+pub(super) fn without_effect(key: &str) -> Option<String> {
+    match meant(key) {
+        Some((_, Role::Acts)) => None,
+        Some((meant, Role::Frame)) => Some(almost(key, meant)),
+        None => Some(format!("{key}: unknown field: it is ignored")),
+    }
+}
+
+fn almost(key: &str, meant: &str) -> String {
+    format!("{key}: unknown field, and almost {meant}: it is ignored")
 }
 
 fn meant(key: &str) -> Option<(&'static str, Role)> {

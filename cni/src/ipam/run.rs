@@ -157,6 +157,7 @@ fn failure(said: &Said) -> CniError {
         code: code.unwrap_or(code::INTERNAL),
         msg: text("msg"),
         details: text("details"),
+        next_step: None,
     }
 }
 

@@ -178,7 +178,7 @@ impl Netns {
             source,
         };
         // Of this thread: in the daemon, another one may be inside a pod at this moment.
-        let home = Home(File::open(OWN_THREAD).map_err(|source| failed("remember the way back", source))?);
+        let way_back = File::open(OWN_THREAD).map_err(|source| failed("remember the way back", source))?;
         move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network)).map_err(|errno| {
             // setns(2): the descriptor is none of a namespace of the kind that is asked for.
             if errno == Errno::INVAL {
@@ -187,6 +187,8 @@ impl Netns {
                 failed("enter", errno.into())
             }
         })?;
+        // From here on: who was refused the way in has none back to take, and would be refused it too.
+        let home = Home(way_back);
         let result = inside();
         drop(home);
         Ok(result)

@@ -72,6 +72,19 @@ pub struct CniError {
     pub msg: String,
     /// More of it; may be empty.
     pub details: String,
+    /// What a person can do who reads this in a pod's events; none of what a configuration says wrong, which says it itself,
+    /// and none of another plugin's error.
+    pub next_step: Option<&'static str>,
+}
+
+/// Where a person goes on who reads an error of this kind in a pod's events.
+fn next_step(code: u32) -> Option<&'static str> {
+    match code {
+        code::TRY_AGAIN => Some("what holds it up: hardwired doctor, on this node"),
+        code::IO | code::REFUSED => Some("what else is wrong there: hardwired doctor, on this node"),
+        code::NODE_DEVICE => Some("take that away from it, or lend it (allowNodeDevice)"),
+        _ => None,
+    }
 }
 
 impl CniError {
@@ -81,6 +94,7 @@ impl CniError {
             code,
             msg: msg.to_string(),
             details: String::new(),
+            next_step: next_step(code),
         }
     }
 
@@ -111,8 +125,12 @@ impl CniError {
         let mut object = json!({
             "cniVersion": version.as_str(), "code": self.code, "msg": excerpt(&self.msg, LONGEST),
         });
-        if !self.details.is_empty() {
-            object["details"] = Value::String(excerpt(&self.details, LONGEST));
+        let details = excerpt(&self.details, LONGEST);
+        match self.next_step {
+            Some(next) if details.is_empty() => object["details"] = next.into(),
+            Some(next) => object["details"] = format!("{details}; {next}").into(),
+            None if details.is_empty() => {}
+            None => object["details"] = details.into(),
         }
         object
     }
@@ -134,6 +152,26 @@ impl std::error::Error for CniError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_operator_has_to_see_to_names_the_next_step_and_no_other_error_does() {
+        let details = |error: CniError| error.to_json(None)["details"].clone();
+        let held = CniError::new(code::TRY_AGAIN, "it is attached").with_details("network blue");
+        let text = "network blue; what holds it up: hardwired doctor, on this node";
+        assert_eq!(details(held.clone()), text);
+        assert_eq!(
+            held.to_string(),
+            "it is attached; network blue",
+            "the log is read where doctor is"
+        );
+        assert!(
+            details(CniError::new(code::REFUSED, "no"))
+                .as_str()
+                .unwrap()
+                .contains("hardwired doctor")
+        );
+        assert!(details(CniError::config("vlan: 5000 is not valid")).is_null());
+    }
 
     #[test]
     fn rule_9_a_tenants_text_is_spelt_out_and_bounded_in_an_error() {

@@ -35,7 +35,7 @@ use crate::journal::{DeviceLock, Ending, Ipam, JournalError, Owner, PodName, Rec
 use crate::migration;
 use crate::netns::{Entered, Netns};
 use crate::node::NodeConfig;
-use crate::protocol::{CniError, Command, Dns, Environment, Interface, SpecVersion, Success, code};
+use crate::protocol::{CniError, Command, Dns, Environment, Interface, Success, code};
 use crate::release::{Outcome, release};
 use crate::report::{Phase, Phases};
 
@@ -51,10 +51,6 @@ pub(super) fn attach(
 ) -> Result<(), CniError> {
     let version = base.required_version()?;
     let mut conf = NetConf::parse(base, version, &environment.args)?;
-    if version < SpecVersion::V0_3_0 && conf.base.ipam.is_none() {
-        let msg = format!("cniVersion: {version} cannot express an attachment without ipam: give 0.3.1 or later");
-        return Err(CniError::config(msg));
-    }
     let operator = NodeConfig::read(&context.plugin_config);
     if let Err(error) = &operator {
         tracing::warn!("{error}");

@@ -16,4 +16,4 @@ mod wait;
 pub use del::del;
 pub use entry::{add, check, status};
 pub use gc::gc;
-pub use version::{about, version};
+pub use version::{about, help, version};

@@ -1,7 +1,8 @@
 //! What an operator asks of the running daemon, over a socket in the state directory: one line, answered with one.
 //!
 //! - `adopt ID`: take the device's present state for its idle state;
-//! - `configuration`: what is in force, as JSON ([`Running`]).
+//! - `configuration`: what is in force, as JSON ([`Running`]);
+//! - `fix plugin`, `fix sockets`, `fix release ID`: mend that ([`Fix`]).
 //!
 //! A socket rather than a file, so that who asks hears at once whether a daemon is there, and what it says.
 
@@ -16,9 +17,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::fix::{FIXES, Fix, Mender};
 use super::in_force::{InForce, Running};
 use super::listening::listen;
+use super::rights::Rights;
 use crate::events::connections::{self, Limits};
+use crate::telemetry::metrics::Metrics;
 
 /// Name of the socket in the state directory.
 const SOCKET: &str = "control.sock";
@@ -52,6 +56,10 @@ pub struct Answers {
     pub running: Running,
     /// Its configuration.
     pub in_force: watch::Receiver<InForce>,
+    /// Where its pools are with the kubelet.
+    pub metrics: Metrics,
+    /// Does what `fix` asks for.
+    pub mender: Mender,
 }
 
 /// Why a request came to nothing.
@@ -101,9 +109,10 @@ impl Answers {
     async fn to(&self, line: &str) -> Result<String, String> {
         match line.split_once(' ') {
             Some(("adopt", id)) => self.adopt(id).await,
+            Some(("fix", fix)) => self.fix(fix).await,
             None if line == CONFIGURATION => self.configuration(),
             _ => Err(format!(
-                "{line:?} is no request (expected adopt ID, or {CONFIGURATION})"
+                "{line:?} is no request (expected adopt ID, {CONFIGURATION}, or fix with {FIXES})"
             )),
         }
     }
@@ -123,10 +132,20 @@ impl Answers {
         }
     }
 
+    async fn fix(&self, fix: &str) -> Result<String, String> {
+        let fix: Fix = fix.parse()?;
+        match timeout(ANSWER_BOUND, self.mender.mend(fix)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err("it is not done yet: the daemon goes on, and its log says how it ends".to_owned()),
+        }
+    }
+
     /// JSON escapes the ends of lines.
     fn configuration(&self) -> Result<String, String> {
         let running = Running {
             in_force: self.in_force.borrow().clone(),
+            unregistered: self.metrics.unregistered(),
+            rights: Rights::of_this_process(&self.running.sysfs_root),
             ..self.running.clone()
         };
         serde_json::to_string(&running).map_err(|error| error.to_string())
@@ -136,6 +155,11 @@ impl Answers {
 /// Asks the daemon of this state directory to adopt a device's state, and returns what it says.
 pub fn adopt(state: &Path, device: &str) -> Result<String, ControlError> {
     ask(state, &format!("adopt {device}"))
+}
+
+/// Asks the daemon of this state directory to mend something, and returns what it says.
+pub fn fix(state: &Path, fix: &Fix) -> Result<String, ControlError> {
+    ask(state, &format!("fix {fix}"))
 }
 
 /// Asks the daemon of this state directory what it runs with.

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::own_pod::OwnPod;
+use super::rights::Rights;
 use crate::config::{Config, ConfigError, Defaults};
 use crate::telemetry::metrics::Metrics;
 
@@ -35,8 +37,20 @@ pub struct Running {
     pub sysfs_root: PathBuf,
     /// What it reads its configuration with.
     pub defaults: Defaults,
+    /// Where it would put the CNI plugin.
+    #[serde(default)]
+    pub cni_bin_dir: PathBuf,
     /// Its configuration; none before it has one.
     pub in_force: InForce,
+    /// Resources that the kubelet does not know, or does not listen to.
+    #[serde(default)]
+    pub unregistered: Vec<String>,
+    /// What it may do.
+    #[serde(default)]
+    pub rights: Rights,
+    /// Its pod, where it runs in one that tells.
+    #[serde(default)]
+    pub pod: Option<OwnPod>,
 }
 
 /// The daemon's end.

@@ -31,6 +31,12 @@ pub struct Seen {
     pub healthy: bool,
     /// Why not.
     pub reason: Option<String>,
+    /// The same by a name that stays ([`crate::health::UnhealthyReason::kind`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Since when it has been unhealthy for that reason, in seconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
     /// The resource that lists it.
     #[serde(default)]
     pub pool: String,
@@ -89,6 +95,8 @@ mod tests {
         let seen = Seen {
             healthy: false,
             reason: Some("no carrier".to_owned()),
+            kind: Some("no-carrier".to_owned()),
+            since: Some(1),
             pool: "a.com/b".to_owned(),
             had_netdev: true,
             held_as: None,

@@ -1,13 +1,17 @@
 //! The command line. That of sriov-network-device-plugin is made one of ours by [`crate::commands::upstream_flags`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use hardwire_pci::Sysfs;
 
 use crate::ask::in_force::Running;
+use crate::commands::completions::CompletionsArgs;
 use crate::commands::container_args::ContainerArgs;
-use crate::commands::install_cni::{PROGRAM, ProgramName};
+use crate::commands::doctor::args::DoctorArgs;
+use crate::commands::examples;
+use crate::commands::install_cni::{CNI_BIN_DIR, CNI_PROGRAM, PROGRAM, ProgramName};
+use crate::commands::networks::args::NadArgs;
 use crate::config::Defaults;
 use crate::telemetry::logging::LogFormat;
 use crate::telemetry::metrics::http::MetricsBind;
@@ -19,7 +23,7 @@ const SYSFS: &str = "/sys";
 /// As containerd and CRI-O have it.
 const CNI_CONFIG: &str = "/etc/cni/net.d";
 /// As there.
-const PREFIX: &str = "intel.com";
+pub(crate) const PREFIX: &str = "intel.com";
 /// The highest level in manifests of sriov-network-device-plugin, at which it logs what others log as info.
 const UPSTREAM_LEVEL: u32 = 10;
 /// A year: for ever, and far from what a clock cannot count to.
@@ -31,7 +35,7 @@ fn grace() -> clap::builder::RangedU64ValueParser {
 
 /// The device manager of hardwire: offers network hardware to the kubelet. Without a command, it is `run`.
 #[derive(Debug, Parser)]
-#[command(name = "hardwired", version, args_override_self = true)]
+#[command(name = "hardwired", version = hardwire_cni::VERSION, args_override_self = true, after_help = examples::ALL)]
 pub struct Cli {
     /// What is logged, on stderr: error, warn, info, debug, trace, or a filter by module. `RUST_LOG` comes first. Numbers are
     /// those of sriov-network-device-plugin: up to 10 is info, more is debug.
@@ -54,9 +58,16 @@ pub enum Command {
     Devices(DevicesArgs),
     /// Take the present state of a free VF for its idle state, in the running daemon.
     Adopt(AdoptArgs),
-    /// Read a configuration as `run` does, or the configurations of a manifest, and say what is wrong. Exit status 1 if
-    /// anything is.
+    /// Read a configuration as `run` does, or the configurations or networks of a manifest, and say what is wrong. Exit status 1
+    /// if anything is.
     Check(CheckArgs),
+    /// Print a NetworkAttachmentDefinition for the pods of a pool, which has passed what an ADD checks.
+    Nad(NadArgs),
+    /// Print a script that completes commands and flags in a shell.
+    Completions(CompletionsArgs),
+    /// Say what is wrong on this node, since when and why, and the command that mends it. Exit status 0: nothing; 1: warnings;
+    /// 2: errors; 3: it could not be looked at.
+    Doctor(DoctorArgs),
     /// Put the CNI plugin's program into the node's directory of CNI plugins, in one step; with `--chain`, its entry into the
     /// default network's list.
     InstallCni(InstallArgs),
@@ -87,6 +98,12 @@ pub struct RunArgs {
     /// Where /metrics, /healthz and /readyz are served over HTTP: an IP address and a port, or none.
     #[arg(long, value_name = "ADDR", default_value_t = MetricsBind::None)]
     pub metrics_bind: MetricsBind,
+    /// The node's directory of CNI plugins: `doctor --fix` has the plugin put back there.
+    #[arg(long = "cni-plugin-dir", value_name = "DIR", default_value = CNI_BIN_DIR)]
+    pub cni_bin_dir: PathBuf,
+    /// The plugin's program that is put there.
+    #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]
+    pub cni_program: PathBuf,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,
@@ -94,11 +111,15 @@ pub struct RunArgs {
 
 /// Options of `devices`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::DEVICES)]
 pub struct DevicesArgs {
     /// Show the pools of this configuration instead of those that the running daemon has.
     #[arg(long, alias = "config-file", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Print JSON.
+    /// How they are printed.
+    #[arg(short, long, value_enum, value_name = "FORM", default_value_t = Form::Table)]
+    pub output: Form,
+    /// The same as -o json.
     #[arg(long)]
     pub json: bool,
     /// Where the kubelet's podresources socket is. Default: where the running daemon looks for it, else
@@ -124,12 +145,30 @@ pub struct AdoptArgs {
     pub device: String,
 }
 
+/// How `devices` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For a terminal of 100 columns: what is longer is cut.
+    Table,
+    /// All columns, whole.
+    Wide,
+    /// For programs.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
 /// Options of `check`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::CHECK)]
 pub struct CheckArgs {
     /// The configuration: a JSON or YAML file with a resourceList, or a Kubernetes manifest with a `ConfigMap` that has one.
-    #[arg(long, alias = "config-file", value_name = "FILE", default_value = CONFIG)]
-    pub config: PathBuf,
+    /// Default: /etc/pcidp/config.json; with --nad, the pools of the running daemon.
+    #[arg(long, alias = "config-file", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Say what an ADD would refuse of the networks in a manifest (`NetworkAttachmentDefinition`), in YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub nad: Option<PathBuf>,
     /// Take warnings for mistakes too.
     #[arg(long)]
     pub strict: bool,
@@ -142,7 +181,7 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 pub struct InstallArgs {
     /// The program.
-    #[arg(long, value_name = "FILE", default_value = "/usr/bin/hardwire")]
+    #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]
     pub from: PathBuf,
     /// The directory, /opt/cni/bin on most nodes.
     #[arg(long, value_name = "DIR", required_unless_present_any = ["chain", "unchain"])]
@@ -194,9 +233,23 @@ fn log_level(text: &str) -> Result<String, std::convert::Infallible> {
     })
 }
 
+// === impl CheckArgs ===
+
+impl CheckArgs {
+    /// The configuration, where no other is named.
+    pub fn config(&self) -> &Path {
+        self.config.as_deref().unwrap_or_else(|| Path::new(CONFIG))
+    }
+}
+
 // === impl DevicesArgs ===
 
 impl DevicesArgs {
+    /// How they are printed.
+    pub fn form(&self) -> Form {
+        if self.json { Form::Json } else { self.output }
+    }
+
     /// The node as the arguments have it, and where they say nothing, as the running daemon has it.
     pub fn node(&self, running: Option<&Running>) -> NodeArgs {
         let path = |argument: &Option<PathBuf>, of: fn(&Running) -> &PathBuf, default: &str| {
@@ -251,8 +304,6 @@ impl NodeArgs {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn directories(arguments: &[&str]) -> (PathBuf, PathBuf) {

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{self, Write};
 
 use crate::commands::args::CheckArgs;
+use crate::commands::networks;
+use crate::commands::networks::check::NetworksError;
 use crate::config::manifest::Manifest;
 use crate::config::{Config, ConfigError, Defaults, Pool};
 
@@ -42,6 +44,9 @@ pub enum CheckError {
         /// How many warnings there are.
         count: usize,
     },
+    /// It is about networks.
+    #[error(transparent)]
+    Networks(#[from] NetworksError),
     /// Nobody reads what is printed.
     #[error("stdout: {0}")]
     Output(#[from] io::Error),
@@ -57,9 +62,13 @@ struct Tally {
 
 /// Prints what a configuration is and what is wrong with it, one line each.
 pub fn check(args: &CheckArgs, out: &mut impl Write) -> Result<(), CheckError> {
-    let (file, defaults) = (args.config.display().to_string(), args.node.defaults());
-    let text = fs::read_to_string(&args.config).map_err(|source| ConfigError::Read {
-        path: args.config.clone(),
+    if let Some(nad) = &args.nad {
+        return Ok(networks::check::check(args, nad, out)?);
+    }
+    let (path, defaults) = (args.config(), args.node.defaults());
+    let file = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
         source,
     })?;
     let mut tally = Tally::default();

@@ -16,6 +16,10 @@ use hardwire_cni::beneath::is_plain_name;
 
 /// `type` in the configurations that use it.
 pub const PROGRAM: &str = "hardwire";
+/// Where it is in the image.
+pub const CNI_PROGRAM: &str = "/usr/bin/hardwire";
+/// The directory of CNI plugins on most nodes.
+pub const CNI_BIN_DIR: &str = "/opt/cni/bin";
 /// What sriov-cni is called.
 pub const SRIOV: &str = "sriov";
 /// CNI refuses a `type` that begins with a dot, so that nobody runs a half.
@@ -112,7 +116,7 @@ pub fn install(from: &Path, to: &Path, name: &ProgramName) -> Result<Installed, 
 /// Gives a program that is not ours a second name, so that it is still there when the first is taken.
 fn keep(target: &Path, kept: &Path) -> io::Result<Option<PathBuf>> {
     match fs::read(target) {
-        Ok(content) if content.windows(MARK.len()).any(|part| part == MARK) => return Ok(None),
+        Ok(content) if is_ours(&content) => return Ok(None),
         Ok(_theirs) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -124,6 +128,11 @@ fn keep(target: &Path, kept: &Path) -> io::Result<Option<PathBuf>> {
     }
     fs::hard_link(target, kept)?;
     Ok(Some(kept.to_owned()))
+}
+
+/// Whether a program is the CNI plugin, of whatever version.
+pub fn is_ours(content: &[u8]) -> bool {
+    content.windows(MARK.len()).any(|part| part == MARK)
 }
 
 fn is_same(program: &mut File, target: &Path) -> io::Result<bool> {

@@ -2,17 +2,28 @@
 //!
 //! Here is the edge: arguments become paths, names and durations, and what goes wrong becomes an exit code and a sentence.
 //!
-//! - [`args`], [`container_args`]: the flags; [`upstream_flags`]: those of sriov-network-device-plugin, translated;
+//! - [`args`], [`container_args`]: the flags; `examples`, below their help; [`upstream_flags`]: those of sriov-network-device-plugin, translated;
 //! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time;
 //! - [`chain`]: our entry in the default network's list, which `install-cni` and the daemon put there;
-//! - [`devices`], [`check`], [`install_cni`]: the commands of the same names (`adopt` is [`crate::ask::control`]'s client).
+//! - [`doctor`]: what is wrong, why, and what mends it; [`mending`]: what the daemon does of that;
+//! - [`devices`], [`check`], [`install_cni`], [`completions`]: the commands of the same names (`adopt` is
+//!   [`crate::ask::control`]'s client);
+//! - [`networks`]: `nad`, and `check --nad`;
+//! - [`terminal`], [`yaml`]: how they print.
 
 pub mod args;
 pub mod chain;
 pub mod check;
+pub mod completions;
 pub mod container_args;
 pub mod devices;
+pub mod doctor;
+mod examples;
 pub mod install_cni;
+pub mod mending;
+pub mod networks;
 pub mod run;
 pub mod tasks;
+pub mod terminal;
 pub mod upstream_flags;
+pub mod yaml;

@@ -15,8 +15,11 @@ use super::chain;
 use super::tasks::{Ended, Tasks, Until};
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
+use crate::ask::own_pod::OwnPod;
 use crate::ask::pods::{self, PodAnswers};
+use crate::ask::rights::Rights;
 use crate::commands::args::RunArgs;
+use crate::commands::mending::Workshop;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
 use crate::ledger::state_directory::{StateDirectory, StateDirectoryError};
@@ -64,14 +67,10 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let (in_force, in_force_changes) = in_force(metrics.clone());
     let answers = Answers {
         adopt: ask,
-        running: Running {
-            kubelet_dir: args.node.kubelet_dir.clone(),
-            pod_resources_dir: pod_resources_dir.clone(),
-            sysfs_root: args.node.sysfs_root.clone(),
-            defaults: args.node.defaults(),
-            in_force: InForce::default(),
-        },
+        running: running(args),
         in_force: in_force_changes,
+        metrics: metrics.clone(),
+        mender: workshop(args, &context, &state).mender(),
     };
     let (pod_answers, pod_questions, policies) = PodAnswers::new(&args.cni_config_dir);
     let (tell_chained, chained) = watch::channel(chain::missing(&args.cni_config_dir));
@@ -165,6 +164,33 @@ fn keep_chained(
     tasks.kept("chain", Until::Dropped, move || {
         chain::keep::keep(context.clone(), directory.clone(), metrics.clone(), Arc::clone(&tell))
     });
+}
+
+/// What is told of this process to whoever asks over the control socket.
+fn running(args: &RunArgs) -> Running {
+    Running {
+        kubelet_dir: args.node.kubelet_dir.clone(),
+        pod_resources_dir: args.node.pod_resources_dir(),
+        sysfs_root: args.node.sysfs_root.clone(),
+        defaults: args.node.defaults(),
+        cni_bin_dir: args.cni_bin_dir.clone(),
+        in_force: InForce::default(),
+        unregistered: Vec::new(),
+        rights: Rights::default(),
+        pod: OwnPod::of_this_process(),
+    }
+}
+
+/// What `doctor --fix` may have the daemon do.
+fn workshop(args: &RunArgs, context: &Context, state: &StateDirectory) -> Workshop {
+    Workshop {
+        context: context.clone(),
+        unknown: state.unknown().map(str::to_owned),
+        podresources: PodResources::in_directory(&args.node.pod_resources_dir()),
+        plugin_directory: args.node.device_plugin_dir(),
+        cni_program: args.cni_program.clone(),
+        cni_bin_dir: args.cni_bin_dir.clone(),
+    }
 }
 
 /// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports

@@ -63,6 +63,16 @@ pub enum ConfigError {
         /// Kinds and names.
         objects: String,
     },
+    /// It holds no object of the kind that is looked for.
+    #[error("{origin}: found {found}: expected a {kind}")]
+    NoObject {
+        /// From where.
+        origin: String,
+        /// What there is.
+        found: String,
+        /// Of which kind.
+        kind: &'static str,
+    },
     /// It is a manifest, and holds none.
     #[error("{origin}: no configuration in it: found {found}: expected a ConfigMap with the text of a resourceList")]
     NoConfiguration {

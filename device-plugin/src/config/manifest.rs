@@ -31,8 +31,7 @@ pub struct Manifest {
 #[derive(Debug)]
 struct Unreadable {
     error: BadDocument,
-    /// It may be one with a configuration. The rest need not be as strict as this reader: kubectl's takes more.
-    matters: bool,
+    text: String,
 }
 
 /// What a manifest holds.
@@ -41,6 +40,15 @@ pub struct Contents {
     /// The configurations, by where they are.
     pub configurations: Vec<Part>,
     /// Keys of their `ConfigMap`s that hold something else, and documents that cannot be read.
+    pub ignored: Vec<String>,
+}
+
+/// The objects of one kind in a manifest.
+#[derive(Debug)]
+pub struct OfKind {
+    /// At least one.
+    pub objects: Vec<Map<String, Value>>,
+    /// Documents that cannot be read, and are of no such kind.
     pub ignored: Vec<String>,
 }
 
@@ -92,6 +100,11 @@ impl Manifest {
         }
     }
 
+    /// The objects in it, those of lists too.
+    pub fn into_objects(self) -> Vec<Map<String, Value>> {
+        self.objects
+    }
+
     /// The configurations in it.
     pub fn contents(self, file: &str) -> Result<Contents, ConfigError> {
         let origin = file.to_owned();
@@ -110,8 +123,9 @@ impl Manifest {
             configurations: Vec::new(),
             ignored: Vec::new(),
         };
-        for Unreadable { error: source, matters } in unreadable {
-            if matters {
+        for Unreadable { error: source, text } in unreadable {
+            // It may be one with a configuration. The rest need not be as strict as this reader: kubectl's takes more.
+            if text.contains("ConfigMap") || names_list(&text) {
                 return Err(ConfigError::Text { origin, source });
             }
             contents.ignored.push(format!("{file}: a document is {source}"));
@@ -138,6 +152,37 @@ impl Manifest {
         Ok(contents)
     }
 
+    /// The objects of a kind in a text.
+    pub fn all_of_kind(text: &str, file: &str, kind: &'static str) -> Result<OfKind, ConfigError> {
+        let origin = || file.to_owned();
+        let Some(manifest) = Self::find(text) else {
+            // What is wrong with the first document is why there are none.
+            let unreadable = documents(text).into_iter().find_map(Result::err);
+            let none = |error: Unreadable| ConfigError::Text {
+                origin: origin(),
+                source: error.error,
+            };
+            return Err(unreadable.map_or_else(|| no_object(file, kind, "no Kubernetes object"), none));
+        };
+        let found = shortened(manifest.objects.iter().map(name));
+        let mut ignored = Vec::new();
+        for Unreadable { error: source, text } in manifest.unreadable {
+            if text.contains(kind) {
+                return Err(ConfigError::Text {
+                    origin: origin(),
+                    source,
+                });
+            }
+            ignored.push(format!("{file}: a document is {source}"));
+        }
+        let is_wanted = |object: &Map<String, Value>| self::text(object, "kind") == Some(kind);
+        let objects: Vec<_> = manifest.objects.into_iter().filter(is_wanted).collect();
+        if objects.is_empty() {
+            return Err(no_object(file, kind, &found));
+        }
+        Ok(OfKind { objects, ignored })
+    }
+
     /// All objects, with the keys of a `ConfigMap`.
     fn found(&self) -> String {
         let objects = self.objects.iter().map(|object| {
@@ -155,6 +200,14 @@ impl Manifest {
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&shortened(self.objects.iter().map(name)))
+    }
+}
+
+fn no_object(file: &str, kind: &'static str, found: &str) -> ConfigError {
+    ConfigError::NoObject {
+        origin: file.to_owned(),
+        found: found.to_owned(),
+        kind,
     }
 }
 
@@ -185,8 +238,11 @@ fn read(document: &str, line: usize, documents: &mut Vec<Result<Value, Unreadabl
     if document.lines().all(is_blank) {
         return;
     }
-    let matters = document.contains("ConfigMap") || names_list(document);
-    let unreadable = |error| Unreadable { error, matters };
+    let text = document;
+    let unreadable = |error| Unreadable {
+        error,
+        text: text.to_owned(),
+    };
     let placed = "\n".repeat(line) + document;
     if document.trim_start().starts_with('{') {
         let values = serde_json::Deserializer::from_str(&placed).into_iter::<Value>();

@@ -39,7 +39,7 @@ pub use object::BadField;
 pub use policy::{DeviceType, Needs, OnCarrierLoss, OnChange, Placement};
 pub use pool::{NodeDevice, Pool};
 pub use resource_name::{BadResourceName, ResourceName};
-pub use selector::Selector;
+pub use selector::{Selector, is_vfio};
 
 use document::Document;
 use field_names::LIST;
@@ -48,6 +48,14 @@ use object::Object;
 use repeated_keys::RepeatedKey;
 
 const TWICE: &str = "the field is there more than once, and only one of them can count";
+
+/// Keys that a JSON text has more than once in one object, by their paths; none where it is no JSON.
+pub fn repeated_keys_of(json: &str) -> Vec<String> {
+    let mut repeated = Vec::new();
+    let is_json = repeated_keys::read(json, &mut repeated).is_ok();
+    repeated.retain(|_key| is_json);
+    repeated.into_iter().map(|key| key.path).collect()
+}
 
 /// What a configuration does not say itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

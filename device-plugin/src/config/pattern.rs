@@ -23,6 +23,11 @@ impl Pattern {
         Self(text.to_lowercase())
     }
 
+    /// The text, where it stands for nothing but itself.
+    pub(super) fn plain(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|text| !text.contains(['*', '?']))
+    }
+
     pub(super) fn matches(&self, text: &str) -> bool {
         glob(self.0.as_bytes(), text.to_lowercase().as_bytes())
     }
@@ -49,6 +54,19 @@ fn glob(mut pattern: &[u8], mut text: &[u8]) -> bool {
 }
 
 // === impl Choice ===
+
+impl Choice<Pattern> {
+    /// Whether something is asked for, and all of it is such.
+    pub(super) fn are_all(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        let mut wanted = self.wanted.iter();
+        !self.wanted.is_empty() && wanted.all(|pattern| pattern.plain().is_some_and(&is_such))
+    }
+
+    /// What is asked for by its whole name.
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
+        self.wanted.iter().filter_map(Pattern::plain)
+    }
+}
 
 impl<T> Default for Choice<T> {
     fn default() -> Self {

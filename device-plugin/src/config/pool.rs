@@ -89,6 +89,16 @@ impl Pool {
         Some(said.map(|(name, value)| (name.as_str(), value.as_str())).collect())
     }
 
+    /// Whether a VF may be in it, whose PF sets VLAN, rates and trust.
+    pub fn may_have_vfs(&self) -> bool {
+        self.device_type != DeviceType::AuxNetDevice && self.selectors.iter().any(Selector::may_take_vfs)
+    }
+
+    /// Whether its devices are all for user space: they have no interfaces.
+    pub fn is_for_vfio(&self) -> bool {
+        !self.selectors.is_empty() && self.selectors.iter().all(Selector::is_for_vfio)
+    }
+
     /// Whether the configuration names a device of the node itself.
     pub fn allows(&self, device: &Device) -> bool {
         self.allow_node_devices.iter().any(|named| named.is(device))

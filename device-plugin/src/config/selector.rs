@@ -49,6 +49,11 @@ pub(super) enum FunctionKind {
     Sf,
 }
 
+/// Whether a driver gives devices to user space: `vfio-pci`, and variants such as `mlx5_vfio_pci`.
+pub fn is_vfio(driver: &str) -> bool {
+    driver == "vfio-pci" || driver.ends_with("_vfio_pci")
+}
+
 // === impl Selector ===
 
 impl Selector {
@@ -73,7 +78,18 @@ impl Selector {
         profile == Some(&DdpProfile::Unknown) && self.wants_profile(candidate)
     }
 
-    fn mismatches(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &'static str> + use<> {
+    /// The drivers that it asks for by name.
+    pub fn drivers(&self) -> impl Iterator<Item = &str> {
+        self.drivers.named()
+    }
+
+    /// Whether all drivers that it asks for are VFIO's.
+    pub fn is_for_vfio(&self) -> bool {
+        self.drivers.are_all(is_vfio)
+    }
+
+    /// All fields that a device does not match.
+    pub fn mismatches(&self, candidate: &Candidate<'_>) -> impl Iterator<Item = &'static str> + use<> {
         let device = candidate.device;
         let conditions: [(&str, bool); 17] = [
             ("vendors", self.vendors.takes(|id| *id == device.vendor)),
@@ -127,6 +143,11 @@ impl Selector {
         let numa = ("numaNodes", self.numa_nodes.takes(|entry| *entry == node));
         let failed = conditions.into_iter().chain([numa]).filter(|(_, holds)| !holds);
         failed.map(|(field, _)| field)
+    }
+
+    /// Whether its `functions` let VFs in.
+    pub fn may_take_vfs(&self) -> bool {
+        self.functions.takes(|part| *part == FunctionKind::Vf)
     }
 
     /// Whether nothing but a driver is missing.

@@ -160,8 +160,35 @@ fn place<'a, S>(path: &'a Path, make: impl Fn(&'a Path) -> io::Result<S>) -> Res
     Err(io(io::ErrorKind::AddrInUse.into()))
 }
 
+/// Who is behind the name of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// A process serves it.
+    Somebody,
+    /// The process that made it has ended.
+    Nobody,
+    /// There is no socket.
+    NoSocket,
+}
+
+/// Who serves the socket at `path`, of whichever type. No connection comes of it: that a stream socket is no datagram socket,
+/// the kernel says only where somebody listens.
+pub fn behind(path: &Path) -> io::Result<Behind> {
+    // A file that is none refuses as a socket does that nobody serves.
+    if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.file_type().is_socket()) {
+        return Ok(Behind::NoSocket);
+    }
+    match std::os::unix::net::UnixDatagram::unbound()?.connect(path) {
+        Ok(()) => Ok(Behind::Somebody),
+        Err(error) if error.raw_os_error() == Some(Errno::PROTOTYPE.raw_os_error()) => Ok(Behind::Somebody),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Behind::Nobody),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Behind::NoSocket),
+        Err(error) => Err(error),
+    }
+}
+
 /// Removes a socket that nobody serves.
-fn clear(path: &Path) -> Result<(), BindError> {
+pub fn clear(path: &Path) -> Result<(), BindError> {
     let io = |source| BindError::Io {
         path: path.to_owned(),
         source,
@@ -172,21 +199,19 @@ fn clear(path: &Path) -> Result<(), BindError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
     }
-    let asked = std::os::unix::net::UnixDatagram::unbound().map_err(io)?.connect(path);
-    match asked {
-        Ok(()) => Err(BindError::InUse(path.to_owned())),
-        Err(error) if error.raw_os_error() == Some(Errno::PROTOTYPE.raw_os_error()) => {
-            Err(BindError::InUse(path.to_owned()))
-        }
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => match fs::remove_file(path) {
+    let asked = FileId::of(path);
+    match behind(path).map_err(io)? {
+        Behind::Somebody => Err(BindError::InUse(path.to_owned())),
+        Behind::NoSocket => Ok(()),
+        // Somebody has taken its place meanwhile.
+        Behind::Nobody if asked.as_ref().is_none_or(|asked| !asked.is_at(path)) => Ok(()),
+        Behind::Nobody => match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
             _ => {
-                info!("{}: left by a process that was killed; replaced", path.display());
+                info!("{}: left by a process that was killed; removed", path.display());
                 Ok(())
             }
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io(error)),
     }
 }
 

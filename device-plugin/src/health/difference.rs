@@ -180,6 +180,7 @@ mod tests {
         Baseline {
             version: Baseline::VERSION,
             device: "0000:01:10.0".parse().unwrap(),
+            instance: None,
             boot: "b".to_owned(),
             driver: Some("igbvf".to_owned()),
             link: Some(OriginalLink {

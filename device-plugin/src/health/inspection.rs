@@ -11,7 +11,7 @@ use hardwire_cni::journal::{InterfaceSettings, OriginalLink};
 use hardwire_cni::release::{end_children_anywhere, return_to_baseline};
 use hardwire_cni::unclean;
 use hardwire_pci::netlink::{Link, NetlinkError, Socket, VfState};
-use hardwire_pci::{Device, DeviceId};
+use hardwire_pci::{Device, DeviceId, instance};
 use tracing::{info, warn};
 
 use super::admin_mac::{admin_mac, sight};
@@ -164,7 +164,7 @@ impl<'a> Inspector<'a> {
 
     fn compare(&mut self, vf: &VfToInspect) -> Verdict {
         let before = self.context.baselines.get(&vf.id);
-        let before = before.filter(|record| record.boot == self.boot);
+        let before = before.filter(|record| record.boot == self.boot && self.is_same_device(record));
         let only_vf = self.task.only_vfs && !vf.unwatched;
         let seen = self.seen(&vf.id, before.as_ref(), only_vf, vf.is_free);
         // Asked after the look: an attachment that began since leaves its record before it changes anything.
@@ -186,6 +186,17 @@ impl<'a> Inspector<'a> {
             Some(text) if vf.ours => self.restore(&before, &now, &text),
             Some(text) => self.distrust(before, Some(&now), text),
         }
+    }
+
+    /// Whether a record is of the device that is there now. VFs that were made anew while no daemon ran have the same ids.
+    fn is_same_device(&self, record: &Baseline) -> bool {
+        let netdev = self.hardware.inventory.get(&record.device).and_then(Device::netdev);
+        let now = instance(
+            &self.context.sysfs,
+            &record.device,
+            netdev.map(|netdev| netdev.name.as_str()),
+        );
+        record.instance.is_none() || now.is_none() || record.instance == now
     }
 
     /// A device that somebody has. Its record stays as long as it is seen to be true.
@@ -257,6 +268,7 @@ impl<'a> Inspector<'a> {
         Some(Baseline {
             version: Baseline::VERSION,
             device: id.clone(),
+            instance: instance(&self.context.sysfs, id, link.as_ref().map(|link| link.name.as_str())),
             boot: self.boot.to_owned(),
             driver: device.driver.clone(),
             link,

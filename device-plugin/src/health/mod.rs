@@ -73,6 +73,26 @@ pub enum UnhealthyReason {
     Flapping,
 }
 
+impl UnhealthyReason {
+    /// A name that stays the same whatever the text says.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::PfGone(_) => "pf-gone",
+            Self::NoCarrier(_) => "no-carrier",
+            Self::NoDriver => "no-driver",
+            Self::Unselected(_) => "unselected",
+            Self::UsedByNode(_) => "used-by-node",
+            Self::DiffersFromBaseline(_) => "not-idle",
+            Self::UnderRepair => "under-repair",
+            Self::NotGivenBack => "not-given-back",
+            Self::HeldAsOther(_) => "held-as-other",
+            Self::Flapping => "flapping",
+            Self::Unattached(_) => "unattached",
+        }
+    }
+}
+
 impl fmt::Display for UnhealthyReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

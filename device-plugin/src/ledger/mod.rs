@@ -14,13 +14,14 @@
 //! - [`attachments`]: what the journal says; [`state_directory`]: whether it is the one that the plugin writes;
 //! - [`allocations`]: Allocates that nothing has confirmed yet;
 //! - [`given_away`]: attachments whose device the kubelet has given to another pod;
-//! - [`repair`], `orphans`: attachments that no DEL came for are released;
+//! - [`repair`], `orphans`: attachments that no DEL came for are released; [`on_demand`]: at once, where an operator asks;
 //! - [`leases`]: addresses of attachments of before the boot.
 
 pub mod allocations;
 pub mod attachments;
 pub mod given_away;
 pub mod leases;
+pub mod on_demand;
 mod orphans;
 pub mod ownership;
 pub mod podresources;

@@ -5,7 +5,7 @@
 //! notices that the pod has ended. A device with several NUMA nodes is listed once for each. The kubelet answers 100 calls a
 //! second at most and is away while it restarts: who asks must be able to do without an answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ pub struct Holder {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
     by_device: BTreeMap<String, Holder>,
+    /// Namespace and name of every pod that the kubelet runs, whatever it holds.
+    pods: BTreeSet<(String, String)>,
 }
 
 // === impl PodResourcesError ===
@@ -122,7 +124,7 @@ impl PodResources {
 
 impl From<api::ListPodResourcesResponse> for Held {
     fn from(answer: api::ListPodResourcesResponse) -> Self {
-        let mut by_device = BTreeMap::new();
+        let (mut by_device, mut pods) = (BTreeMap::new(), BTreeSet::new());
         for pod in answer.pod_resources {
             for container in pod.containers {
                 for devices in container.devices {
@@ -135,8 +137,9 @@ impl From<api::ListPodResourcesResponse> for Held {
                     by_device.extend(devices.device_ids.into_iter().map(|id| (id, holder.clone())));
                 }
             }
+            pods.insert((pod.namespace, pod.name));
         }
-        Self { by_device }
+        Self { by_device, pods }
     }
 }
 
@@ -146,9 +149,19 @@ impl Held {
         self.by_device.get(device_id)
     }
 
+    /// Whether the kubelet names any pod: one that has just started may not yet.
+    pub fn has_pods(&self) -> bool {
+        !self.pods.is_empty()
+    }
+
     /// Whether no pod holds any.
     pub fn is_empty(&self) -> bool {
         self.by_device.is_empty()
+    }
+
+    /// Whether the kubelet runs a pod.
+    pub fn runs(&self, namespace: &str, pod: &str) -> bool {
+        self.pods.contains(&(namespace.to_owned(), pod.to_owned()))
     }
 
     /// All ids that are held, other plugins' too, and by whom.

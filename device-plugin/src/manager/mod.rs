@@ -36,14 +36,12 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use hardwire_cni::Context;
 use hardwire_pci::DeviceId;
-use hardwire_proto::deviceplugin::KUBELET_SOCKET;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -54,7 +52,6 @@ use self::served_pool::{ServedPool, ServedWith};
 use crate::ask::control::Adopt;
 use crate::ask::pods::AboutPod;
 use crate::config::ResourceName;
-use crate::events::socket::FileId;
 use crate::events::{Event, Events};
 use crate::health::baselines::RecordChange;
 use crate::ledger::state_directory::StateDirectory;
@@ -63,9 +60,6 @@ use crate::telemetry::metrics::watchdog::Pulse;
 use crate::telemetry::metrics::{Metrics, Source};
 
 pub use setup::{Setup, StartError};
-
-/// How long the kubelet may take for its first lists before the loop begins without.
-const FIRST_LISTS: Duration = Duration::from_secs(1);
 
 /// The daemon.
 #[derive(Debug)]
@@ -124,7 +118,7 @@ impl Manager {
     /// Runs until told to stop; then ends all pools.
     pub async fn run(mut self, stop: CancellationToken) {
         // One thread does it all, and the kubelet waits for nothing but its lists.
-        let first_lists = timeout(FIRST_LISTS, self.first_lists_taken());
+        let first_lists = served_pool::first_lists(&self.served, &self.served_with.directory);
         if stop.run_until_cancelled(first_lists).await.is_some() {
             let effects = std::mem::take(&mut self.after_first_lists);
             self.perform_all(effects).await;
@@ -165,16 +159,6 @@ impl Manager {
         for end in ends.chain(self.ending.into_values()) {
             // Each has its own bounds.
             let _ = end.await;
-        }
-    }
-
-    /// Returns when the kubelet has the list of each pool; at once where no kubelet is.
-    async fn first_lists_taken(&self) {
-        if FileId::of(&self.served_with.directory.path().join(KUBELET_SOCKET)).is_none() {
-            return;
-        }
-        for pool in &self.served {
-            pool.taken().await;
         }
     }
 

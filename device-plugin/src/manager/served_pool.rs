@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hardwire_pci::{Device, DeviceId};
+use hardwire_proto::deviceplugin::KUBELET_SOCKET;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::lists::{Entry, PoolList};
 use crate::config::{Pool, ResourceName};
 use crate::container::{HostPaths, Member, Publisher};
 use crate::events::backoff::Backoff;
 use crate::events::directory::Directory;
-use crate::events::socket::BindError;
+use crate::events::socket::{BindError, FileId};
 use crate::kubelet::lifecycle::Plugin;
 use crate::kubelet::service::Witnesses;
 use crate::pools::Hardware;
@@ -25,6 +26,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// Pauses before documents that could not be written are tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// How long the kubelet may take for its first lists before other things are done.
+const FIRST_LISTS: Duration = Duration::from_secs(1);
 
 /// What pools are served with.
 #[derive(Debug, Clone)]
@@ -95,11 +99,6 @@ impl ServedPool {
         })
     }
 
-    /// Returns when the kubelet has its first list.
-    pub(super) async fn taken(&self) {
-        taken(self.streams.clone()).await;
-    }
-
     /// Which resource it is.
     pub(super) fn resource(&self) -> &ResourceName {
         &self.pool.resource
@@ -146,6 +145,21 @@ impl ServedPool {
     pub(super) fn end(self) -> JoinHandle<()> {
         self.stop.cancel();
         self.task
+    }
+}
+
+/// Returns when the kubelet has the first list of each pool, or takes too long; at once where no kubelet is.
+pub(super) async fn first_lists(pools: &[ServedPool], directory: &Directory) {
+    if FileId::of(&directory.path().join(KUBELET_SOCKET)).is_none() {
+        return;
+    }
+    let all = async {
+        for pool in pools {
+            taken(pool.streams.clone()).await;
+        }
+    };
+    if timeout(FIRST_LISTS, all).await.is_err() {
+        debug!("the kubelet has not asked for all lists yet");
     }
 }
 

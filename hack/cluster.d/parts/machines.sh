@@ -74,8 +74,9 @@ await_started() {
     for name; do
         waited=0 again=
         until [[ -e $running/machines/$name/reachable ]]; do
-            if [[ -z $again ]] && ! alive "$name" && has_lost_its_timer "$name"; then
+            if [[ -z $again ]] && has_lost_its_timer "$name" && { ! alive "$name" || is_silent "$name"; }; then
                 step "the emulator lost the timer of a processor of $name: booting it again, once"
+                end "$name"
                 power_on "$name"
                 again=1
             fi
@@ -90,7 +91,10 @@ await_started() {
 }
 
 # What then ends the guest is its kernel's notice of it.
-has_lost_its_timer() { grep -q 'RCU Stall' "$running/machines/$1/console"; }
+has_lost_its_timer() { grep -qsE "RCU Stall|kthread timer wakeup didn't happen" "$running/machines/$1/console"; }
+
+# Nor does every guest come to its end so: a minute in which its console says nothing more.
+is_silent() { [[ $(($(date +%s) - $(stat -c %Y "$running/machines/$1/console"))) -ge 60 ]]; }
 
 # boot_of NAME: which boot of it the API server knows of. A node that has ended stays Ready there for 40 s.
 boot_of() { cluster_kubectl get node "$1" -o 'jsonpath={.status.nodeInfo.bootID}'; }

@@ -104,7 +104,7 @@ collect() {
     cluster_kubectl -n "$test_namespace" describe pods >"$folder/pods.log" 2>&1 || true
     for pod in $(cluster_kubectl get pods -A -l "$hardwire_pods" -o 'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {end}'); do
         cluster_kubectl -n "${pod%/*}" logs "${pod#*/}" --all-containers >"$folder/${pod#*/}.log" 2>&1 || true
-        cluster_kubectl -n "${pod%/*}" exec "${pod#*/}" -- hardwired devices >"$folder/${pod#*/}.devices" 2>&1 || true
+        cluster_kubectl -n "${pod%/*}" exec "${pod#*/}" -- hardwired devices -o wide >"$folder/${pod#*/}.devices" 2>&1 || true
     done
     for name in $(node_names); do
         alive "$name" || { cp "$running/machines/$name/console" "$folder/$name.console" && continue; }

@@ -61,6 +61,33 @@ fn pf_and_vfs_know_each_other() {
 }
 
 #[test]
+fn a_vf_knows_its_pf_whichever_of_them_comes_first() {
+    let tree = Tree::new();
+    for address in ["0000:01:10.0", "0000:02:00.0", "0000:03:10.0", "0000:04:10.0"] {
+        tree.pci(address, "0x020000");
+    }
+    tree.file("bus/pci/devices/0000:02:00.0/sriov_totalvfs", "7");
+    tree.file("bus/pci/devices/0000:02:00.0/sriov_numvfs", "2");
+    for (index, vf) in ["0000:01:10.0", "0000:03:10.0"].into_iter().enumerate() {
+        let virtfn = format!("bus/pci/devices/0000:02:00.0/virtfn{index}");
+        tree.link(&virtfn, &format!("../{vf}"));
+    }
+    for vf in ["0000:01:10.0", "0000:03:10.0", "0000:04:10.0"] {
+        tree.link(&format!("bus/pci/devices/{vf}/physfn"), "../0000:02:00.0");
+    }
+    let inventory = Inventory::read(&tree.sysfs());
+    for (vf, index) in [
+        ("0000:01:10.0", Some(0)),
+        ("0000:03:10.0", Some(1)),
+        // Its PF does not list it.
+        ("0000:04:10.0", None),
+    ] {
+        let vf = inventory.get(&id(vf)).unwrap();
+        assert_eq!((vf.pf(), vf.vf_index()), (Some(&id("0000:02:00.0")), index), "{vf:?}");
+    }
+}
+
+#[test]
 fn one_broken_device_hides_no_other() {
     let tree = Tree::new();
     tree.pci("0000:01:00.0", "0x020000");

@@ -175,6 +175,7 @@ fn idle(vf: &str, pf: &str) -> Baseline {
     Baseline {
         version: Baseline::VERSION,
         device: vf.parse().expect("an id"),
+        instance: None,
         boot: String::new(),
         driver: None,
         link: None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hardwire_tests::binaries::{hardwire, hardwired};
 use hardwire_tests::daemon::{Daemon, Site};
-use hardwire_tests::http::get;
+use hardwire_tests::http::{Answer, get, wait_for};
 use hardwire_tests::kubelet::Kubelet;
 use hardwire_tests::sysfs_tree::SysfsTree;
 
@@ -40,7 +40,7 @@ fn registered(site: &Site, tree: &SysfsTree, arguments: &[String]) -> (Kubelet, 
 }
 
 /// A port that is free now.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
@@ -92,7 +92,9 @@ fn every_metric_of_the_rules_is_served_and_the_drop_in_starts_with_its_arguments
     arguments.push(format!("--config-file={}", file.display()));
     let (_kubelet, _daemon) = registered(&site, &tree, &arguments);
 
-    let served = get(&address, "/metrics").unwrap().1;
+    // The kubelet is asked who holds what once it has its lists.
+    let is_asked = |answer: &Answer| answer.1.contains("hardwired_devices_held");
+    let served = wait_for(&address, "/metrics", is_asked, SOON).1;
     let rules = yaml("prometheus/rules.yaml");
     let mut named = 0;
     for rule in list(&rules["spec"]["groups"][0]["rules"]) {

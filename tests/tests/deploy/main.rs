@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it fails")]
 
 mod arguments;
+mod dashboard;
 mod definitions;
 mod examples;
 mod mounts;

@@ -94,7 +94,8 @@ fn devices_prints_each_device_and_why_it_is_where_it_is() {
     let config = site.config(&json!({"resourceList": [
         {"resourceName": "vfs", "selectors": {"pfNames": ["eth0#1"]}},
     ]}));
-    let output = site.output(&["devices", "--config", config.to_str().unwrap()], tree.root());
+    let arguments = ["devices", "-o", "wide", "--config", config.to_str().unwrap()];
+    let output = site.output(&arguments, tree.root());
     assert!(output.status.success(), "{}", text(&output.stderr));
     let expected = "\
 DEVICE        PF    VF  DRIVER  NETDEV  MAC                MTU   NUMA  POD  NETWORK  INTERFACE  NETNS  POOL
@@ -110,13 +111,28 @@ DEVICE        PF    VF  DRIVER  NETDEV  MAC                MTU   NUMA  POD  NETW
         printed[expected.len()..].starts_with("skipped 0000:07:00.0: "),
         "{printed}"
     );
+
+    // The same for a terminal, without colours since this is none.
+    let output = site.output(&["devices", "--config", config.to_str().unwrap()], tree.root());
+    let printed = text(&output.stdout);
+    let table: Vec<&str> = printed.lines().take(6).collect();
+    assert_eq!(table[0], "DEVICE        PF    VF  DRIVER  NETDEV  POD  POOL");
+    assert_eq!(table[3], "0000:01:10.1  eth0  1   igbvf   -       -    intel.com/vfs");
+    assert!(table.iter().all(|line| line.chars().count() <= 100), "{printed}");
+    assert!(!printed.contains('\u{1b}'), "{printed:?}");
 }
 
 #[test]
-fn devices_prints_json_on_request() {
+fn devices_prints_json_and_yaml_on_request() {
     let (site, tree) = (Site::new(), SysfsTree::with_vfs(1));
-    let output = site.output(&["devices", "--json"], tree.root());
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let printed = |form: &[&str]| site.output(&[&["devices"], form].concat(), tree.root()).stdout;
+    let report: Value = serde_json::from_slice(&printed(&["--json"])).unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&printed(&["-o", "json"])).unwrap(),
+        report
+    );
+    let yaml: Value = serde_saphyr::from_str(&text(&printed(&["-o=yaml"]))).unwrap();
+    assert_eq!(yaml, report);
     let vf = &report["devices"][1];
     assert_eq!(vf["device"], "0000:01:10.0");
     assert_eq!(vf["pfName"], "eth0");

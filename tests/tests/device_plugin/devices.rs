@@ -46,7 +46,7 @@ fn who_has_a_device_is_shown() {
         (&json!("not on this node any more"), &json!("blue"))
     );
 
-    let table = show(&running, &[]);
+    let table = show(&running, &["-o", "wide"]);
     let line = table.lines().find(|line| line.starts_with(attached)).unwrap();
     let cells: Vec<&str> = line.split_whitespace().collect();
     assert_eq!(cells[8..12], ["red/a", "blue", "net1", "/run/netns/pod1"], "{table}");

@@ -21,6 +21,7 @@ mod list;
 mod logs;
 mod metrics;
 mod mounts;
+mod networks;
 mod node_devices;
 mod podresources;
 mod pods;
@@ -30,6 +31,7 @@ mod recovery;
 mod registration;
 mod reload;
 mod soak;
+mod terminal;
 
 use std::time::Duration;
 

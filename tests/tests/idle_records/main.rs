@@ -202,6 +202,7 @@ fn record(igb: &Igb) -> Baseline {
     Baseline {
         version: Baseline::VERSION,
         device: igb.vf_address(VF).parse().expect("a PCI address"),
+        instance: None,
         boot: boot_id().expect("a boot id"),
         driver: Some("igbvf".to_owned()),
         link: Some(OriginalLink {

@@ -73,6 +73,24 @@ fn a_deliberate_change_is_adopted_and_outlives_the_daemon() {
 }
 
 #[test]
+fn vfs_made_anew_while_no_daemon_ran_are_not_compared_with_those_of_before() {
+    let igb = Igb::get();
+    let mut live = Live::igb(&igb);
+    let address = igb.vf_address(3);
+    let before = live.wait_for_idle(&address);
+    live.daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(live.daemon.wait(SOON).code(), Some(0));
+    // Each gets another address.
+    igb.renew();
+    live.daemon = live.site.start_live(&live.config, Some(&live.plugin.state()));
+    live.wait_for_health(&address, true);
+    let now = live.wait_for_idle(&address);
+    assert_ne!(now["instance"], before["instance"]);
+    assert_ne!(now["link"]["mac"], before["link"]["mac"]);
+    live.assert_stays(&address, true);
+}
+
+#[test]
 fn a_device_that_a_pod_holds_is_not_judged_by_its_settings() {
     let igb = Igb::get();
     let live = Live::igb(&igb);

@@ -96,7 +96,7 @@ fn anew<T>(mut change: impl FnMut() -> Result<T, ChainError>) -> Result<T, Chain
     for _attempt in 1..ATTEMPTS {
         match change() {
             Err(ChainError::Changed(path)) => {
-                tracing::info!("{}: it was written meanwhile: read again", path.display())
+                tracing::info!("{}: it was written meanwhile: read again", path.display());
             }
             done => return done,
         }
@@ -192,9 +192,12 @@ fn replace(path: &Path, text: &str, read: Stamp) -> Result<(), ChainError> {
         _ => {}
     }
     let written = write(&path, &temporary, text).map_err(failed("write", &temporary));
-    let is_same = written.and_then(|()| match stamp(&path)? == read {
-        true => Ok(()),
-        false => Err(ChainError::Changed(path.clone())),
+    let is_same = written.and_then(|()| {
+        if stamp(&path)? == read {
+            Ok(())
+        } else {
+            Err(ChainError::Changed(path.clone()))
+        }
     });
     let written = is_same.and_then(|()| fs::rename(&temporary, &path).map_err(failed("replace", &path)));
     written.inspect_err(|_error| {

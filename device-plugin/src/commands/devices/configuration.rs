@@ -147,6 +147,10 @@ mod tests {
                 resource_prefix: "acme.org".to_owned(),
                 plugin_directory: "/k/device-plugins".into(),
             },
+            cni_bin_dir: "/b".into(),
+            unregistered: Vec::new(),
+            rights: crate::ask::rights::Rights::default(),
+            pod: None,
             in_force: InForce {
                 file: "/c/config.json".into(),
                 text: text.to_owned(),

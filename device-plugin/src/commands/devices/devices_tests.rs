@@ -72,7 +72,7 @@ fn the_table_is_aligned_and_has_representors_and_skipped_devices() {
     let hardware = hardware();
     let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[], &uses::Uses::default(), told());
     let mut out = Vec::new();
-    table::write(&mut out, &report).unwrap();
+    table::write(&mut out, &report, table::Width::Whole, Paint::NONE).unwrap();
     let expected = "\
 DEVICE               PF    VF  DRIVER  NETDEV  MAC                MTU   NUMA  POD  NETWORK  INTERFACE  NETNS  POOL
 0000:01:00.0         -     -   igb     eth0    02:00:00:00:00:0a  1500  1     -    -        -          -      - (PF with 1 VF)
@@ -86,11 +86,58 @@ pool refused: resourceList[0]: it is 7: expected an object
 }
 
 #[test]
+fn on_a_terminal_every_line_of_the_table_fits_and_what_is_cut_is_marked() {
+    let hardware = hardware();
+    let mut uses = uses::Uses::default();
+    let seen = crate::ask::view::Seen {
+        healthy: false,
+        reason: Some("MAC address is 02:00:00:00:00:0b and was 02:00:00:00:00:0a".repeat(2)),
+        kind: None,
+        since: None,
+        pool: "intel.com/vfs".to_owned(),
+        had_netdev: true,
+        held_as: None,
+    };
+    uses.view.devices.insert("0000:01:10.0".parse().unwrap(), seen);
+    let defaults = crate::config::Defaults {
+        resource_prefix: "intel.com".to_owned(),
+        plugin_directory: "/p".into(),
+    };
+    let config = serde_json::json!({"resourceList": [{"resourceName": "vfs", "selectors": {"drivers": ["igb"]}}]});
+    let pools = Config::from_json(config, &defaults).unwrap().pools;
+    let report = rows::Report::new(&hardware, &assign(&hardware, &pools), &pools, &uses, told());
+    let print = |width, paint| {
+        let mut out = Vec::new();
+        table::write(&mut out, &report, width, paint).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let table = print(table::Width::Terminal, Paint::NONE);
+    let lines: Vec<&str> = table.lines().take(4).collect();
+    assert!(lines.iter().all(|line| line.chars().count() <= 100), "{table}");
+    assert_eq!(lines[0], "DEVICE               PF    VF  DRIVER  NETDEV  POD  POOL");
+    assert_eq!(lines[3].chars().count(), 100, "{table}");
+    assert!(
+        lines[3].contains("intel.com/vfs (unhealthy: MAC address") && lines[3].ends_with('…'),
+        "{table}"
+    );
+    assert!(
+        table.contains("… is where a cell was too long: -o wide shows all\n"),
+        "{table}"
+    );
+    let whole = print(table::Width::Whole, Paint::NONE);
+    assert!(
+        whole.contains("was 02:00:00:00:00:0a)\n") && !whole.contains('…'),
+        "{whole}"
+    );
+    assert!(!table.contains('\u{1b}'));
+}
+
+#[test]
 fn a_node_without_devices_says_so() {
     let hardware = Hardware::default();
     let report = rows::Report::new(&hardware, &assign(&hardware, &[]), &[], &uses::Uses::default(), told());
     let mut out = Vec::new();
-    table::write(&mut out, &report).unwrap();
+    table::write(&mut out, &report, table::Width::Terminal, Paint::NONE).unwrap();
     let out = String::from_utf8(out).unwrap();
     assert!(out.starts_with("no network devices found\npools: "), "{out}");
 }
@@ -107,6 +154,8 @@ fn an_unhealthy_device_has_its_reason_beside_its_pool() {
     std::fs::write(file.path(), text).unwrap();
     let pools = Config::read(file.path(), &defaults).unwrap().pools;
     let seen = crate::ask::view::Seen {
+        kind: None,
+        since: None,
         healthy: false,
         reason: Some("the PF has no carrier".to_owned()),
         pool: "a.com/b".to_owned(),
@@ -117,7 +166,7 @@ fn an_unhealthy_device_has_its_reason_beside_its_pool() {
     uses.view.devices.insert("0000:01:10.0".parse().unwrap(), seen);
     let report = rows::Report::new(&hardware, &assign(&hardware, &pools), &pools, &uses, told());
     let mut out = Vec::new();
-    table::write(&mut out, &report).unwrap();
+    table::write(&mut out, &report, table::Width::Terminal, Paint::NONE).unwrap();
     let out = String::from_utf8(out).unwrap();
     let line = out.lines().find(|line| line.starts_with("0000:01:10.0")).unwrap();
     assert!(

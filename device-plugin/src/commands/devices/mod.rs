@@ -8,7 +8,9 @@ mod uses;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::commands::args::DevicesArgs;
+use crate::commands::args::{DevicesArgs, Form};
+use crate::commands::terminal::Paint;
+use crate::commands::yaml;
 use crate::config::{ConfigError, Pool};
 use crate::pools::{Hardware, Profiles, assign, ddp, find_uppers, upper_uses};
 use configuration::Chosen;
@@ -30,8 +32,8 @@ pub enum DevicesError {
     Json(#[from] serde_json::Error),
 }
 
-/// Prints the node's devices.
-pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesError> {
+/// Prints the node's devices, in colours where there are any.
+pub fn print(args: &DevicesArgs, paint: Paint, out: &mut impl Write) -> Result<(), DevicesError> {
     let Chosen { node, config, told } = Chosen::by(args)?;
     let sysfs = node.sysfs();
     let mut hardware = Hardware::read(&sysfs);
@@ -45,11 +47,14 @@ pub fn print(args: &DevicesArgs, out: &mut impl Write) -> Result<(), DevicesErro
     let assignment = assign(&hardware, &config.pools);
     let uses = uses::Uses::read(&node.pod_resources_dir());
     let report = rows::Report::new(&hardware, &assignment, &config.pools, &uses, told);
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-        writeln!(out)?;
-    } else {
-        table::write(out, &report)?;
+    match args.form() {
+        Form::Json => {
+            serde_json::to_writer_pretty(&mut *out, &report)?;
+            writeln!(out)?;
+        }
+        Form::Yaml => out.write_all(yaml::document(&serde_json::to_value(&report)?).as_bytes())?,
+        Form::Table => table::write(out, &report, table::Width::Terminal, paint)?,
+        Form::Wide => table::write(out, &report, table::Width::Whole, paint)?,
     }
     out.flush()?;
     Ok(())

@@ -172,7 +172,7 @@ impl Families {
         registry.register(
             "build",
             "The running program",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+            Info::new([("version", env!("CARGO_PKG_VERSION")), ("commit", hardwire_cni::COMMIT)]),
         );
         families.of_pools(registry);
         families.of_attachments(registry);

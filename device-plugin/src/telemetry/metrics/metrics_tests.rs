@@ -37,10 +37,10 @@ fn what_happens_to_a_pool_is_counted() {
     assert_has(
         &metrics,
         &[
-            concat!(
-                r#"hardwired_build_info{version=""#,
+            &format!(
+                r#"hardwired_build_info{{version="{}",commit="{}"}} 1"#,
                 env!("CARGO_PKG_VERSION"),
-                r#""} 1"#
+                hardwire_cni::COMMIT
             ),
             r#"hardwired_devices{resource="intel.com/vfs",state="healthy"} 5"#,
             r#"hardwired_devices{resource="intel.com/vfs",state="unhealthy"} 2"#,

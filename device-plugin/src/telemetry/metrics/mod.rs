@@ -360,6 +360,11 @@ impl Metrics {
         self.readiness().missing()
     }
 
+    /// Resources that the kubelet does not know, or does not listen to.
+    pub fn unregistered(&self) -> Vec<String> {
+        self.readiness().unregistered()
+    }
+
     /// What keeps nobody from being ready and should be known all the same, one line each.
     pub fn notes(&self) -> Vec<String> {
         self.readiness().notes()

@@ -78,6 +78,15 @@ impl Readiness {
         notes.map(|line| printable(&line).into_owned()).collect()
     }
 
+    /// Resources that the kubelet does not know, or does not listen to.
+    pub fn unregistered(&self) -> Vec<String> {
+        let lost = |(resource, pool): (&String, &Pool)| {
+            let is_known = pool.registered && pool.streams > 0;
+            (!is_known).then(|| resource.clone())
+        };
+        self.pools.iter().filter_map(lost).collect()
+    }
+
     /// What is missing until everything is ready, one line each.
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();

@@ -1,0 +1,41 @@
+//! The command `completions`: what a shell needs to complete the commands and flags of `hardwired`.
+
+use std::io::{self, Write};
+
+use clap::{Args, ValueEnum};
+use clap_complete::Shell as Script;
+
+const PROGRAM: &str = "hardwired";
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell.
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// A shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU bash.
+    Bash,
+    /// The Z shell.
+    Zsh,
+    /// fish.
+    Fish,
+}
+
+/// Prints the script for all of a command line.
+pub fn print(args: &CompletionsArgs, command: &mut clap::Command, out: &mut impl Write) -> io::Result<()> {
+    let script = match args.shell {
+        Shell::Bash => Script::Bash,
+        Shell::Zsh => Script::Zsh,
+        Shell::Fish => Script::Fish,
+    };
+    // Into memory first: it panics where it cannot write.
+    let mut text = Vec::new();
+    clap_complete::generate(script, command, PROGRAM, &mut text);
+    out.write_all(&text)?;
+    out.flush()
+}
