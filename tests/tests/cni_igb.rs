@@ -303,8 +303,7 @@ fn the_units_vfs_have_a_link_and_those_that_are_there_are_left_alone() {
     let (pod, plugin) = (Pod::new("unit"), Plugin::new());
     let conf = conf(&igb, 4, &json!({"vlan": 7}));
     plugin.add(&pod, &conf);
-    let carrier = pod.run(&["cat", "/sys/class/net/net1/carrier"]);
-    assert_eq!(carrier.trim(), "1");
+    pod.wait_for_carrier("net1");
     // A second start, as of `systemctl restart`, takes nothing from the pod.
     start();
     assert!(pod.run(&["ip", "link", "show", "net1"]).contains("net1"));

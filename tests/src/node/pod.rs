@@ -61,6 +61,15 @@ impl Pod {
         ])
     }
 
+    /// Waits until a link in it has its carrier, which a NIC that was just set up gets a little later.
+    #[track_caller]
+    pub fn wait_for_carrier(&self, ifname: &str) {
+        let carrier = format!("/sys/class/net/{ifname}/carrier");
+        wait_until(&format!("{ifname} in {} has no carrier", self.name), || {
+            self.run(&["cat", &carrier]).trim() == "1"
+        });
+    }
+
     /// Waits until its neighbour table has `mac` for an address: a packet on the way, not an exchange.
     #[track_caller]
     pub fn learns(&self, address: &str, mac: &str) {

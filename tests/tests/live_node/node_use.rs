@@ -1,5 +1,6 @@
 //! The node takes a spare NIC into use, and gives it back.
 
+use hardwire_cni::node::Findings;
 use hardwire_tests::node::{Netdevsim, Pod, run};
 
 use super::*;
@@ -118,6 +119,10 @@ fn rule_5_what_a_pool_allows_a_nad_may_ask_for() {
     run(&["ip", "address", "add", "192.0.2.1/24", "dev", &nic]);
     let pool = json!({"selectors": {"pciAddresses": [id]}, "allowNodeDevices": [nic]});
     let live = Live::start(&pool, 1);
+    // What the pools allow reaches the plugin with what the first search of other namespaces found.
+    live.wait_for("the daemon's findings", || {
+        Findings::read(&live.plugin.state()).unwrap()
+    });
     let conf =
         json!({"cniVersion": "1.0.0", "name": "net-a", "type": "hardwire", "device": nic, "allowNodeDevice": true});
     let mut without = conf.clone();
