@@ -61,8 +61,9 @@ set_up_locked() {
   fi
   find_cached || probe_kvm
   forget_old
+  # With it go the package lists that were read there: who unpacks more in this process reads them again.
   rm -rf "$work"
-  work=''
+  work='' apt_ready=''
 }
 
 # A /dev/kvm that cannot run a stock kernel exists: it hangs or resets. Only a boot tells.
