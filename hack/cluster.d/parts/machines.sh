@@ -142,6 +142,13 @@ await_file() {
     done
 }
 
+# await_thick_multus NAME...: until its daemon runs as its DaemonSet says, and has told the runtimes of these nodes.
+await_thick_multus() {
+    local name
+    cluster_kubectl -n kube-system rollout status daemonset/kube-multus-ds --timeout=300s >/dev/null
+    for name; do await_file "$name" /etc/cni/net.d/00-multus.conf; done
+}
+
 # on_machine NAME COMMAND...: as root on it, with its standard streams and its exit status.
 on_machine() {
     local name=$1 terminal=-T

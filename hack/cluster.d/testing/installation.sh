@@ -8,18 +8,28 @@ readonly manifests=$repository/deploy
 # Of the DaemonSet, wherever a variant puts it.
 installed_as=kube-system/hardwired container=hardwired
 
-# make_image: the archive, unless there is one that is younger than what it is made of.
+# make_image: the archive, unless there is one of this commit that is younger than what it is made of.
 make_image() {
+    local newer revision
     image=${CARGO_TARGET_DIR:-$repository/target}/image/hardwire.tar
     if [[ -e $image ]]; then
-        local newer
-        newer=$(cd "$repository" && find Cargo.lock cni pci proto device-plugin hack/image.d -newer "$image" -type f -print -quit)
-        [[ -n $newer ]] || return 0
-        step "the image is older than $newer"
+        # What was built may be of other files than these, which a checkout leaves older than the image.
+        revision=$(revision_of "$image")
+        newer=$(cd "$repository" && find Cargo.lock Cargo.toml cni pci proto device-plugin hack/build hack/image hack/image.d \
+            -newer "$image" -type f -print -quit)
+        [[ -n $newer || $revision != "$("$repository/hack/build" --revision)" ]] || return 0
+        step "the image is ${newer:+older than $newer, }of the commit ${revision:0:12}"
     fi
     step "making the image"
     (cd "$repository" && hack/image --platform amd64) >"$reports/image.log" 2>&1 ||
         { tail -n 20 "$reports/image.log" >&2 && die "hack/image failed; its whole output: $reports/image.log"; }
+}
+
+# revision_of ARCHIVE: the commit that it was made of, as its index says; nothing of an archive that says none.
+revision_of() {
+    local index
+    index=$(tar -xOf "$1" index.json | jq -r '.manifests[0].digest | sub(":"; "/")')
+    tar -xOf "$1" "blobs/$index" | jq -r '.annotations["org.opencontainers.image.revision"] // ""'
 }
 
 # load_image: on every node; $is_new says that one had another or none.
@@ -58,6 +68,16 @@ is_rolled_out() {
         jq -r '"\(.status.observedGeneration == .metadata.generation) \(.status.numberReady) \(.status.updatedNumberScheduled // 0)"')
     echo "observed, ready, updated: $seen"
     [[ $seen == "true $nodes $nodes" ]]
+}
+
+# Variants of deploy/ in the base's place, and the replaced pair: of tests whose process was killed.
+remove_what_killed_runs_left() {
+    local place
+    while read -r place; do
+        cluster_kubectl -n "${place%/*}" delete daemonset "${place#*/}" --timeout=120s
+    done < <(cluster_kubectl get daemonsets -A -o json | jq -r --arg image "$replaced_image" '.items[] |
+        select(.metadata.labels["app.kubernetes.io/name"] == "hardwire" or .spec.template.spec.containers[0].image == $image) |
+        "\(.metadata.namespace)/\(.metadata.name)" | select(. != "kube-system/hardwired")')
 }
 
 # remove VARIANT: and waits until its pods are gone.

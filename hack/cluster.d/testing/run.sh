@@ -5,7 +5,9 @@
 # shellcheck disable=SC2154
 
 reports=$cache/test
-passed=0 failed=0 running_test=''
+passed=0 failed=0 not_run=0 running_test=''
+# A test has begun, and what it changed is not put back yet.
+is_to_be_undone=''
 
 # tests_of FILE: its tests, in its order.
 tests_of() { sed -nE 's/^test_([a-z0-9_]+)\(\).*/\1/p' "$1"; }
@@ -44,7 +46,10 @@ run_test() {
             passed=$((passed + 1))
             echo "ok $name ($((SECONDS - since)) s)"
             ;;
-        "$is_not_here") echo "not run $name: $(<"$folder/verdict")" ;;
+        "$is_not_here")
+            not_run=$((not_run + 1))
+            echo "not run $name: $(<"$folder/verdict")"
+            ;;
         *)
             failed=$((failed + 1))
             echo "FAILED $name ($((SECONDS - since)) s): $(cat "$folder/verdict" 2>/dev/null || tail -n 3 "$folder/output")"
@@ -56,12 +61,21 @@ run_test() {
 
 # attempt NAME: the test and the cleaning up after it, which is a part of it; the status of the first that fails.
 attempt() {
-    local first command
+    local first
     rm -rf "$folder"
     mkdir -p "$folder"
+    is_to_be_undone=1
     in_own_process "test_$1"
     first=$status
     note_failure
+    undo_test
+    status=$first
+    [[ ! -e $folder/first ]] || mv "$folder/first" "$folder/verdict"
+}
+
+# undo_test: what follows the test of $folder; its first failure is $first, unless that is one already.
+undo_test() {
+    local command
     in_own_process clean_up
     [[ $first -ne 0 ]] || { first=$status && note_failure; }
     if [[ -e $folder/afterwards ]]; then
@@ -70,8 +84,7 @@ attempt() {
             [[ $first -ne 0 ]] || { first=$status && note_failure; }
         done < <(tac "$folder/afterwards")
     fi
-    status=$first
-    [[ ! -e $folder/first ]] || mv "$folder/first" "$folder/verdict"
+    is_to_be_undone=''
 }
 
 # What the first failure was, however the rest fares.
