@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The image of hardwire: what it says of itself, its layers, and one index for all platforms.
-# Relies on layout.sh, and on $version and $revision of hack/image.
+# Relies on layout.sh, on `fail`, and on $version and $revision of hack/image.
 # shellcheck disable=SC2154
 
 descriptors=()
@@ -64,17 +64,22 @@ finish_layout() {
         "org.opencontainers.image.ref.name": $version}')"
 }
 
-# report FILE: digests, sizes, and what to do with it.
+# What an image may have, compressed, in bytes. Nodes load it before any pod gets a device.
+readonly largest_image=$((15 * 1048576))
+
+# report FILE: digests, sizes, and what to do with it. Fails for an image that is too large.
 report() {
-    local platform digest size
+    local platform digest size too_large=''
     echo "index $(jq -r '.manifests[0].digest' "$layout/index.json")"
     while read -r platform digest; do
         size=$(jq '([.layers[].size] | add) + .config.size' "$layout/blobs/sha256/${digest#sha256:}")
         printf '%s %s, %d.%02d MiB compressed\n' "$platform" "$digest" $((size / 1048576)) $((size % 1048576 * 100 / 1048576))
+        [[ $size -le $largest_image ]] || too_large+=" $platform"
     done < <(printf '%s\n' "${descriptors[@]}" | jq -r '"\(.platform.os)/\(.platform.architecture) \(.digest)"')
+    [[ -z $too_large ]] || fail "more than $((largest_image / 1048576)) MiB compressed, which no image of hardwire may have:$too_large"
     cat <<END
 $1 is docker.io/library/hardwire:$version. What next:
-  on each node:   ctr --namespace k8s.io images import $(basename "$1")
+  on each node:   ctr --namespace k8s.io images import $(basename "$1")      with containerd; CRI-O: README.md, "The image"
   or a registry:  skopeo copy --all oci-archive:$1 docker://REGISTRY/hardwire:$version
                   and its name in deploy/base/kustomization.yaml, below images
   then:           kubectl apply -k deploy/

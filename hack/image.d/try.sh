@@ -29,7 +29,7 @@ in_namespaces() {
     mount -t sysfs sysfs /sys
     mount --bind /sys "$root/sys"
     mount -t tmpfs tmpfs /run
-    chroot "$root" "${emulator[@]}" /usr/bin/hardwired --help | grep -q install-cni
+    chroot "$root" "${emulator[@]}" /usr/bin/hardwired --help | grep install-cni >/dev/null
     echo "  hardwired --help: ok"
     chroot "$root" "${emulator[@]}" /usr/bin/hardwired check --config /configmap.yaml | sed 's/^/  hardwired check: /'
 
@@ -39,14 +39,14 @@ in_namespaces() {
     network='{"cniVersion": "1.0.0", "name": "try", "type": "hardwire", "device": "spare", "mtu": 1400,
         "ipam": {"type": "host-local", "dataDir": "/run/leases", "subnet": "10.80.0.0/24"}}'
     result=$(attach ADD "$network")
-    ip -netns pod -oneline address show dev net1 | grep -q 'inet 10\.80\.0\.'
-    ip -netns pod link show dev net1 | grep -q 'mtu 1400'
+    ip -netns pod -oneline address show dev net1 | grep 'inet 10\.80\.0\.' >/dev/null
+    ip -netns pod link show dev net1 | grep 'mtu 1400' >/dev/null
     echo "  hardwire ADD: ok, $(jq -r '.ips[0].address' <<<"$result") on $(jq -r '.interfaces[0].name' <<<"$result")"
     network=$(jq -c --argjson result "$result" '. + {prevResult: $result}' <<<"$network")
     attach CHECK "$network" >/dev/null
     echo "  hardwire CHECK: ok"
     attach DEL "$network" >/dev/null
-    ip link show dev spare | grep -q 'mtu 1500'
+    ip link show dev spare | grep 'mtu 1500' >/dev/null
     [[ -z $(ls /run/hardwire/attachments) ]]
     echo "  hardwire DEL: ok, the interface is back with its own name and MTU"
 }

@@ -3,6 +3,9 @@
 # Relies on $work, a folder of its own.
 # shellcheck disable=SC2154
 
+# What was to be measured and was not; none may be when the bench ends well.
+missing=0
+
 # note FIGURE NUMBER
 note() { echo "$2" >>"$work/figures/$1"; }
 
@@ -17,7 +20,11 @@ heading() { printf '\n%-66s %9s   %-19s %s\n' "$1" median 'smallest, largest' sa
 # tell FIGURE UNIT LABEL: the unit is s, or ms, which has what is noted in ms.
 tell() {
     local file=$work/figures/$1 unit=$2 label=$3 digits=2
-    [[ -s $file ]] || { printf '  %-64s %9s\n' "$label" 'no sample' && return; }
+    [[ -s $file ]] || {
+        printf '  %-64s %9s\n' "$label" 'no sample'
+        missing=$((missing + 1))
+        return
+    }
     [[ $unit == s ]] || digits=1
     printf "  %-64s %6.${digits}f %-2s   %-19s %d\n" "$label" "$(median "$1")" "$unit" \
         "$(sort -n "$file" | awk -v digits="$digits" 'NR == 1 { first = $1 } { last = $1 }

@@ -46,6 +46,7 @@ note_successors() {
         if [[ -n $ended ]]; then
             note "$figure-since-del" "$(less "$came" "$ended")"
         else
+            missing=$((missing + 1))
             say "no DEL released $device, which $before had: hardwired did, or the plugin's log lacks it"
         fi
     done <"$work/new"

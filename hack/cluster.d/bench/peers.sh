@@ -33,9 +33,15 @@ measure_replaced() {
     done
 }
 
+# After the pods. What sriov-cni leaves set on a VF goes with the VF.
 stop_replaced() {
+    local wanted
     [[ -n ${replaced_runs:-} ]] || return 0
     on_machine "$node" sh -c 'kill "$(cat /disk/bench/process)"; rm -rf /disk/bench /opt/cni/bin/sriov' </dev/null || true
+    for wanted in 0 "$vfs"; do
+        on_machine "$node" bash -s "$wanted" <"$cluster_d/bench/remake-on-node" >/dev/null ||
+            say "the VFs of $node could not be made anew: hack/cluster reboot ${node#node} does it"
+    done
 }
 
 tell_replaced() {

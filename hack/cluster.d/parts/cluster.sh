@@ -18,6 +18,8 @@ readonly management_bridge=management hardware_bridge=hardware
 readonly control_address=10.0.2.1 management_prefix=10.0.2 legacy_number=9
 readonly api_url=https://$control_address:6443
 readonly service_range=10.96.0.0/16 service_address=10.96.0.1 pod_range=10.244.0.0/16
+# MiB.
+readonly node_memory=2000 legacy_memory=384
 readonly legacy_vlan=100 legacy_address=10.80.0.254/24
 readonly pause_image=localhost/pause:1 busybox_image=docker.io/library/busybox:stable
 readonly multus_image=localhost/multus-daemon:1
@@ -34,6 +36,22 @@ need_cluster() {
     need_root
     [[ -d $running ]] || die "no cluster is running; start one: hack/cluster up"
 }
+
+# need_memory: what the machines may use up, and the control plane, which took half a GiB.
+need_memory() {
+    local needed=$((nodes * node_memory + legacy_memory + 600)) available
+    available=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
+    [[ $available -ge $needed ]] ||
+        die "a cluster of $nodes node(s) needs $needed MiB of memory, and $available MiB are available: end something, or up with fewer --nodes"
+}
+
+# lock_cache: one `up` at a time makes what the cache lacks. What an ended one left half-made goes.
+lock_cache() {
+    exec 7>"$cache/lock"
+    flock -n 7 || { say "waiting for another hack/cluster, which is making what the nodes need" && flock 7; }
+    rm -rf "$cache"/work.*
+}
+unlock_cache() { exec 7>&-; }
 
 # settings: the number of nodes and the like, as `up` was asked for them.
 read_settings() {

@@ -37,10 +37,10 @@ make_login_keys() {
 # power_on NAME: boots it.
 power_on() {
     local name=$1 folder=$running/machines/$1 number arguments kernel initramfs accelerator
-    local target='' cpus=2 memory=2000 nics=1 mac_prefix
+    local target='' cpus=2 memory=$node_memory nics=1 mac_prefix
     number=$(machine_number "$name")
     mac_prefix=52:54:00:11:$(printf %02x "$number")
-    [[ $name != legacy ]] || { nics=0 memory=384 cpus=1; }
+    [[ $name != legacy ]] || { nics=0 memory=$legacy_memory cpus=1; }
     # shellcheck disable=SC1091
     . "$running/guest"
     rm -f "$folder/started" "$folder/status"

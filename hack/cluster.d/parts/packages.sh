@@ -26,7 +26,7 @@ install_packages() {
     step "installing ${missing[*]}"
     mkdir -p "$cache"
     if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install --yes \
-        --no-install-recommends "${missing[@]}"; } >"$cache/apt.log" 2>&1 </dev/null; then
+        --no-remove --no-install-recommends "${missing[@]}"; } >"$cache/apt.log" 2>&1 </dev/null; then
         tail -n 20 "$cache/apt.log" >&2
         die "apt-get could not install ${missing[*]}"
     fi

@@ -33,7 +33,7 @@ find_programs() {
     while read -r name _; do program_folders+=("$(project_folder "$name")"); done < <(projects)
 }
 
-# Builds what is missing; sets $program_folders.
+# Builds what is missing, under the lock of the cache; sets $program_folders.
 build_programs() {
     local name module version packages folder missing=()
     find_programs
@@ -42,8 +42,6 @@ build_programs() {
     done < <(projects)
     [[ ${#missing[@]} -gt 0 ]] || return 0
     need_go
-    exec 8>"$cache/programs.lock"
-    flock -n 8 || { say "waiting for another hack/cluster, which is building programs" && flock 8; }
     step "building ${missing[*]} with Go, once: about ten minutes on two processors, 1 GB of downloads and build cache"
     while read -r name module version packages; do
         folder=$(project_folder "$name")
@@ -51,7 +49,6 @@ build_programs() {
         step "building $name $version"
         build_project "$folder" "$name" "$module" "$version" "$packages"
     done < <(projects)
-    exec 8>&-
 }
 
 need_go() {
