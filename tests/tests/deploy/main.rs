@@ -1,4 +1,5 @@
-//! deploy/: what `kubectl apply -k` would apply, as far as it can be judged without a cluster, and the daemon run as it says.
+//! deploy/: what `kubectl apply -k` would apply, as far as it can be judged without a cluster, the daemon run as it says, and what a
+//! node is given; beside it what hack/vm refuses, on which the cluster is built.
 #![allow(clippy::unwrap_used, reason = "a test fails where it fails")]
 
 mod arguments;
@@ -7,7 +8,9 @@ mod definitions;
 mod examples;
 mod mounts;
 mod overlays;
+mod refusals;
 mod rights;
+mod unit;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -124,6 +124,27 @@ fn the_drop_in_is_the_replaced_daemonset_and_reads_its_pools() {
     assert!(install.contains(&"--name=hardwire,sriov"), "{install:?}");
 }
 
+/// What a device plugin was told in its DaemonSet is kept by an overlay, in front of ours.
+#[test]
+fn the_model_of_a_drop_in_keeps_arguments_node_selector_and_tolerations() {
+    let (Some(model), Some(drop_in)) = (daemonset("examples/drop-in"), daemonset("drop-in")) else {
+        return;
+    };
+    let (spec, same) = (pod_of(&model), pod_of(&drop_in));
+    let arguments = texts(&spec["containers"][0]["args"]);
+    assert_eq!(arguments[0], "--resource-prefix=intel.com");
+    assert_eq!(arguments[1..], texts(&same["containers"][0]["args"]));
+    assert_eq!(spec["nodeSelector"]["kubernetes.io/arch"], "amd64");
+    assert_eq!(spec["nodeSelector"]["kubernetes.io/os"], "linux");
+    assert_eq!(list(&spec["tolerations"]).len(), 2);
+    for key in ["selector", "updateStrategy"] {
+        assert_eq!(model["spec"][key], drop_in["spec"][key], "{key}");
+    }
+    for key in ["volumes", "initContainers", "securityContext"] {
+        assert_eq!(spec[key], same[key], "{key}");
+    }
+}
+
 #[test]
 fn multus_thick_patches_the_container_that_runs_the_plugin() {
     let patch = yaml("multus-thick/multus-daemonset.patch.yaml");

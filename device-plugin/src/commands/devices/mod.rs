@@ -75,5 +75,8 @@ fn ask_profiles(hardware: &mut Arc<Hardware>, pools: &[Pool]) -> io::Result<()> 
 }
 
 #[cfg(test)]
+#[path = "guide_tests.rs"]
+mod guide_tests;
+#[cfg(test)]
 #[path = "devices_tests.rs"]
 mod tests;
