@@ -1,16 +1,15 @@
-//! The systemd unit that makes VFs at boot. What it runs is tried on a card (`cni_igb`).
+//! The systemd units for a node. What the one that makes VFs runs is tried on a card (`cni_igb`).
+
+use hardwire_tests::binaries::hardwired;
 
 use super::*;
 
-#[test]
-fn systemd_takes_the_unit_as_it_is() {
+/// What `systemd-analyze verify` has to say of a unit of that text and name, and of no other.
+fn verify(name: &str, text: &str) {
     let place = tempfile::tempdir().unwrap();
-    // An instance: the name of the PF is in the file's name.
-    let unit = place.path().join("sriov-vfs@ens1f0.service");
-    std::fs::copy(path("node/sriov-vfs@.service"), &unit).unwrap();
-    // Folders of its own and no others: a unit of this machine that is wrong is not this test's.
-    let verified = Command::new("systemd-analyze").arg("verify").arg(&unit).output();
-    let output = match verified {
+    let unit = place.path().join(name);
+    std::fs::write(&unit, text).unwrap();
+    let output = match Command::new("systemd-analyze").arg("verify").arg(&unit).output() {
         Ok(output) => output,
         Err(error) => {
             drop(writeln!(std::io::stderr(), "left out: systemd-analyze verify: {error}"));
@@ -18,9 +17,23 @@ fn systemd_takes_the_unit_as_it_is() {
         }
     };
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    let of_ours: Vec<&str> = told.lines().filter(|line| line.contains("sriov-vfs")).collect();
+    assert!(output.status.success(), "{name}: {told}");
+    let of_ours: Vec<&str> = told.lines().filter(|line| line.contains(name)).collect();
     assert!(of_ours.is_empty(), "{of_ours:?}");
+}
+
+#[test]
+fn systemd_takes_the_units_as_they_are() {
+    // An instance: the name of the PF is in the file's name.
+    verify("sriov-vfs@ens1f0.service", &text("node/sriov-vfs@.service"));
+    let unit = text("node/hardwired.service");
+    let program = "/usr/local/bin/hardwired ";
+    assert!(unit.contains(program));
+    // It has to be there.
+    verify(
+        "hardwired.service",
+        &unit.replace(program, &format!("{} ", hardwired().display())),
+    );
 }
 
 /// The kubelet is not kept from starting: the unit ends, whether its PF comes or not.
