@@ -6,8 +6,7 @@
 
 reports=$cache/test
 passed=0 failed=0 not_run=0 running_test=''
-# A test has begun, and what it changed is not put back yet.
-is_to_be_undone=''
+is_asked_to_end='' is_undoing=''
 
 # tests_of FILE: its tests, in its order.
 tests_of() { sed -nE 's/^test_([a-z0-9_]+)\(\).*/\1/p' "$1"; }
@@ -24,7 +23,12 @@ in_own_process() {
     ) >>"$folder/output" 2>&1 </dev/null &
     running_test=$!
     set +m
-    wait "$running_test" || status=$?
+    # A signal ends the waiting, and not the process.
+    while :; do
+        status=0
+        wait "$running_test" || status=$?
+        kill -0 "$running_test" 2>/dev/null || break
+    done
     running_test=''
 }
 
@@ -33,6 +37,19 @@ unexpected() { [[ -s $folder/verdict ]] || echo "$1, line $2: failed: $3; $(tail
 
 end_running_test() {
     [[ -z $running_test ]] || kill -KILL -- "-$running_test" 2>/dev/null || true
+}
+
+# asked_to_end: the handler of signals. On a cluster that stays, what the test under way has changed is put back first, by whoever
+# waits for it: bash cannot wait in a handler that came while it waited.
+asked_to_end() {
+    if [[ -z $running_test || -n $is_asked_to_end ]] || is_thrown_away; then
+        say "ended"
+        end_running_test
+        exit 130
+    fi
+    is_asked_to_end=1
+    say "ended: putting back what the test has changed, up to some minutes; once more, and it stays as it is"
+    [[ -n $is_undoing ]] || end_running_test
 }
 
 # run_test GROUP NAME
@@ -64,11 +81,15 @@ attempt() {
     local first
     rm -rf "$folder"
     mkdir -p "$folder"
-    is_to_be_undone=1
     in_own_process "test_$1"
     first=$status
     note_failure
+    [[ -z $is_asked_to_end ]] || first=0
     undo_test
+    if [[ -n $is_asked_to_end ]]; then
+        [[ $first -eq 0 ]] || say "not all of it could be put back, as $folder/output says: hack/cluster down, then up, makes a new cluster"
+        exit 130
+    fi
     status=$first
     [[ ! -e $folder/first ]] || mv "$folder/first" "$folder/verdict"
 }
@@ -76,6 +97,7 @@ attempt() {
 # undo_test: what follows the test of $folder; its first failure is $first, unless that is one already.
 undo_test() {
     local command
+    is_undoing=1
     in_own_process clean_up
     [[ $first -ne 0 ]] || { first=$status && note_failure; }
     if [[ -e $folder/afterwards ]]; then
@@ -84,11 +106,13 @@ undo_test() {
             [[ $first -ne 0 ]] || { first=$status && note_failure; }
         done < <(tac "$folder/afterwards")
     fi
-    is_to_be_undone=''
+    is_undoing=''
 }
 
 # What the first failure was, however the rest fares.
 note_failure() {
+    # What was ended has not failed.
+    [[ -z $is_asked_to_end ]] || return 0
     [[ $status -ne 0 ]] || { rm -f "$folder/verdict" && return; }
     [[ $status -eq $is_not_here ]] || (collect) || true
     [[ -e $folder/first || ! -s $folder/verdict ]] || cp "$folder/verdict" "$folder/first"
