@@ -44,7 +44,7 @@ build_programs() {
     need_go
     exec 8>"$cache/programs.lock"
     flock -n 8 || { say "waiting for another hack/cluster, which is building programs" && flock 8; }
-    step "building ${missing[*]} with Go, once: about ten minutes on two processors, 1 GB of downloads and build cache"
+    step "building ${missing[*]} with Go, once: about a quarter of an hour on two idle processors, and several GB in the caches of Go"
     while read -r name module version packages; do
         folder=$(project_folder "$name")
         [[ ! -d $folder ]] || continue
