@@ -42,7 +42,7 @@ build_programs() {
     done < <(projects)
     [[ ${#missing[@]} -gt 0 ]] || return 0
     need_go
-    step "building ${missing[*]} with Go, once: about ten minutes on two processors, 1 GB of downloads and build cache"
+    step "building ${missing[*]} with Go, once: about a quarter of an hour on two idle processors, and several GB in the caches of Go"
     while read -r name module version packages; do
         folder=$(project_folder "$name")
         [[ ! -d $folder ]] || continue
