@@ -195,7 +195,9 @@ fn by_path(path: &KernelPath, context: &Context, socket: &mut Socket) -> Result<
         Ok(true) => {}
         Ok(false) => return Err(refused(&"is a link: give the directory that it leads to")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(CniError::gone(refused(&"is not there: no such device on this host").msg));
+            return Err(CniError::gone(
+                refused(&"is not there: no such device on this host").msg,
+            ));
         }
         Err(error) => return Err(refused(&format_args!("cannot be read: {error}"))),
     }

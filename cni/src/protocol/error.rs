@@ -83,7 +83,9 @@ fn next_step(code: u32) -> Option<&'static str> {
         code::TRY_AGAIN => Some("what holds it up: hardwired doctor, on this node"),
         code::IO | code::REFUSED | code::INTERNAL => Some("what else is wrong there: hardwired doctor, on this node"),
         code::NODE_DEVICE => Some("take that away from it, or lend it (allowNodeDevice)"),
-        code::NAME_TAKEN => Some("where another network of this pod has it: network@NAME in the annotation gives it another one"),
+        code::NAME_TAKEN => {
+            Some("where another network of this pod has it: network@NAME in the annotation gives it another one")
+        }
         _ => None,
     }
 }
@@ -182,7 +184,10 @@ mod tests {
         assert!(details(CniError::config("vlan: 5000 is not valid")).is_null());
         let gone = CniError::gone("deviceID: no such device");
         assert_eq!(gone.code, code::CONFIG);
-        assert_eq!(details(gone), "whether it is gone from the bus: hardwired doctor, on this node");
+        assert_eq!(
+            details(gone),
+            "whether it is gone from the bus: hardwired doctor, on this node"
+        );
         let taken = details(CniError::new(code::NAME_TAKEN, "net1 is there"));
         assert!(taken.as_str().unwrap().contains("network@NAME"), "{taken}");
         let odd = details(CniError::new(code::INTERNAL, "failed"));

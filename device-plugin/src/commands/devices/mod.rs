@@ -39,7 +39,9 @@ pub enum DevicesError {
 
 /// Prints the node's devices, in colours where there are any.
 pub fn print(args: &DevicesArgs, paint: Paint, out: &mut impl Write) -> Result<(), DevicesError> {
-    readable("--sysfs-root", args.sysfs_root.as_ref(), |path| fs::read_dir(path).map(drop))?;
+    readable("--sysfs-root", args.sysfs_root.as_ref(), |path| {
+        fs::read_dir(path).map(drop)
+    })?;
     let Chosen { node, config, told } = Chosen::by(args)?;
     let sysfs = node.sysfs();
     let mut hardware = Hardware::read(&sysfs);

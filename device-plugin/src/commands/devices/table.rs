@@ -76,7 +76,9 @@ pub(super) fn write(out: &mut impl Write, report: &Report, width: Width, paint: 
     }
     let skipped = report.skipped.iter();
     let skipped = skipped.map(|skipped| format!("skipped {}: {}", skipped.device, skipped.reason));
-    let all = skipped.chain(report.unknown.iter().cloned()).chain(report.configuration.lines());
+    let all = skipped
+        .chain(report.unknown.iter().cloned())
+        .chain(report.configuration.lines());
     for line in all {
         let line = printable(&line);
         match width {
@@ -221,8 +223,14 @@ mod tests {
         let mut out = Vec::new();
         below(&mut out, line.trim()).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.lines().all(|line| length(line) <= TERMINAL) && text.lines().count() == 3, "{text}");
-        assert_eq!(text.split_whitespace().collect::<Vec<_>>(), line.split_whitespace().collect::<Vec<_>>());
+        assert!(
+            text.lines().all(|line| length(line) <= TERMINAL) && text.lines().count() == 3,
+            "{text}"
+        );
+        assert_eq!(
+            text.split_whitespace().collect::<Vec<_>>(),
+            line.split_whitespace().collect::<Vec<_>>()
+        );
     }
 
     #[test]

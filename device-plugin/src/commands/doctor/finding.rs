@@ -264,7 +264,14 @@ mod tests {
     fn what_a_person_sees_to_first_is_told_first_and_is_never_a_command_alone() {
         let command = Mend::on_node("true").once("look");
         let (at, text) = (At::Node, "true".to_owned());
-        assert_eq!(command, Mend::Considered { how: "look".to_owned(), at, text: text.clone() });
+        assert_eq!(
+            command,
+            Mend::Considered {
+                how: "look".to_owned(),
+                at,
+                text: text.clone()
+            }
+        );
         let how = "listen; look".to_owned();
         assert_eq!(command.once("listen"), Mend::Considered { how, at, text });
         assert_eq!(Mend::by_hand("do").once("look"), Mend::by_hand("look; then do"));

@@ -109,7 +109,11 @@ fn of_host_local(text: &str) -> Result<&str, BadOption> {
         return Err(BadOption::new("--subnet", text, right));
     }
     if subnet.address & subnet.host_mask() != 0 {
-        let right = format!("{}/{}, the address of the network itself", subnet.network(), subnet.prefix);
+        let right = format!(
+            "{}/{}, the address of the network itself",
+            subnet.network(),
+            subnet.prefix
+        );
         return Err(BadOption::new("--subnet", text, right));
     }
     Ok(text)

@@ -95,10 +95,7 @@ fn what_add_would_refuse_is_not_printed() {
         ),
         (&["--vlan", "blue"], "vlan: \"blue\" is not valid"),
         (&["--vlan", "-1"], "vlan: -1 is not valid"),
-        (
-            &["--ipam", "{\"type\": \"host-local\"}"],
-            "ipam.subnet: there is none",
-        ),
+        (&["--ipam", "{\"type\": \"host-local\"}"], "ipam.subnet: there is none"),
         (&["--vlan-qos", "3"], "vlanQoS: 3 is given without vlan"),
         (&["--mtu", "9000B"], "mtu: \"9000B\" is not valid"),
         (

@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use hardwire_cni::beneath::is_plain_name;
 use serde_json::{Map, Value};
 
 use super::definition::{PluginConf, wrong};
@@ -40,11 +41,17 @@ pub(super) fn examine(plugin: &PluginConf) -> Section {
         Some("static") => {
             section.refused = addresses(&place, ipam);
             if field(ipam, "addresses").is_none() && !brings("ips") {
-                section.notes.push(format!("{place}.addresses: there are none: each pod must bring its own"));
+                section.notes.push(format!(
+                    "{place}.addresses: there are none: each pod must bring its own"
+                ));
             }
         }
         Some("whereabouts") => section.refused = whereabouts(&place, ipam),
-        Some(other) => section.notes.push(format!("{place}: {other}: another plugin's, not checked")),
+        // Another name is refused already.
+        Some(other) if !is_plain_name(other) => {}
+        Some(other) => section
+            .notes
+            .push(format!("{place}: {other}: another plugin's, not checked")),
     }
     section
 }
@@ -77,7 +84,9 @@ fn host_local(place: &str, ipam: &Map<String, Value>, brings: bool) -> Vec<Strin
             }
         }
         if families.contains(&true) && families.contains(&false) {
-            refused.push(format!("{place}: its ranges are of IPv4 and of IPv6: each family needs a set of its own"));
+            refused.push(format!(
+                "{place}: its ranges are of IPv4 and of IPv6: each family needs a set of its own"
+            ));
         }
     }
     if ranges == 0 && !brings {
@@ -99,29 +108,41 @@ fn range(place: &str, range: &Map<String, Value>) -> Result<bool, String> {
         return Err(wrong(&at("subnet"), given, &right));
     }
     if subnet.address & subnet.host_mask() != 0 {
-        let right = format!("{}/{}, the address of the network itself", subnet.network(), subnet.prefix);
+        let right = format!(
+            "{}/{}, the address of the network itself",
+            subnet.network(),
+            subnet.prefix
+        );
         return Err(wrong(&at("subnet"), given, &right));
     }
-    let address = |key: &str| -> Result<Option<(u128, bool, &Value)>, String> { match field(range, key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(given) => {
-            let address = given.as_str().and_then(|text| text.parse::<IpAddr>().ok());
-            let address = address.ok_or_else(|| wrong(&at(key), given, "an IP address"))?;
-            let (number, width) = number(address);
-            Ok(Some((number, width == subnet.width && subnet.contains(number), given)))
+    let address = |key: &str| -> Result<Option<(u128, bool, &Value)>, String> {
+        match field(range, key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(given) => {
+                let address = given.as_str().and_then(|text| text.parse::<IpAddr>().ok());
+                let address = address.ok_or_else(|| wrong(&at(key), given, "an IP address"))?;
+                let (number, width) = number(address);
+                Ok(Some((number, width == subnet.width && subnet.contains(number), given)))
+            }
         }
-    } };
+    };
     let (start, end) = (address("rangeStart")?, address("rangeEnd")?);
     address("gateway")?;
     for (key, bound) in [("rangeStart", start), ("rangeEnd", end)] {
         if let Some((_, false, given)) = bound {
-            return Err(wrong(&at(key), given, &format!("in the subnet {}/{}", subnet.network(), subnet.prefix)));
+            return Err(wrong(
+                &at(key),
+                given,
+                &format!("in the subnet {}/{}", subnet.network(), subnet.prefix),
+            ));
         }
     }
     match (start, end) {
-        (Some((start, _, from)), Some((end, _, given))) if end < start => {
-            Err(wrong(&at("rangeEnd"), given, &format!("at or after rangeStart, {from}")))
-        }
+        (Some((start, _, from)), Some((end, _, given))) if end < start => Err(wrong(
+            &at("rangeEnd"),
+            given,
+            &format!("at or after rangeStart, {from}"),
+        )),
         _ => Ok(subnet.width == Network::V6),
     }
 }
@@ -132,7 +153,10 @@ fn addresses(place: &str, ipam: &Map<String, Value>) -> Vec<String> {
         return vec![wrong(&format!("{place}.addresses"), given, "a list of addresses")];
     };
     let bad = |(index, one): (usize, &Value)| {
-        let address = one.as_object().and_then(|one| field(one, "address")).unwrap_or(&Value::Null);
+        let address = one
+            .as_object()
+            .and_then(|one| field(one, "address"))
+            .unwrap_or(&Value::Null);
         let is_right = address.as_str().is_some_and(|text| Network::read(text).is_some());
         let right = "an address and the length of its prefix, as in 10.56.217.7/24";
         (!is_right).then(|| wrong(&format!("{place}.addresses[{index}].address"), address, right))
@@ -144,7 +168,9 @@ fn addresses(place: &str, ipam: &Map<String, Value>) -> Vec<String> {
 fn whereabouts(place: &str, ipam: &Map<String, Value>) -> Vec<String> {
     let is_range = |given: &Value| {
         let text = given.as_str()?;
-        let (first, rest) = text.split_once('-').map_or((None, text), |(first, rest)| (Some(first), rest));
+        let (first, rest) = text
+            .split_once('-')
+            .map_or((None, text), |(first, rest)| (Some(first), rest));
         let is_first = first.is_none_or(|first| first.trim().parse::<IpAddr>().is_ok());
         Network::read(rest.trim()).filter(|_| is_first)
     };
@@ -152,14 +178,21 @@ fn whereabouts(place: &str, ipam: &Map<String, Value>) -> Vec<String> {
     let own = field(ipam, "range").filter(|range| !range.is_null() && *range != "");
     let more = field(ipam, "ipRanges").unwrap_or(&Value::Null);
     let Some(more) = list(more) else {
-        return vec![wrong(&format!("{place}.ipRanges"), more, "a list of objects with a range")];
+        return vec![wrong(
+            &format!("{place}.ipRanges"),
+            more,
+            "a list of objects with a range",
+        )];
     };
     if own.is_none() && more.is_empty() {
         return vec![wrong(&format!("{place}.range"), &Value::Null, right)];
     }
     let own = own.map(|range| (format!("{place}.range"), range));
     let more = more.iter().enumerate().map(|(index, one)| {
-        let range = one.as_object().and_then(|one| field(one, "range")).unwrap_or(&Value::Null);
+        let range = one
+            .as_object()
+            .and_then(|one| field(one, "range"))
+            .unwrap_or(&Value::Null);
         (format!("{place}.ipRanges[{index}].range"), range)
     });
     let all = own.into_iter().chain(more);
@@ -170,7 +203,12 @@ fn whereabouts(place: &str, ipam: &Map<String, Value>) -> Vec<String> {
 
 fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let exact = object.get(name);
-    exact.or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+    exact.or_else(|| {
+        object
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    })
 }
 
 /// A list; null is an empty one.

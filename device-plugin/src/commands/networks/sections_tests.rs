@@ -38,11 +38,26 @@ fn what_the_ipam_plugin_takes_is_good() {
 #[test]
 fn what_the_ipam_plugin_refuses_is_told_with_its_field() {
     for (ipam, said) in [
-        (json!({"type": "host-local"}), "ipam.subnet: there is none: it must be a network"),
-        (json!({"type": "host-local", "subnet": 7}), "ipam.subnet: 7 is not valid: it must be a network"),
-        (json!({"type": "host-local", "subnet": "10.1.0.0"}), "ipam.subnet: \"10.1.0.0\" is not valid"),
-        (json!({"type": "host-local", "subnet": "10.1.0.0/31"}), "ipam.subnet: \"10.1.0.0/31\" is not valid: it must be of at most /30"),
-        (json!({"type": "host-local", "subnet": "10.1.0.7/24"}), "ipam.subnet: \"10.1.0.7/24\" is not valid: it must be 10.1.0.0/24"),
+        (
+            json!({"type": "host-local"}),
+            "ipam.subnet: there is none: it must be a network",
+        ),
+        (
+            json!({"type": "host-local", "subnet": 7}),
+            "ipam.subnet: 7 is not valid: it must be a network",
+        ),
+        (
+            json!({"type": "host-local", "subnet": "10.1.0.0"}),
+            "ipam.subnet: \"10.1.0.0\" is not valid",
+        ),
+        (
+            json!({"type": "host-local", "subnet": "10.1.0.0/31"}),
+            "ipam.subnet: \"10.1.0.0/31\" is not valid: it must be of at most /30",
+        ),
+        (
+            json!({"type": "host-local", "subnet": "10.1.0.7/24"}),
+            "ipam.subnet: \"10.1.0.7/24\" is not valid: it must be 10.1.0.0/24",
+        ),
         (
             json!({"type": "host-local", "subnet": "10.1.0.0/24", "rangeStart": "10.1.0.20", "rangeEnd": "10.1.0.10"}),
             "ipam.rangeEnd: \"10.1.0.10\" is not valid: it must be at or after rangeStart, \"10.1.0.20\"",
@@ -59,18 +74,39 @@ fn what_the_ipam_plugin_refuses_is_told_with_its_field() {
             json!({"type": "host-local", "subnet": "10.1.0.0/24", "gateway": "gw"}),
             "ipam.gateway: \"gw\" is not valid: it must be an IP address",
         ),
-        (json!({"type": "host-local", "ranges": [[]]}), "ipam.ranges[0]: [] is not valid"),
-        (json!({"type": "host-local", "ranges": [{"subnet": "10.1.0.0/24"}]}), "ipam.ranges[0]: {\"subnet\""),
+        (
+            json!({"type": "host-local", "ranges": [[]]}),
+            "ipam.ranges[0]: [] is not valid",
+        ),
+        (
+            json!({"type": "host-local", "ranges": [{"subnet": "10.1.0.0/24"}]}),
+            "ipam.ranges[0]: {\"subnet\"",
+        ),
         (
             json!({"type": "host-local", "ranges": [[{"subnet": "10.1.0.0/24"}, {"subnet": "fd00::/64"}]]}),
             "ipam.ranges[0]: its ranges are of IPv4 and of IPv6",
         ),
-        (json!({"type": "static", "addresses": "10.1.0.7/24"}), "ipam.addresses: \"10.1.0.7/24\" is not valid"),
-        (json!({"type": "static", "addresses": [{"address": "10.1.0.7"}]}), "ipam.addresses[0].address: \"10.1.0.7\" is not valid"),
+        (
+            json!({"type": "static", "addresses": "10.1.0.7/24"}),
+            "ipam.addresses: \"10.1.0.7/24\" is not valid",
+        ),
+        (
+            json!({"type": "static", "addresses": [{"address": "10.1.0.7"}]}),
+            "ipam.addresses[0].address: \"10.1.0.7\" is not valid",
+        ),
         (json!({"type": "whereabouts"}), "ipam.range: there is none"),
-        (json!({"type": "whereabouts", "range": "10.1.0.0"}), "ipam.range: \"10.1.0.0\" is not valid"),
-        (json!({"type": "whereabouts", "range": "x-10.1.0.9/24"}), "ipam.range: \"x-10.1.0.9/24\" is not valid"),
-        (json!({"type": "whereabouts", "ipRanges": [{}]}), "ipam.ipRanges[0].range: there is none"),
+        (
+            json!({"type": "whereabouts", "range": "10.1.0.0"}),
+            "ipam.range: \"10.1.0.0\" is not valid",
+        ),
+        (
+            json!({"type": "whereabouts", "range": "x-10.1.0.9/24"}),
+            "ipam.range: \"x-10.1.0.9/24\" is not valid",
+        ),
+        (
+            json!({"type": "whereabouts", "ipRanges": [{}]}),
+            "ipam.ipRanges[0].range: there is none",
+        ),
     ] {
         let found = section(&json!({"ipam": ipam}));
         assert!(
@@ -84,7 +120,13 @@ fn what_the_ipam_plugin_refuses_is_told_with_its_field() {
 fn what_is_another_plugins_is_called_not_checked() {
     let found = section(&json!({"ipam": {"type": "calico-ipam", "subnet": 7}}));
     assert_eq!(found.refused, Vec::<String>::new());
-    assert_eq!(found.notes, ["spec.config: ipam: calico-ipam: another plugin's, not checked"]);
+    assert_eq!(
+        found.notes,
+        ["spec.config: ipam: calico-ipam: another plugin's, not checked"]
+    );
     let found = section(&json!({"ipam": {"type": "static"}}));
-    assert!(found.refused.is_empty() && found.notes[0].contains("each pod must bring its own"), "{found:?}");
+    assert!(
+        found.refused.is_empty() && found.notes[0].contains("each pod must bring its own"),
+        "{found:?}"
+    );
 }

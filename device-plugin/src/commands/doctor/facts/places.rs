@@ -132,7 +132,9 @@ impl Places {
 /// `NAMESPACE/NAME` or `NAMESPACE/NAME/CONTAINER`; without a namespace, that of deploy/base.
 fn split_name(text: &str) -> ((String, String), Option<String>) {
     let (namespace, name) = text.split_once('/').unwrap_or(("kube-system", text));
-    let (name, container) = name.split_once('/').map_or((name, None), |(name, rest)| (name, Some(rest)));
+    let (name, container) = name
+        .split_once('/')
+        .map_or((name, None), |(name, rest)| (name, Some(rest)));
     ((namespace.to_owned(), name.to_owned()), container.map(str::to_owned))
 }
 

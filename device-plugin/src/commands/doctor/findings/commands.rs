@@ -18,7 +18,9 @@ pub(super) fn patch_pod(facts: &Facts, spec: &str) -> Mend {
         quoted(namespace),
         quoted(name)
     ));
-    patch.once("see that it is right for all nodes: it changes every node of the DaemonSet, and starts hardwired anew there")
+    patch.once(
+        "see that it is right for all nodes: it changes every node of the DaemonSet, and starts hardwired anew there",
+    )
 }
 
 /// Another place of the node behind a volume of the daemon's pod. By hand where the path is no plain one.
@@ -45,7 +47,10 @@ pub(super) fn patch_container(facts: &Facts, security: &str) -> Mend {
 /// a patch of another name adds one.
 pub(super) fn patch_of_container(facts: &Facts, change: &str, of_pod: &str) -> Mend {
     match container(facts) {
-        Some(container) => patch_pod(facts, &format!("{{{of_pod}containers: [{{name: {container}, {change}}}]}}")),
+        Some(container) => patch_pod(
+            facts,
+            &format!("{{{of_pod}containers: [{{name: {container}, {change}}}]}}"),
+        ),
         None => Mend::by_hand(format!(
             "give the daemon's container {change}, in the DaemonSet's manifest (doctor --daemonset NAMESPACE/NAME/CONTAINER \
              prints the command)"
@@ -227,7 +232,11 @@ mod tests {
             Mend::Command { text, .. } => panic!("{text}"),
             Mend::ByHand(_) => None,
         };
-        assert!(patched(&facts).unwrap().contains("containers: [{name: hardwired, securityContext: {}}]"));
+        assert!(
+            patched(&facts)
+                .unwrap()
+                .contains("containers: [{name: hardwired, securityContext: {}}]")
+        );
         facts.places.daemonset = ("kube-system".to_owned(), "kube-sriov-device-plugin".to_owned());
         assert!(patched(&facts).unwrap().contains("name: kube-sriovdp"));
         facts.places.daemonset.1 = "x-hardwired".to_owned();

@@ -184,7 +184,11 @@ mod tests {
             (Netlink, Errno::PERM, None, false, Name::RightMissing),
         ] {
             let found = refused(&with(what, error, apparmor, is_filtered), what);
-            assert_eq!(found.map(|found| found.name), Some(name), "{what:?} {error:?} {apparmor:?}");
+            assert_eq!(
+                found.map(|found| found.name),
+                Some(name),
+                "{what:?} {error:?} {apparmor:?}"
+            );
         }
     }
 
@@ -198,7 +202,12 @@ mod tests {
                 panic!("{found:?}")
             };
             assert!(how.contains("RuntimeDefault") && how.contains("Unconfined"), "{how}");
-            assert!(found.why.unwrap().contains("seccomp filter or the AppArmor profile cri-containerd"));
+            assert!(
+                found
+                    .why
+                    .unwrap()
+                    .contains("seccomp filter or the AppArmor profile cri-containerd")
+            );
         }
     }
 
@@ -219,7 +228,10 @@ mod tests {
         let Mend::Considered { how, text, .. } = refused(&facts, Attempt::WriteSysfs).unwrap().mend else {
             panic!("a command alone")
         };
-        assert!(how.contains("before Kubernetes 1.30") && how.contains("container.apparmor.security.beta"), "{how}");
+        assert!(
+            how.contains("before Kubernetes 1.30") && how.contains("container.apparmor.security.beta"),
+            "{how}"
+        );
         assert!(text.contains("appArmorProfile: {type: Unconfined}"), "{text}");
     }
 

@@ -46,11 +46,18 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 
 fn dirty(facts: &Facts, id: &DeviceId, seen: &Seen, reason: &str) -> Finding {
     let difference = reason.strip_prefix(NOT_IDLE).unwrap_or(reason);
-    let adopt = format!("if it is right: {}", our_call(facts, &format!("adopt {}", quoted(&id.to_string()))));
+    let adopt = format!(
+        "if it is right: {}",
+        our_call(facts, &format!("adopt {}", quoted(&id.to_string())))
+    );
     let (mend, why) = match undo(facts, id, difference) {
         Some(undo) => (Mend::on_node(undo), format!("{difference}. {adopt}")),
-        None => (bound_anew(id).once(format!("see who changed it; {adopt}; to take it away, bind its driver anew")),
-            difference.to_owned()),
+        None => (
+            bound_anew(id).once(format!(
+                "see who changed it; {adopt}; to take it away, bind its driver anew"
+            )),
+            difference.to_owned(),
+        ),
     };
     let what = "it is free and not as it was when nobody had it, so it is not given out";
     Finding::mended_by(mend, Name::DeviceDirty, Severity::Error, id.to_string(), what)

@@ -37,7 +37,10 @@ fn rule_7_what_cannot_be_undone_by_a_command_is_never_adopted_by_one() {
     let Mend::Considered { how, text, .. } = dirty(&facts, &vf, &seen, seen.reason.as_deref().unwrap()).mend else {
         panic!("a command alone")
     };
-    assert!(how.starts_with("see who changed it; if it is right: hardwired adopt 0000:01:10.3;"), "{how}");
+    assert!(
+        how.starts_with("see who changed it; if it is right: hardwired adopt 0000:01:10.3;"),
+        "{how}"
+    );
     assert_eq!(
         text,
         "echo 0000:01:10.3 > /sys/bus/pci/devices/0000:01:10.3/driver/unbind && \

@@ -87,14 +87,20 @@ fn without_vfs(facts: &Facts, pf: &Device) -> Option<Finding> {
     }
     let called = facts.hardware.called(&pf.id);
     let number = pf.id.pci().zip(asked_for(&waiting, pf, total_vfs));
-    let command = number.map(|(address, number)| format!("echo {number} > /sys/bus/pci/devices/{address}/sriov_numvfs"));
-    let how = format!("write how many you want (at most {total_vfs}) into sriov_numvfs of {}", pf.id);
+    let command =
+        number.map(|(address, number)| format!("echo {number} > /sys/bus/pci/devices/{address}/sriov_numvfs"));
+    let how = format!(
+        "write how many you want (at most {total_vfs}) into sriov_numvfs of {}",
+        pf.id
+    );
     let mend = of_plain_words(command, how);
     let mend = match facts.hardware.assignment.matches.get(&pf.id) {
         Some(PoolMatch::Pool(index)) => {
             let pool = facts.configured.config.pools.get(*index);
             let pool = pool.map(|pool| pool.resource.to_string()).unwrap_or_default();
-            mend.once(format!("it is itself in {pool}: keep it out of that pool, and see that no pod has it"))
+            mend.once(format!(
+                "it is itself in {pool}: keep it out of that pool, and see that no pod has it"
+            ))
         }
         _ => mend,
     };
@@ -113,7 +119,10 @@ fn asked_for(pools: &[&Pool], pf: &Device, total_vfs: u32) -> Option<u32> {
     if is_taken(BEYOND) {
         return None;
     }
-    (0..total_vfs).rev().find(|index| is_taken(*index)).map(|index| index + 1)
+    (0..total_vfs)
+        .rev()
+        .find(|index| is_taken(*index))
+        .map(|index| index + 1)
 }
 
 /// Pools without any device that would take VFs of this PF, if there were some.
@@ -220,12 +229,25 @@ mod tests {
         };
         let numvfs = "/sys/bus/pci/devices/0000:01:00.0/sriov_numvfs";
         assert_eq!(of(&["eth0#0-3"]).mend, Mend::on_node(format!("echo 4 > {numvfs}")));
-        assert_eq!(of(&["eth0#0-3", "eth0#5"]).mend, Mend::on_node(format!("echo 6 > {numvfs}")));
-        assert_eq!(of(&["eth0#2-63"]).mend, Mend::on_node(format!("echo 8 > {numvfs}")), "it has no more");
+        assert_eq!(
+            of(&["eth0#0-3", "eth0#5"]).mend,
+            Mend::on_node(format!("echo 6 > {numvfs}"))
+        );
+        assert_eq!(
+            of(&["eth0#2-63"]).mend,
+            Mend::on_node(format!("echo 8 > {numvfs}")),
+            "it has no more"
+        );
         let any = of(&["eth0#0-3", "eth0"]);
-        assert!(matches!(&any.mend, Mend::ByHand(how) if how.contains("at most 8")), "{any:?}");
+        assert!(
+            matches!(&any.mend, Mend::ByHand(how) if how.contains("at most 8")),
+            "{any:?}"
+        );
         let why = any.why.unwrap();
-        assert!(why.contains("deploy/node/sriov-vfs@.service") && why.contains("operator"), "{why}");
+        assert!(
+            why.contains("deploy/node/sriov-vfs@.service") && why.contains("operator"),
+            "{why}"
+        );
     }
 
     #[test]

@@ -22,11 +22,17 @@ fn absent(facts: &Facts) -> Option<Finding> {
         Behind::Somebody => return None,
         Behind::Nobody => "its socket is there and nobody serves it: the kubelet was killed",
         Behind::NoSocket if facts.kubelet.has_directory => "its socket is not there",
-        Behind::NoSocket => "its directory is not there (--kubelet-dir, or the daemon's --device-plugin-dir, names another)",
+        Behind::NoSocket => {
+            "its directory is not there (--kubelet-dir, or the daemon's --device-plugin-dir, names another)"
+        }
     };
     let directory = facts.places.device_plugins.display().to_string();
     let what = "no kubelet listens for device plugins here: the node has no resource of ours";
-    let runs = facts.kubelet.processes.as_ref().is_some_and(|processes| !processes.is_empty());
+    let runs = facts
+        .kubelet
+        .processes
+        .as_ref()
+        .is_some_and(|processes| !processes.is_empty());
     let mend = if runs || facts.kubelet.has_service == Some(true) {
         Mend::on_node("systemctl restart kubelet")
     } else {

@@ -61,7 +61,11 @@ fn multus(facts: &Facts) -> Option<Finding> {
         } else {
             Severity::Warning
         };
-        let node = if facts.places.node.is_empty() { "this node" } else { &facts.places.node };
+        let node = if facts.places.node.is_empty() {
+            "this node"
+        } else {
+            &facts.places.node
+        };
         let look = format!(
             "kubectl get daemonset -A | grep -i multus: where there is one, see its pod on {node}, which writes its configuration"
         );
@@ -149,7 +153,10 @@ fn unknown_resource(facts: &Facts, network: &Network) -> Option<Finding> {
 
 /// In the namespace that an object names, else in the one that kubectl uses.
 fn kubectl_in(namespace: Option<&str>) -> String {
-    namespace.map_or_else(|| "kubectl".to_owned(), |namespace| format!("kubectl -n {}", quoted(namespace)))
+    namespace.map_or_else(
+        || "kubectl".to_owned(),
+        |namespace| format!("kubectl -n {}", quoted(namespace)),
+    )
 }
 
 /// Whether one name is a slip of the pen of the other: the same prefix, and more than a number is another one.
@@ -255,7 +262,11 @@ fn exhausted(network: &Network, set: &[Range], reserved: usize, forgotten: usize
     };
     let (name, severity) = (Name::IpamExhausted, Severity::Error);
     let found = if let Some((namespace, nad)) = &network.nad {
-        let command = format!("{} edit net-attach-def {}", kubectl_in(namespace.as_deref()), quoted(nad));
+        let command = format!(
+            "{} edit net-attach-def {}",
+            kubectl_in(namespace.as_deref()),
+            quoted(nad)
+        );
         Finding::mended_by(Mend::kubectl(command), name, severity, subject, what)
     } else {
         let how = format!("a larger subnet or rangeEnd in the network of {}", network.origin);

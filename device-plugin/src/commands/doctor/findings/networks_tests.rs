@@ -66,7 +66,10 @@ fn an_address_that_is_being_handed_out_is_not_forgotten() {
     let Mend::Considered { how, text, .. } = forgotten.mend else {
         panic!("a command alone")
     };
-    assert!(how.starts_with("look for that container") && text.contains("[ -n \"$ids\" ] && case"), "{text}");
+    assert!(
+        how.starts_with("look for that container") && text.contains("[ -n \"$ids\" ] && case"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -75,9 +78,8 @@ fn a_range_that_is_none_is_not_called_full() {
         let set = range_sets(ipam).remove(0);
         exhausted(&network("hardwire", "intel.com/vfs"), &set, 0, 0).what
     };
-    let range = |start: &str, end: &str| {
-        serde_json::json!({"subnet": "10.1.0.0/24", "rangeStart": start, "rangeEnd": end})
-    };
+    let range =
+        |start: &str, end: &str| serde_json::json!({"subnet": "10.1.0.0/24", "rangeStart": start, "rangeEnd": end});
     assert_eq!(
         of(&range("10.1.0.20", "10.1.0.10")),
         "its range is none: rangeEnd is before rangeStart"

@@ -103,7 +103,10 @@ mod tests {
         let mut facts = Facts::sample();
         facts.plugin.ours = Some(Program::Missing);
         let mend = |facts: &Facts| findings(facts).remove(0).mend;
-        assert!(matches!(mend(&facts), Mend::ByHand(_)), "a daemon on the node without the program");
+        assert!(
+            matches!(mend(&facts), Mend::ByHand(_)),
+            "a daemon on the node without the program"
+        );
         facts.plugin.beside = Some("/usr/local/bin/hardwire".into());
         let from_beside = Mend::on_node("hardwired install-cni --from /usr/local/bin/hardwire --to /opt/cni/bin");
         assert_eq!(mend(&facts), from_beside);

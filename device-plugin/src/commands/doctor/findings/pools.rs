@@ -80,7 +80,11 @@ fn without_devices(facts: &Facts, pool: &Pool, edit: &Mend) -> Finding {
         (Severity::Error, what, edit.clone())
     } else {
         let what = "no device of the kind that it takes is on this node";
-        (Severity::Note, what, Mend::by_hand("nothing, where other nodes have such devices"))
+        (
+            Severity::Note,
+            what,
+            Mend::by_hand("nothing, where other nodes have such devices"),
+        )
     };
     Finding::mended_by(mend, Name::PoolEmpty, severity, resource, what)
         .because(why)
@@ -141,8 +145,16 @@ mod tests {
         facts.daemon = Err(NoDaemon::Absent("connection refused".to_owned()));
         facts.configured.bad_file = Some("not JSON".to_owned());
         let found = super::super::all(&facts);
-        assert_eq!((found.len(), found[0].name), (1, Name::ConfigurationRefused), "{found:#?}");
-        assert!(found[0].what.ends_with("hardwired does not start with it"), "{}", found[0].what);
+        assert_eq!(
+            (found.len(), found[0].name),
+            (1, Name::ConfigurationRefused),
+            "{found:#?}"
+        );
+        assert!(
+            found[0].what.ends_with("hardwired does not start with it"),
+            "{}",
+            found[0].what
+        );
         assert_eq!(found[0].follows[0].name, Name::DaemonAbsent);
         facts.configured.bad_file = None;
         facts.configured.refused = vec!["resourceList[0] (x): selectors: no".to_owned()];
@@ -152,6 +164,9 @@ mod tests {
         others.daemon = Err(NoDaemon::Absent("connection refused".to_owned()));
         others.configured.refused = facts.configured.refused;
         let found = super::super::all(&others);
-        assert!(found.iter().any(|found| found.name == Name::DaemonAbsent), "it starts with the other pool");
+        assert!(
+            found.iter().any(|found| found.name == Name::DaemonAbsent),
+            "it starts with the other pool"
+        );
     }
 }
