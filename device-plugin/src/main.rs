@@ -66,7 +66,9 @@ fn command(command: &Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         Command::Devices(args) => devices::print(args, paint, out)?,
         Command::Check(args) => check::check(args, out)?,
         Command::Nad(args) => nad::print(args, out)?,
-        Command::Completions(args) => completions::print(args, &Cli::command(), out).context("stdout")?,
+        Command::Completions(args) => {
+            completions::print(args, &Cli::command(), upstream_flags::DEFAULT, out).context("stdout")?
+        }
         Command::InstallCni(args) => install_cni(args, out)?,
     }
     Ok(ExitCode::SUCCESS)

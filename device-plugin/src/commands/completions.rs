@@ -6,7 +6,6 @@ use clap::{Args, ValueEnum};
 use clap_complete::Shell as Script;
 
 use super::examples;
-use super::upstream_flags::DEFAULT;
 
 const PROGRAM: &str = "hardwired";
 
@@ -30,15 +29,14 @@ pub enum Shell {
     Fish,
 }
 
-/// Prints the script for all of a command line.
-pub fn print(args: &CompletionsArgs, command: &clap::Command, out: &mut impl Write) -> io::Result<()> {
+/// Prints the script for all of a command line, on which the flags of its `default` command may follow the program's name.
+pub fn print(args: &CompletionsArgs, command: &clap::Command, default: &str, out: &mut impl Write) -> io::Result<()> {
     let script = match args.shell {
         Shell::Bash => Script::Bash,
         Shell::Zsh => Script::Zsh,
         Shell::Fish => Script::Fish,
     };
-    // Without a command it is `run`, whose flags follow the program's name then.
-    let run = command.find_subcommand(DEFAULT).into_iter();
+    let run = command.find_subcommand(default).into_iter();
     let own: Vec<clap::Arg> = run.flat_map(clap::Command::get_arguments).cloned().collect();
     let mut command = command.clone().args(own);
     // Into memory first: it panics where it cannot write.

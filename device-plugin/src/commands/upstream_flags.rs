@@ -16,7 +16,7 @@ use crate::commands::args::Cli;
 use crate::commands::install_cni::{PROGRAM, SRIOV};
 
 /// The subcommand of a call without one.
-pub(super) const DEFAULT: &str = "run";
+pub const DEFAULT: &str = "run";
 /// Where sriov-cni's image puts its program.
 const CNI_BIN_DIR: &str = "/host/opt/cni/bin";
 
