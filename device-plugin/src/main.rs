@@ -1,6 +1,6 @@
 //! `hardwired`: the device manager. Everything of substance is in the library.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,10 +8,9 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use hardwire_device_plugin::ask::control;
 use hardwire_device_plugin::commands::args::{Cli, Command, InstallArgs, RunArgs};
-use hardwire_device_plugin::commands::doctor::args::DoctorArgs;
 use hardwire_device_plugin::commands::install_cni::{Installed, install};
 use hardwire_device_plugin::commands::networks::nad;
-use hardwire_device_plugin::commands::terminal::Paint;
+use hardwire_device_plugin::commands::terminal::{Output, Paint};
 use hardwire_device_plugin::commands::{check, completions, devices, doctor, run as daemon, upstream_flags};
 use hardwire_device_plugin::telemetry::logging;
 use tracing::{error, info};
@@ -23,68 +22,72 @@ fn main() -> ExitCode {
     let translated = upstream_flags::translate(std::env::args_os());
     let cli = Cli::parse_from(translated.arguments);
     if let Err(error) = logging::start(&cli.log_level, cli.log_format) {
-        eprintln_or_nothing(&error);
+        say(&error.to_string());
         return ExitCode::from(2);
     }
     for flag in translated.ignored {
         info!("{flag}");
     }
-    match command(&cli.command) {
+    if let Command::Run(args) = &cli.command {
+        return match run(args) {
+            Ok(()) => ExitCode::SUCCESS,
+            // A daemon's end belongs to its log.
+            Err(error) => {
+                error!("{}", in_words(&error));
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let mut out = Output::to(io::stdout().lock());
+    match command(&cli.command, &mut out) {
         Ok(status) => status,
+        Err(_) if out.is_closed() => ExitCode::SUCCESS,
         Err(error) => {
-            error!("{}", in_words(&error));
-            ExitCode::FAILURE
+            say(&in_words(&error));
+            ExitCode::from(if matches!(cli.command, Command::Doctor(_)) {
+                doctor::NOT_EXAMINED
+            } else {
+                1
+            })
         }
     }
 }
 
-fn command(command: &Command) -> anyhow::Result<ExitCode> {
+/// All but the daemon: a person's commands, which end.
+fn command(command: &Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let paint = Paint::of(&io::stdout(), |name| std::env::var_os(name));
     match command {
-        Command::Doctor(args) => return Ok(examine(args)),
-        Command::Run(args) => run(args),
-        Command::Adopt(args) => adopt(&args.device),
-        Command::Devices(args) => {
-            let paint = Paint::of(&io::stdout(), |name| std::env::var_os(name));
-            Ok(devices::print(args, paint, &mut io::stdout().lock())?)
+        Command::Doctor(args) => {
+            let health = doctor::run(args, paint, out, &mut io::stderr().lock())?;
+            return Ok(ExitCode::from(health.exit_status()));
         }
-        Command::Check(args) => Ok(check::check(args, &mut io::stdout().lock())?),
-        Command::Nad(args) => Ok(nad::print(args, &mut io::stdout().lock())?),
+        Command::Run(args) => run(args)?,
+        Command::Adopt(args) => adopt(&args.device, out)?,
+        Command::Devices(args) => devices::print(args, paint, out)?,
+        Command::Check(args) => check::check(args, out)?,
+        Command::Nad(args) => nad::print(args, out)?,
         Command::Completions(args) => {
-            let printed = completions::print(args, &mut Cli::command(), &mut io::stdout().lock());
-            printed.context("stdout")
+            completions::print(args, &Cli::command(), upstream_flags::DEFAULT, out).context("stdout")?
         }
-        Command::InstallCni(args) => install_cni(args),
-    }?;
+        Command::InstallCni(args) => install_cni(args, out)?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn examine(args: &DoctorArgs) -> ExitCode {
-    let paint = Paint::of(&io::stdout(), |name| std::env::var_os(name));
-    match doctor::run(args, paint, &mut io::stdout().lock(), &mut io::stderr().lock()) {
-        Ok(health) => ExitCode::from(health.exit_status()),
-        Err(error) => {
-            error!("{error}");
-            ExitCode::from(doctor::NOT_EXAMINED)
-        }
-    }
-}
-
-fn adopt(device: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-
+fn adopt(device: &str, out: &mut impl Write) -> anyhow::Result<()> {
     let state = hardwire_cni::Context::read(|name| std::env::var_os(name)).state;
     let done = control::adopt(&state, device).with_context(|| device.to_owned())?;
-    Ok(writeln!(io::stdout().lock(), "{device}: {done}")?)
+    Ok(writeln!(out, "{device}: {done}")?)
 }
 
-fn install_cni(InstallArgs { from, to, name }: &InstallArgs) -> anyhow::Result<()> {
+fn install_cni(InstallArgs { from, to, name }: &InstallArgs, out: &mut impl Write) -> anyhow::Result<()> {
     for name in name {
         match install(from, to, name)? {
-            Installed::Already(at) => info!("{} is {} already", at.display(), from.display()),
+            Installed::Already(at) => writeln!(out, "{} is {} already", at.display(), from.display())?,
             Installed::Now { at, kept } => {
-                info!("installed {} as {}", from.display(), at.display());
+                writeln!(out, "installed {} as {}", from.display(), at.display())?;
                 if let Some(kept) = kept {
-                    info!("the other program that was there is {} now", kept.display());
+                    writeln!(out, "the other program that was there is {} now", kept.display())?;
                 }
             }
         }
@@ -113,11 +116,12 @@ fn in_words(error: &anyhow::Error) -> String {
     text
 }
 
-/// Before there is a log.
-fn eprintln_or_nothing(error: &dyn std::error::Error) {
-    use std::io::Write;
-
+/// To whoever called, whatever the log leaves out.
+fn say(text: &str) {
     // With stderr closed there is nowhere to complain.
-    let text = format!("hardwired: {error}");
-    let _ = writeln!(io::stderr().lock(), "{}", hardwire_cni::printable::printable(&text));
+    let _ = writeln!(
+        io::stderr().lock(),
+        "{}",
+        hardwire_cni::printable::printable(&format!("hardwired: {text}"))
+    );
 }

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(30);
 const RESOURCE: &str = "intel.com/live";
+/// Of one VF.
+const ONE: &str = "intel.com/one";
 
 struct Node {
     // In the order in which they end.
@@ -26,8 +28,13 @@ struct Node {
 
 impl Node {
     fn start(igb: &Igb) -> Self {
-        let pool = json!({"resourceName": "live", "onCarrierLoss": "unhealthy",
-                          "selectors": {"pfNames": [igb.name], "drivers": ["igbvf"], "functions": ["vf"]}});
+        // They say how many VFs there are to be, and the second one is empty where its VF has another driver.
+        let pool = |name: &str, indexes: &str| {
+            let pf = format!("{}#{indexes}", igb.name);
+            json!({"resourceName": name, "onCarrierLoss": "unhealthy",
+                   "selectors": {"pfNames": [pf], "drivers": ["igbvf"], "functions": ["vf"]}})
+        };
+        let pools = [pool("live", "0-4,6"), pool("one", "5")];
         let (site, plugin) = (Site::new(), Plugin::new());
         let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
         let bin = site.directory().join("bin");
@@ -37,7 +44,7 @@ impl Node {
         let net_d = site.directory().join("net.d");
         std::fs::create_dir(&net_d).unwrap();
         std::fs::write(net_d.join("00-multus.conf"), r#"{"name": "m", "type": "multus"}"#).unwrap();
-        let daemon = site.start_live(&json!({"resourceList": [pool]}), Some(&plugin.state()));
+        let daemon = site.start_live(&json!({"resourceList": pools}), Some(&plugin.state()));
         let node = Self {
             _daemon: daemon,
             kubelet,
@@ -51,10 +58,12 @@ impl Node {
     /// All seven, and nothing against them.
     #[track_caller]
     fn wait_for_devices(&self) {
-        let all = |devices: &[hardwire_proto::deviceplugin::Device]| {
-            devices.len() == 7 && devices.iter().all(|device| device.health == "Healthy")
-        };
-        self.kubelet.wait_for_devices(RESOURCE, all, SOON).unwrap();
+        for (resource, count) in [(RESOURCE, 6), (ONE, 1)] {
+            let all = |devices: &[hardwire_proto::deviceplugin::Device]| {
+                devices.len() == count && devices.iter().all(|device| device.health == "Healthy")
+            };
+            self.kubelet.wait_for_devices(resource, all, SOON).unwrap();
+        }
     }
 
     #[track_caller]
@@ -188,17 +197,16 @@ fn netns_leaked(node: &Node, igb: &Igb) {
 fn wrong_driver(node: &Node, igb: &Igb) {
     let (address, bound) = (igb.vf_address(5), igb.bind_vfio(5));
     let found = node.found_and_mended("wrong-driver", &[]);
-    assert_eq!(
-        (&found["subject"], &found["devices"]),
-        (&json!(RESOURCE), &json!([address]))
-    );
+    assert_eq!((&found["subject"], &found["devices"]), (&json!(ONE), &json!([address])));
+    assert_eq!(found["severity"], "error", "{found:#}");
     // It has its own driver again.
     std::mem::forget(bound);
 }
 
 fn no_vfs(node: &Node, igb: &Igb) {
     igb.without_vfs();
-    node.found_and_mended("no-vfs", &["pool-empty"]);
+    let found = node.found_and_mended("no-vfs", &["pool-empty"]);
+    assert!(found["command"].as_str().unwrap().starts_with("echo 7 > "), "{found:#}");
 }
 
 fn pf_down(node: &Node, igb: &Igb) {
@@ -242,10 +250,14 @@ fn what_an_apparmor_profile_denies_is_named() {
     assert_eq!(found["subject"], "/sys");
     assert!(found["why"].as_str().unwrap().contains("hw-doctor-denies"), "{found:#}");
     assert!(
-        found["command"]
+        found["then"]
             .as_str()
             .unwrap()
             .contains("appArmorProfile: {type: Unconfined}"),
+        "{found:#}"
+    );
+    assert!(
+        found["byHand"].as_str().unwrap().contains("before Kubernetes 1.30"),
         "{found:#}"
     );
     assert_eq!(denied(&free), None, "{free:#}");

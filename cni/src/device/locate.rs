@@ -195,7 +195,9 @@ fn by_path(path: &KernelPath, context: &Context, socket: &mut Socket) -> Result<
         Ok(true) => {}
         Ok(false) => return Err(refused(&"is a link: give the directory that it leads to")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(refused(&"is not there: no such device on this host"));
+            return Err(CniError::gone(
+                refused(&"is not there: no such device on this host").msg,
+            ));
         }
         Err(error) => return Err(refused(&format_args!("cannot be read: {error}"))),
     }
@@ -223,7 +225,7 @@ fn link_of(netdev: &Netdev, socket: &mut Socket) -> Result<Link, CniError> {
 
 fn unreadable(field: &str, id: &DeviceId, error: &ReadError) -> CniError {
     match error {
-        ReadError::Missing(_) => CniError::config(format!("{field}: no such device on this host: {id}")),
+        ReadError::Missing(_) => CniError::gone(format!("{field}: no such device on this host: {id}")),
         ReadError::Sysfs(error) => CniError::new(code::INTERNAL, format!("{field}: {id} cannot be read: {error}")),
     }
 }

@@ -74,12 +74,18 @@ pub struct CniError {
     pub next_step: Option<&'static str>,
 }
 
+/// Of a device that was there when the kubelet allocated it.
+const GONE: &str = "whether it is gone from the bus: hardwired doctor, on this node";
+
 /// Where a person goes on who reads an error of this kind in a pod's events.
 fn next_step(code: u32) -> Option<&'static str> {
     match code {
         code::TRY_AGAIN => Some("what holds it up: hardwired doctor, on this node"),
-        code::IO | code::REFUSED => Some("what else is wrong there: hardwired doctor, on this node"),
+        code::IO | code::REFUSED | code::INTERNAL => Some("what else is wrong there: hardwired doctor, on this node"),
         code::NODE_DEVICE => Some("take that away from it, or lend it (allowNodeDevice)"),
+        code::NAME_TAKEN => {
+            Some("where another network of this pod has it: network@NAME in the annotation gives it another one")
+        }
         _ => None,
     }
 }
@@ -113,6 +119,14 @@ impl CniError {
     /// A field of the configuration is wrong.
     pub fn config(msg: impl fmt::Display) -> Self {
         Self::new(code::CONFIG, msg)
+    }
+
+    /// The device that the configuration names is not on this host.
+    pub fn gone(msg: impl fmt::Display) -> Self {
+        Self {
+            next_step: Some(GONE),
+            ..Self::config(msg)
+        }
     }
 
     /// The object for stdout, its texts spelt out: what a tenant wrote stands in them. `version` is the configuration's where
@@ -168,6 +182,16 @@ mod tests {
                 .contains("hardwired doctor")
         );
         assert!(details(CniError::config("vlan: 5000 is not valid")).is_null());
+        let gone = CniError::gone("deviceID: no such device");
+        assert_eq!(gone.code, code::CONFIG);
+        assert_eq!(
+            details(gone),
+            "whether it is gone from the bus: hardwired doctor, on this node"
+        );
+        let taken = details(CniError::new(code::NAME_TAKEN, "net1 is there"));
+        assert!(taken.as_str().unwrap().contains("network@NAME"), "{taken}");
+        let odd = details(CniError::new(code::INTERNAL, "failed"));
+        assert!(odd.as_str().unwrap().contains("hardwired doctor"), "{odd}");
     }
 
     #[test]

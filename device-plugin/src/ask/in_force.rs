@@ -40,6 +40,9 @@ pub struct Running {
     /// Where it would put the CNI plugin.
     #[serde(default)]
     pub cni_bin_dir: PathBuf,
+    /// From which file.
+    #[serde(default)]
+    pub cni_program: PathBuf,
     /// Its configuration; none before it has one.
     pub in_force: InForce,
     /// Resources that the kubelet does not know, or does not listen to.

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use hardwire_cni::netns::{Netns, NetnsError};
-use hardwire_pci::netlink::Socket;
+use hardwire_pci::netlink::{NetlinkError, Socket};
 use serde::{Deserialize, Serialize};
 
 /// `CAP_DAC_OVERRIDE`.
@@ -42,9 +42,10 @@ pub struct Refused {
     pub what: Attempt,
     /// The system's words.
     pub error: String,
-    /// Whether they were that the file system is read-only (`EROFS`).
+    /// Its number; none where a daemon of before does not tell. It tells who denies: a profile of `AppArmor` says EACCES of files
+    /// and sockets, a filter of system calls EPERM, a read-only file system EROFS.
     #[serde(default)]
-    pub is_read_only: bool,
+    pub errno: Option<i32>,
 }
 
 /// What is tried.
@@ -71,11 +72,8 @@ impl Rights {
         };
         let profile = fs::read_to_string("/proc/self/attr/current").unwrap_or_default();
         let refused = [
-            (Attempt::Netlink, open_netlink().map_err(|error| (error, false))),
-            (
-                Attempt::EnterNamespace,
-                enter_own_namespace().map_err(|error| (error, false)),
-            ),
+            (Attempt::Netlink, open_netlink()),
+            (Attempt::EnterNamespace, enter_own_namespace()),
             (Attempt::WriteSysfs, open_for_writing(sysfs)),
         ];
         Self {
@@ -85,11 +83,7 @@ impl Rights {
             refused: refused
                 .into_iter()
                 .filter_map(|(what, tried)| Some((what, tried.err()?)))
-                .map(|(what, (error, is_read_only))| Refused {
-                    what,
-                    error,
-                    is_read_only,
-                })
+                .map(|(what, (error, errno))| Refused { what, error, errno })
                 .collect(),
         }
     }
@@ -105,26 +99,34 @@ impl Rights {
     }
 }
 
-fn open_netlink() -> Result<(), String> {
-    Socket::open().map(drop).map_err(|error| error.to_string())
-}
+/// With the error, its number.
+type Tried = Result<(), (String, Option<i32>)>;
 
-fn enter_own_namespace() -> Result<(), String> {
-    let entered = Netns::own().and_then(|own| own.run(|| ()));
-    entered.map_err(|error| match error {
-        NetnsError::Io { source, .. } => source.to_string(),
-        other => other.to_string(),
+fn open_netlink() -> Tried {
+    let opened = Socket::open().map(drop);
+    opened.map_err(|error| {
+        let errno = match &error {
+            NetlinkError::Socket { source, .. } => source.raw_os_error(),
+            other => other.errno(),
+        };
+        (error.to_string(), errno)
     })
 }
 
-/// With the error, whether the file system is read-only.
-fn open_for_writing(sysfs: &Path) -> Result<(), (String, bool)> {
+fn enter_own_namespace() -> Tried {
+    let entered = Netns::own().and_then(|own| own.run(|| ()));
+    entered.map_err(|error| match error {
+        NetnsError::Io { source, .. } => (source.to_string(), source.raw_os_error()),
+        other => (other.to_string(), None),
+    })
+}
+
+fn open_for_writing(sysfs: &Path) -> Tried {
     let file = sysfs.join(SYSFS_FILE);
     match OpenOptions::new().write(true).open(&file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err((
-            format!("{}: {error}", file.display()),
-            error.kind() == ErrorKind::ReadOnlyFilesystem,
-        )),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err((format!("{}: {error}", file.display()), error.raw_os_error()))
+        }
         _ => Ok(()),
     }
 }

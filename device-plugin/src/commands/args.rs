@@ -34,6 +34,7 @@ fn grace() -> clap::builder::RangedU64ValueParser {
 /// The device manager of hardwire: offers network hardware to the kubelet. Without a command, it is `run`.
 #[derive(Debug, Parser)]
 #[command(name = "hardwired", version = hardwire_cni::VERSION, args_override_self = true, after_help = examples::ALL)]
+#[command(max_term_width = 100, override_usage = "hardwired [COMMAND] [OPTIONS]")]
 pub struct Cli {
     /// What is logged, on stderr: error, warn, info, debug, trace, or a filter by module. `RUST_LOG` comes first. Numbers are
     /// those of sriov-network-device-plugin: up to 10 is info, more is debug.
@@ -72,6 +73,7 @@ pub enum Command {
 
 /// Options of `run`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::RUN)]
 pub struct RunArgs {
     /// The configuration: a JSON or YAML file with a resourceList.
     #[arg(long, alias = "config-file", value_name = "FILE", default_value = CONFIG)]
@@ -133,6 +135,7 @@ pub struct DevicesArgs {
 
 /// Options of `adopt`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::ADOPT)]
 pub struct AdoptArgs {
     /// The device, as `hardwired devices` lists it.
     #[arg(value_name = "ID")]
@@ -173,6 +176,7 @@ pub struct CheckArgs {
 
 /// Options of `install-cni`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::INSTALL_CNI)]
 pub struct InstallArgs {
     /// The program.
     #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]

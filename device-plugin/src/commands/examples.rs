@@ -11,12 +11,40 @@ Examples:
   hardwired check --nad network.yaml             # what would an ADD refuse?
   hardwired completions bash >/etc/bash_completion.d/hardwired";
 
+/// Of `run`.
+pub(super) const RUN: &str = "\
+Examples:
+  hardwired run --config pools.yaml              # on the node itself, as root
+  hardwired run --config pools.yaml --metrics-bind 127.0.0.1:9110 --log-level debug
+  hardwired run --config pools.yaml --pod-resources-dir /data/kubelet/pod-resources";
+
+/// Of `adopt`.
+pub(super) const ADOPT: &str = "\
+Examples:
+  hardwired doctor                               # device-dirty: what is different, and since when
+  hardwired adopt 0000:3b:02.1                   # that is right from now on";
+
+/// Of `install-cni`.
+pub(super) const INSTALL_CNI: &str = "\
+Examples:
+  hardwired install-cni --to /opt/cni/bin
+  hardwired install-cni --from ./hardwire --to /opt/cni/bin
+  hardwired install-cni --to /opt/cni/bin --name hardwire,sriov     # in sriov-cni's place, too";
+
+/// Of `completions`.
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  hardwired completions bash >/etc/bash_completion.d/hardwired
+  hardwired completions zsh >/usr/local/share/zsh/site-functions/_hardwired
+  hardwired completions fish >/etc/fish/completions/hardwired.fish";
+
 /// Of `devices`.
 pub(super) const DEVICES: &str = "\
 Examples:
   hardwired devices -o wide
   hardwired devices --config pools.yaml          # which devices would these pools have?
-  hardwired devices -o json | jq -r '.devices[] | select(.pod) | \"\\(.device) \\(.namespace)/\\(.pod)\"'";
+  hardwired devices -o json |
+      jq -r '.devices[] | select(.pod) | \"\\(.device) \\(.namespace)/\\(.pod)\"'";
 
 /// Of `check`.
 pub(super) const CHECK: &str = "\

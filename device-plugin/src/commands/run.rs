@@ -18,6 +18,7 @@ use crate::ask::own_pod::OwnPod;
 use crate::ask::rights::Rights;
 use crate::commands::args::RunArgs;
 use crate::commands::mending::Workshop;
+use crate::config::ConfigError;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
 use crate::ledger::state_directory::{StateDirectory, StateDirectoryError};
@@ -56,6 +57,11 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         sysfs: args.node.sysfs(),
         ..Context::read(|name| std::env::var_os(name))
     };
+    // Of a mistyped name nothing is left behind.
+    std::fs::File::open(&args.config).map_err(|source| {
+        let path = args.config.clone();
+        StartError::from(ConfigError::Read { path, source })
+    })?;
     let (state, _lock) = StateDirectory::claim(&context.state, is_state_named())?;
     let pod_resources_dir = args.node.pod_resources_dir();
     let (ask, requests) = mpsc::channel(1);
@@ -71,6 +77,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
             sysfs_root: args.node.sysfs_root.clone(),
             defaults: args.node.defaults(),
             cni_bin_dir: args.cni_bin_dir.clone(),
+            cni_program: args.cni_program.clone(),
             in_force: InForce::default(),
             unregistered: Vec::new(),
             rights: Rights::default(),

@@ -1,14 +1,52 @@
-//! Colours: only where a person looks, and does not mind.
+//! Colours: only where a person looks, and does not mind. And an output that notices when nobody reads it any more.
 //!
 //! Contract: no-color.org: `NO_COLOR`, set to anything but nothing, means none. A terminal that is `dumb` shows escapes as they are.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 /// Whether what is printed has colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paint(bool);
+
+/// Where a command prints. A pipe that is closed (`| head`) is its reader's wish, and no error.
+#[derive(Debug)]
+pub struct Output<W> {
+    out: W,
+    is_closed: bool,
+}
+
+// === impl Output ===
+
+impl<W: Write> Output<W> {
+    /// Prints to this.
+    pub fn to(out: W) -> Self {
+        Self { out, is_closed: false }
+    }
+
+    /// Whether its reader has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    fn noting<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        self.is_closed |= done.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe);
+        done
+    }
+}
+
+impl<W: Write> Write for Output<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes);
+        self.noting(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.out.flush();
+        self.noting(flushed)
+    }
+}
 
 // === impl Paint ===
 
@@ -83,5 +121,19 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         assert_eq!(Paint::of(&file, |_| Some("xterm".into())), Paint::NONE);
         assert_eq!(Paint::NONE.red("x"), "x");
+    }
+
+    #[test]
+    fn an_output_that_nobody_reads_any_more_is_noticed_and_a_full_disk_is_not_taken_for_one() {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut out = Output::to(writer);
+        out.write_all(b"x").unwrap();
+        assert!(!out.is_closed());
+        drop(reader);
+        out.write_all(b"x").unwrap_err();
+        assert!(out.is_closed());
+        let mut full = Output::to(std::fs::File::options().write(true).open("/dev/full").unwrap());
+        full.write_all(b"x").unwrap_err();
+        assert!(!full.is_closed());
     }
 }

@@ -16,7 +16,7 @@ use crate::commands::args::Cli;
 use crate::commands::install_cni::{PROGRAM, SRIOV};
 
 /// The subcommand of a call without one.
-const DEFAULT: &str = "run";
+pub const DEFAULT: &str = "run";
 /// Where sriov-cni's image puts its program.
 const CNI_BIN_DIR: &str = "/host/opt/cni/bin";
 
@@ -58,7 +58,7 @@ struct Translation {
     ignored: Vec<String>,
     command: Option<String>,
     /// Help or the version is asked for, which the program itself has.
-    asks_itself: bool,
+    asks_itself: Option<OsString>,
     /// Whether sriov-cni's image would end after its installation.
     installs: bool,
     /// Where it would install.
@@ -75,7 +75,7 @@ impl Translation {
             taken: Vec::new(),
             ignored: Vec::new(),
             command: None,
-            asks_itself: false,
+            asks_itself: None,
             installs: false,
             cni_bin_dir: None,
         }
@@ -124,7 +124,9 @@ impl Translation {
                 }
             }
             Flag::Unknown => {
-                self.asks_itself |= matches!(name.as_str(), "h" | "help" | "V" | "version");
+                if matches!(name.as_str(), "h" | "help" | "V" | "version") {
+                    self.asks_itself.get_or_insert_with(|| argument.clone());
+                }
                 self.taken.push(argument);
             }
         }
@@ -199,7 +201,14 @@ impl Translation {
         let stray = self.cni_bin_dir.take();
         self.taken
             .extend(stray.map(|directory| format!("--cni-bin-dir={directory}").into()));
-        let default = (self.command.is_none() && !self.asks_itself).then(|| DEFAULT.into());
+        if let (None, Some(asked)) = (&self.command, self.asks_itself) {
+            // Flags of `run` beside it, the program itself has not.
+            return Translated {
+                arguments: vec![self.name, asked],
+                ignored: self.ignored,
+            };
+        }
+        let default = self.command.is_none().then(|| DEFAULT.into());
         Translated {
             arguments: [self.name].into_iter().chain(default).chain(self.taken).collect(),
             ignored: self.ignored,

@@ -144,6 +144,8 @@ fn help_and_mistakes_are_claps() {
         ("hardwired -h", clap::error::ErrorKind::DisplayHelp),
         ("hardwired --help", clap::error::ErrorKind::DisplayHelp),
         ("hardwired --version", clap::error::ErrorKind::DisplayVersion),
+        ("hardwired --config x --version", clap::error::ErrorKind::DisplayVersion),
+        ("hardwired --config x --help", clap::error::ErrorKind::DisplayHelp),
         ("hardwired --no-such-flag", clap::error::ErrorKind::UnknownArgument),
         ("hardwired --use-cdi=perhaps", clap::error::ErrorKind::TooManyValues),
         ("hardwired --config-file", clap::error::ErrorKind::InvalidValue),

@@ -23,7 +23,7 @@ const LARGEST_ANSWER: usize = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum PodResourcesError {
     /// It does not answer the door.
-    #[error("{}: {}", path.display(), crate::telemetry::causes(source))]
+    #[error("{}", not_connected(path, source))]
     Connect {
         /// Its socket.
         path: PathBuf,
@@ -70,19 +70,27 @@ pub struct Held {
     pods: BTreeSet<(String, String)>,
 }
 
+fn not_connected(path: &Path, source: &tonic::transport::Error) -> String {
+    if is_missing(source) {
+        return format!("{} is not there", path.display());
+    }
+    format!("{}: {}", path.display(), crate::telemetry::causes(source))
+}
+
+fn is_missing(error: &tonic::transport::Error) -> bool {
+    let mut causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == std::io::ErrorKind::NotFound)
+    })
+}
+
 // === impl PodResourcesError ===
 
 impl PodResourcesError {
     /// Whether there is no socket: one that comes is an event, while a socket that begins to answer is none.
     pub fn is_without_socket(&self) -> bool {
-        let Self::Connect { source, .. } = self else {
-            return false;
-        };
-        let mut causes = std::iter::successors(Some(source as &dyn std::error::Error), |error| error.source());
-        causes.any(|cause| {
-            let io = cause.downcast_ref::<std::io::Error>();
-            io.is_some_and(|io| io.kind() == std::io::ErrorKind::NotFound)
-        })
+        matches!(self, Self::Connect { source, .. } if is_missing(source))
     }
 }
 
@@ -185,8 +193,7 @@ mod tests {
         let error = run(PodResources::at(directory.path()).held()).unwrap_err();
         assert!(matches!(error, PodResourcesError::Connect { .. }), "{error:?}");
         let text = error.to_string();
-        assert!(text.contains("pod-resources/kubelet.sock: "), "{text}");
-        assert!(text.contains("No such file"), "{text}");
+        assert!(text.ends_with("pod-resources/kubelet.sock is not there"), "{text}");
         assert!(error.is_without_socket());
     }
 

@@ -53,6 +53,48 @@ fn queries() -> Vec<String> {
         .collect()
 }
 
+/// Whoever is called by an alert of one node is told where to go on.
+#[test]
+fn each_alert_of_a_node_names_the_command_that_says_why() {
+    let rules = yaml("prometheus/rules.yaml");
+    let rules = list(&rules["spec"]["groups"][0]["rules"]);
+    let warnings: Vec<&Value> = rules
+        .iter()
+        .filter(|rule| rule["labels"]["severity"] == "warning")
+        .collect();
+    assert!(warnings.len() >= 7, "{}", warnings.len());
+    for rule in warnings {
+        let description = rule["annotations"]["description"].as_str().unwrap();
+        assert!(
+            description.contains("`hardwired doctor`") || description.contains("`hardwired check`"),
+            "{}: {description}",
+            rule["alert"]
+        );
+    }
+}
+
+/// Where there is no Graphviz the picture cannot be drawn again, but it says which text it was drawn from.
+#[test]
+fn each_diagram_is_drawn_from_the_text_beside_it() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/diagrams.d"));
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts: Vec<PathBuf> = files
+        .filter(|file| file.extension().is_some_and(|end| end == "dot"))
+        .collect();
+    assert!(texts.len() >= 2, "{texts:?}");
+    for text in texts {
+        let output = Command::new("sha256sum").arg(&text).output().unwrap();
+        let sum = String::from_utf8(output.stdout).unwrap();
+        let drawn = format!(
+            "<!-- Drawn from {}, SHA-256 {} -->",
+            text.file_name().unwrap().display(),
+            &sum[..64]
+        );
+        let picture = fs::read_to_string(text.with_extension("svg")).unwrap();
+        assert!(picture.contains(&drawn), "hack/diagrams draws it: {drawn}");
+    }
+}
+
 #[test]
 fn the_dashboard_is_the_one_that_its_description_makes() {
     let description = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/dashboard.d/make.jq");

@@ -65,7 +65,20 @@ fn a_mistyped_file_makes_no_directory() {
         let expected = format!("{}: No such file or directory", mistyped.display());
         assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
         assert!(!site.directory().join("etc").exists(), "{command}");
+        assert!(!site.state_dir().exists(), "{command}: {:?}", site.state_dir());
     }
+}
+
+#[test]
+fn a_tree_of_devices_that_is_not_there_is_no_node_without_devices() {
+    let site = Site::new();
+    let output = site.output(&["devices"], std::path::Path::new("/nonexistent"));
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("hardwired: --sysfs-root /nonexistent: No such file"),
+        "{said}"
+    );
 }
 
 #[test]

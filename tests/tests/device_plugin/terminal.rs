@@ -50,15 +50,31 @@ fn every_command_of_the_examples_is_one_that_there_is() {
     assert!(commands.len() >= 6, "{help}");
     for command in commands {
         let words = command.split(['#', '>']).next().unwrap().split_whitespace();
-        let mut words: Vec<&str> = words.take_while(|word| *word != "|").collect();
+        let mut words: Vec<&str> = words.take_while(|word| !["|", "\\"].contains(word)).collect();
         words.push("--help");
         run(Command::new(hardwired()).args(&words));
     }
-    for command in ["devices", "check", "nad"] {
+    assert!(help.contains("Usage: hardwired [COMMAND] [OPTIONS]\n"), "{help}");
+    let mut all = vec![help];
+    for command in [
+        "run",
+        "devices",
+        "adopt",
+        "check",
+        "nad",
+        "completions",
+        "doctor",
+        "install-cni",
+    ] {
         let help = run(Command::new(hardwired()).args([command, "--help"]));
         assert!(help.contains("Examples:\n  hardwired "), "{help}");
+        all.push(help);
     }
     let help = run(Command::new(hardwire()).arg("--help"));
+    all.push(help.clone());
+    for line in all.iter().flat_map(|help| help.lines()) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
     assert!(help.contains("CNI_COMMAND=ADD hardwire <try.json"), "{help}");
     let answer = Command::new(hardwire()).arg("--verson").output().unwrap();
     assert_eq!(answer.status.code(), Some(1));
@@ -85,6 +101,12 @@ fn a_shell_completes_commands_flags_and_values() {
             .args(words))
     };
     assert_eq!(complete(&["dev"]), "devices\n");
+    // Without a command it is `run`.
+    assert!(
+        complete(&["--metr"]).contains("--metrics-bind"),
+        "{}",
+        complete(&["--metr"])
+    );
     assert!(complete(&["check", "--na"]).contains("--nad"));
     assert!(complete(&["devices", "--output", ""]).contains("wide"));
     assert!(complete(&["completions", "z"]).contains("zsh"));
@@ -119,4 +141,51 @@ fn colours_are_on_a_terminal_only_and_not_where_nobody_wants_them() {
         let plain = on_terminal(variable, value);
         assert!(plain.contains("DEVICE") && !plain.contains('\u{1b}'), "{plain:?}");
     }
+}
+
+#[test]
+fn what_goes_wrong_is_said_to_who_called_whatever_the_log_leaves_out() {
+    let site = Site::new();
+    let mut nad = Command::new(hardwired());
+    nad.args(["nad", "vfs", "--vlan", "-1", "--config"])
+        .arg(site.config(&one_pool()));
+    for level in ["off", "info"] {
+        let output = nad.env("RUST_LOG", level).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with("hardwired: vlan: -1 is not valid"), "{said}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_error() {
+    let (site, tree) = (Site::new(), SysfsTree::with_vfs(2));
+    let mut command = site.prepared(&["devices", "-o", "json"], tree.root());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.env("RUST_LOG", "info").stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn what_is_installed_is_printed_and_logged_nowhere() {
+    let site = Site::new();
+    let mut command = Command::new(hardwired());
+    let bin = site.directory().join("bin");
+    command
+        .args(["install-cni", "--from"])
+        .arg(hardwire())
+        .arg("--to")
+        .arg(&bin);
+    let output = command.output().unwrap();
+    let expected = format!(
+        "installed {} as {}\n",
+        hardwire().display(),
+        bin.join("hardwire").display()
+    );
+    assert_eq!(
+        (String::from_utf8(output.stdout).unwrap(), output.stderr.len()),
+        (expected, 0)
+    );
 }

@@ -48,13 +48,12 @@ fn multus_is_missed_or_not_first() {
     fs::remove_file(node.path("bin/multus")).unwrap();
     let found = node.found("multus-absent", &[]);
     assert_eq!(found["severity"], "warning");
+    let (how, then) = (found["byHand"].as_str().unwrap(), found["then"].as_str().unwrap());
     assert!(
-        found["command"]
-            .as_str()
-            .unwrap()
-            .starts_with("kubectl apply -f https://"),
+        how.contains("see its pod on node-1") && found["command"].is_null(),
         "{found}"
     );
+    assert!(then.starts_with("kubectl apply -f https://"), "{found}");
     fs::remove_file(&other).unwrap();
 }
 
@@ -94,23 +93,37 @@ fn a_range_without_addresses_is_told_and_no_lease_is_ever_released() {
         (&forgotten["subject"], &forgotten["fixable"]),
         (&json!("10.9.0.4"), &json!(false))
     );
+    assert!(
+        forgotten["command"].is_null()
+            && forgotten["byHand"]
+                .as_str()
+                .unwrap()
+                .starts_with("look for that container"),
+        "{forgotten}"
+    );
     let fixed = node.report(&["--fix", arguments[0], arguments[1]]);
     assert_eq!(fixed["fixes"], json!([]));
     assert!(store.join("10.9.0.4").exists());
 
-    // The printed command removes it where the runtime does not know the container, and nothing where the runtime is silent.
+    // It is shown, and a person looks first. The command for then removes it where the runtime does not know the container, and nothing where the runtime is silent.
     node.program("bin/crictl", "#!/bin/sh\nexit 1\n");
     let run = |finding: &Value| {
         let path = format!("{}:{}", node.path("bin").display(), std::env::var("PATH").unwrap());
         let mut shell = std::process::Command::new("sh");
         shell
-            .args(["-c", finding["command"].as_str().unwrap()])
+            .args(["-c", finding["then"].as_str().unwrap()])
             .env("PATH", path)
             .status()
             .unwrap()
     };
     run(forgotten);
     assert!(store.join("10.9.0.4").exists(), "the runtime could not be asked");
+    node.program("bin/crictl", "#!/bin/sh\n");
+    run(forgotten);
+    assert!(
+        store.join("10.9.0.4").exists(),
+        "a runtime without pods is not this node's"
+    );
     node.program("bin/crictl", "#!/bin/sh\necho c0ffee\n");
     run(forgotten);
     assert!(store.join("10.9.0.4").exists(), "the runtime knows it");
@@ -118,6 +131,19 @@ fn a_range_without_addresses_is_told_and_no_lease_is_ever_released() {
     assert!(run(forgotten).success());
     fs::remove_file(node.path("bin/crictl")).unwrap();
     assert_eq!(node.report(&arguments)["findings"], json!([]));
+}
+
+#[test]
+fn a_range_whose_end_is_before_its_start_is_not_called_full() {
+    let node = Node::healthy();
+    let ipam =
+        json!({"type": "host-local", "subnet": "10.9.0.0/24", "rangeStart": "10.9.0.20", "rangeEnd": "10.9.0.10"});
+    let file = node.path("nads.yaml");
+    let config = json!({"cniVersion": "1.0.0", "name": "blue", "type": "hardwire", "ipam": ipam});
+    fs::write(&file, nad("blue", RESOURCE, &config)).unwrap();
+    fs::create_dir_all(node.path("cni/networks/blue")).unwrap();
+    let found = node.found("ipam-exhausted", &["--nad", file.to_str().unwrap()]);
+    assert_eq!(found["what"], "its range is none: rangeEnd is before rangeStart");
 }
 
 #[test]

@@ -34,7 +34,14 @@ fn state_that_is_the_pods_own_is_told_with_the_mount_that_is_right() {
             .env("KUBERNETES_SERVICE_HOST", "10.0.0.1");
         let report = report_of(&command.output().unwrap());
         let found = top(&report, "state-not-shared").unwrap_or_else(|| panic!("{report:#}"));
-        let command = found["command"].as_str().unwrap();
+        assert!(
+            found["byHand"]
+                .as_str()
+                .unwrap()
+                .contains("every node of the DaemonSet"),
+            "{found}"
+        );
+        let command = found["then"].as_str().unwrap();
         assert!(
             command.contains("hostPath: {path: /run/hardwire, type: DirectoryOrCreate}"),
             "{command}"

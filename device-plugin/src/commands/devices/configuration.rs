@@ -148,6 +148,7 @@ mod tests {
                 plugin_directory: "/k/device-plugins".into(),
             },
             cni_bin_dir: "/b".into(),
+            cni_program: "/p".into(),
             unregistered: Vec::new(),
             rights: crate::ask::rights::Rights::default(),
             pod: None,

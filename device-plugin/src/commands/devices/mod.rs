@@ -5,10 +5,12 @@ mod rows;
 mod table;
 mod uses;
 
+use std::fs;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use crate::commands::args::{DevicesArgs, Form};
+use crate::commands::doctor::args::{BadPath, readable};
 use crate::commands::terminal::Paint;
 use crate::commands::yaml;
 use crate::config::{ConfigError, Pool};
@@ -24,6 +26,9 @@ pub enum DevicesError {
     /// Nobody reads it.
     #[error("stdout: {0}")]
     Output(#[from] io::Error),
+    /// An argument names what is not there.
+    #[error(transparent)]
+    Argument(#[from] BadPath),
     /// There is no way to ask for DDP profiles.
     #[error("DDP profiles: {0}")]
     Profiles(io::Error),
@@ -34,6 +39,9 @@ pub enum DevicesError {
 
 /// Prints the node's devices, in colours where there are any.
 pub fn print(args: &DevicesArgs, paint: Paint, out: &mut impl Write) -> Result<(), DevicesError> {
+    readable("--sysfs-root", args.sysfs_root.as_ref(), |path| {
+        fs::read_dir(path).map(drop)
+    })?;
     let Chosen { node, config, told } = Chosen::by(args)?;
     let sysfs = node.sysfs();
     let mut hardware = Hardware::read(&sysfs);

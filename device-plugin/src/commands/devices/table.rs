@@ -6,12 +6,15 @@ use std::io::{self, Write};
 use hardwire_cni::printable::printable;
 
 use super::rows::{Report, Row};
+use crate::commands::doctor::print::wrap::wrapped;
 use crate::commands::terminal::Paint;
 
 /// Columns of the terminal that it fits.
 const TERMINAL: usize = 100;
 /// Between two columns.
 const GAP: &str = "  ";
+/// Before what is left of a line below the table.
+const FURTHER: &str = "  ";
 /// No column is cut to less.
 const NARROWEST: usize = 8;
 /// Stands for what is cut.
@@ -71,15 +74,25 @@ pub(super) fn write(out: &mut impl Write, report: &Report, width: Width, paint: 
     } else {
         write_rows(out, report, width, paint)?;
     }
-    for skipped in &report.skipped {
-        let line = format!("skipped {}: {}", skipped.device, skipped.reason);
-        writeln!(out, "{}", printable(&line))?;
+    let skipped = report.skipped.iter();
+    let skipped = skipped.map(|skipped| format!("skipped {}: {}", skipped.device, skipped.reason));
+    let all = skipped
+        .chain(report.unknown.iter().cloned())
+        .chain(report.configuration.lines());
+    for line in all {
+        let line = printable(&line);
+        match width {
+            Width::Whole => writeln!(out, "{line}")?,
+            Width::Terminal => below(out, &line)?,
+        }
     }
-    for unknown in &report.unknown {
-        writeln!(out, "{}", printable(unknown))?;
-    }
-    for line in report.configuration.lines() {
-        writeln!(out, "{}", printable(&line))?;
+    Ok(())
+}
+
+/// What stands below the table: its further lines are indented.
+fn below(out: &mut impl Write, line: &str) -> io::Result<()> {
+    for (index, line) in wrapped(line, TERMINAL - FURTHER.len()).iter().enumerate() {
+        writeln!(out, "{}{line}", if index == 0 { "" } else { FURTHER })?;
     }
     Ok(())
 }
@@ -202,6 +215,22 @@ mod tests {
         assert!(widths[5].abs_diff(widths[6]) <= 1, "{widths:?}");
         // What is left of the columns is never nothing.
         assert_eq!(fitted(&[120, 50, 50], 100), [120, NARROWEST, NARROWEST]);
+    }
+
+    #[test]
+    fn what_stands_below_the_table_fits_the_terminal_too() {
+        let line = "which pod holds which device is not known: ".repeat(5);
+        let mut out = Vec::new();
+        below(&mut out, line.trim()).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.lines().all(|line| length(line) <= TERMINAL) && text.lines().count() == 3,
+            "{text}"
+        );
+        assert_eq!(
+            text.split_whitespace().collect::<Vec<_>>(),
+            line.split_whitespace().collect::<Vec<_>>()
+        );
     }
 
     #[test]

@@ -37,6 +37,15 @@ pub enum Mend {
     },
     /// What no command does.
     ByHand(String),
+    /// What a person sees to first, and the command that is right only then.
+    Considered {
+        /// What to see to.
+        how: String,
+        /// Where the command is to be typed.
+        at: At,
+        /// The command.
+        text: String,
+    },
 }
 
 /// What another finding is known by. Without a subject, any of that name.
@@ -124,6 +133,20 @@ impl Mend {
     /// What no command does.
     pub fn by_hand(how: impl Into<String>) -> Self {
         Self::ByHand(how.into())
+    }
+
+    /// The same, and only once a person has seen to this.
+    #[must_use]
+    pub fn once(self, how: impl Into<String>) -> Self {
+        let first = how.into();
+        match self {
+            Self::Command { at, text } => Self::Considered { how: first, at, text },
+            Self::ByHand(then) => Self::ByHand(format!("{first}; then {then}")),
+            Self::Considered { how, at, text } => {
+                let how = format!("{first}; {how}");
+                Self::Considered { how, at, text }
+            }
+        }
     }
 }
 
@@ -230,5 +253,27 @@ impl Finding {
             all.extend(finding.all());
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_sees_to_first_is_told_first_and_is_never_a_command_alone() {
+        let command = Mend::on_node("true").once("look");
+        let (at, text) = (At::Node, "true".to_owned());
+        assert_eq!(
+            command,
+            Mend::Considered {
+                how: "look".to_owned(),
+                at,
+                text: text.clone()
+            }
+        );
+        let how = "listen; look".to_owned();
+        assert_eq!(command.once("listen"), Mend::Considered { how, at, text });
+        assert_eq!(Mend::by_hand("do").once("look"), Mend::by_hand("look; then do"));
     }
 }

@@ -18,7 +18,7 @@ pub mod ranges;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use self::args::DoctorArgs;
+use self::args::{BadPath, DoctorArgs};
 use self::facts::Facts;
 use self::finding::{Finding, Severity};
 use self::print::{Fixed, Report, json, text};
@@ -33,10 +33,16 @@ pub const NOT_EXAMINED: u8 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health(Option<Severity>);
 
-/// Nobody reads what is printed.
+/// Why nothing is told.
 #[derive(Debug, thiserror::Error)]
-#[error("output: {0}")]
-pub struct DoctorError(#[from] io::Error);
+pub enum DoctorError {
+    /// An argument names what is not there.
+    #[error(transparent)]
+    Argument(#[from] BadPath),
+    /// Nobody reads what is printed.
+    #[error("output: {0}")]
+    Output(#[from] io::Error),
+}
 
 // === impl Health ===
 
@@ -58,6 +64,7 @@ pub fn run(
     out: &mut impl Write,
     aside: &mut impl Write,
 ) -> Result<Health, DoctorError> {
+    args.readable()?;
     let mut facts = Facts::read(args);
     let mut findings = findings::all(&facts);
     let mut fixes = Vec::new();

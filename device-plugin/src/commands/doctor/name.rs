@@ -38,7 +38,7 @@ names! {
     RightMissing, "right-missing", "a capability, or a writable `/sys`, that the daemon needs is not there", "its `securityContext` as in `deploy/base`";
     SeccompDenies, "seccomp-denies", "a seccomp profile denies a system call that the daemon needs", "the profile `RuntimeDefault`";
     ApparmorDenies, "apparmor-denies", "an AppArmor profile denies what the daemon needs", "the profile `Unconfined`";
-    ConfigurationRefused, "configuration-refused", "the configuration as it is now is of no use, and the one before stays in force", "correct the file";
+    ConfigurationRefused, "configuration-refused", "the configuration as it is now is of no use, and the one before stays in force, where one was", "correct the file";
     PoolRefused, "pool-refused", "a pool of the configuration is refused; the others run", "correct the field that the text names";
     KubeletAbsent, "kubelet-absent", "nobody listens on the kubelet's socket for device plugins", "start the kubelet";
     KubeletOtherRoot, "kubelet-other-root", "the kubelet has another root directory than the daemon looks in", "mount its `pod-resources`";
@@ -49,11 +49,11 @@ names! {
     PfDown, "pf-down", "the interface of a PF with VFs is down: its VFs have no link", "`ip link set PF up`";
     PfNoCarrier, "pf-no-carrier", "a PF with VFs has no carrier", "the cable, or the port of the switch";
     DriverMissing, "driver-missing", "no driver is bound to a device", "load it, or bind it";
-    WrongDriver, "wrong-driver", "devices that a pool would take have another driver than it asks for", "bind the pool's driver";
+    WrongDriver, "wrong-driver", "devices that a pool would take have another driver than it asks for", "bind the pool's driver, once nobody has them";
     TwoPlugins, "two-plugins", "two device plugins offer one device, or a pod has it as another plugin's resource", "one of them has to leave it out";
     NetnsLeaked, "netns-leaked", "the pod is gone and its network namespace lives, with the device in it", "end the namespace";
     AttachmentLeft, "attachment-left", "the namespace of an attachment is gone and no DEL came", "`hardwired doctor --fix`, or wait for repair";
-    DeviceDirty, "device-dirty", "a free VF is not as it was when nobody had it", "undo the change, or `hardwired adopt ID`";
+    DeviceDirty, "device-dirty", "a free VF is not as it was when nobody had it", "undo the change, or bind its driver anew; where it is right, `hardwired adopt ID`";
     DeviceGone, "device-gone", "a device that a pool lists is not on the bus any more", "make the VFs anew, or see to the card";
     DeviceUnhealthy, "device-unhealthy", "a device is not given out, for the reason beside it", "what the reason says";
     DeviceUnreadable, "device-unreadable", "sysfs cannot be read for a device", "what the reason says";
@@ -62,7 +62,7 @@ names! {
     PluginNotExecutable, "plugin-not-executable", "the CNI plugin cannot be executed", "`hardwired doctor --fix`";
     PluginForeign, "plugin-foreign", "the program named `hardwire` is another one", "`hardwired doctor --fix`";
     PluginOld, "plugin-old", "the CNI plugin is another version than `hardwired`", "`hardwired doctor --fix`";
-    MultusAbsent, "multus-absent", "there is no Multus: nobody tells the plugin which device the kubelet allocated (a note where the node's own network is ours)", "install Multus";
+    MultusAbsent, "multus-absent", "there is no Multus: nobody tells the plugin which device the kubelet allocated (a note where the node's own network is ours)", "see its pod on this node; install it where the cluster has none";
     MultusNotFirst, "multus-not-first", "another network configuration comes before Multus', and the runtime takes the first", "rename it";
     NadUnknownResource, "nad-unknown-resource", "a network names a resource that no pool has", "the resource's name in the network's annotation";
     IpamPluginMissing, "ipam-plugin-missing", "the IPAM plugin of a network is not in the directory of CNI plugins", "install it";

@@ -61,6 +61,11 @@ impl Range {
         all.saturating_sub(u128::from(has_gateway))
     }
 
+    /// Whether it ends before it begins, as no range of host-local may.
+    pub fn is_inverted(&self) -> bool {
+        self.last < self.first
+    }
+
     /// Whether an address is one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         address.is_ipv6() == self.is_v6 && (self.first..=self.last).contains(&number(address))

@@ -6,9 +6,10 @@ use clap::{Args, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
-  hardwired nad intel.com/vfs --vlan 100 --ipam host-local --subnet 10.56.217.0/24 | kubectl apply -f -
+  hardwired nad vfs --vlan 100 --ipam host-local --subnet 10.56.217.0/24 | kubectl apply -f -
   hardwired nad vfs --name vfs-left --spoofchk on --trust off --max-tx-rate 1000 --ipam dhcp
-  hardwired nad nics --config pools.yaml --mtu 9000 --ipam '{\"type\": \"static\", \"addresses\": [{\"address\": \"10.0.0.2/24\"}]}'
+  hardwired nad nics --config pools.yaml --mtu 9000 \\
+      --ipam '{\"type\": \"static\", \"addresses\": [{\"address\": \"10.0.0.2/24\"}]}'
   hardwired nad vfs --set promisc=true --set 'capabilities={\"bandwidth\": true}' -o json";
 
 /// Options of `nad`.
@@ -34,19 +35,19 @@ pub struct NadArgs {
     #[arg(long, value_name = "VERSION", default_value = "1.0.0")]
     pub cni_version: String,
     /// The VLAN with which the PF tags what the VF sends, 0 to 4094.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, allow_negative_numbers = true, value_name = "ID")]
     pub vlan: Option<String>,
     /// Its priority, 0 to 7.
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     pub vlan_qos: Option<String>,
     /// 802.1Q or 802.1ad.
     #[arg(long, value_name = "PROTOCOL")]
     pub vlan_proto: Option<String>,
     /// VLANs that the VF may tag itself, as in 10,20-29.
-    #[arg(long, value_name = "IDS")]
+    #[arg(long, allow_negative_numbers = true, value_name = "IDS")]
     pub vlan_trunk: Option<String>,
     /// Bytes.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, allow_negative_numbers = true, value_name = "BYTES")]
     pub mtu: Option<String>,
     /// Drop what the VF sends with another MAC address: on or off.
     #[arg(long, value_name = "WORD")]
@@ -58,10 +59,10 @@ pub struct NadArgs {
     #[arg(long, value_name = "WORD")]
     pub link_state: Option<String>,
     /// The least rate of what the VF sends, Mbit/s.
-    #[arg(long, value_name = "MBIT")]
+    #[arg(long, allow_negative_numbers = true, value_name = "MBIT")]
     pub min_tx_rate: Option<String>,
     /// The greatest, Mbit/s.
-    #[arg(long, value_name = "MBIT")]
+    #[arg(long, allow_negative_numbers = true, value_name = "MBIT")]
     pub max_tx_rate: Option<String>,
     /// The IPAM plugin: host-local, whereabouts, dhcp or another one's name, or its whole section as JSON. Without it, pods get no
     /// addresses.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use strsim::osa_distance;
 
 use super::definition::{self, API_VERSION, PluginConf, RESOURCE, is_object_name, plugins, wrong};
+use super::sections;
 use crate::commands::install_cni::{PROGRAM, SRIOV};
 use crate::config::{Pool, repeated_keys_of};
 
@@ -128,6 +129,9 @@ impl Verdict {
         self.warnings
             .extend(examined.ignored.iter().map(|text| format!("{place}: {text}")));
         self.warnings.extend(without_effect(plugin, resource));
+        let section = sections::examine(plugin);
+        self.refused.extend(section.refused);
+        self.notes.extend(section.notes);
         if let Some(conf) = &examined.conf {
             self.device(place, conf, resource, pool);
         }

@@ -110,6 +110,11 @@ fn what_add_would_refuse_is_told_with_its_place() {
             json!({"cniVersion": "2.0.0"}),
             "spec.config: incompatible CNI versions",
         ),
+        (
+            Some("intel.com/vfs"),
+            json!({"ipam": {"type": "whereabouts"}}),
+            "spec.config: ipam.range: there is none",
+        ),
     ] {
         let verdict = verdict(resource, &more);
         assert!(

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
+use super::sections::Network;
+
 const HOST_LOCAL: &str = "host-local";
 const WHEREABOUTS: &str = "whereabouts";
 
@@ -35,8 +37,8 @@ impl BadOption {
 }
 
 /// The section, none without a plugin.
-pub fn section(ipam: Option<&str>, subnet: Option<&str>, gateway: Option<&str>) -> Result<Option<Value>, BadOption> {
-    let given = [("--subnet", subnet), ("--gateway", gateway)];
+pub fn section(ipam: Option<&str>, range: Option<&str>, gateway: Option<&str>) -> Result<Option<Value>, BadOption> {
+    let given = [("--subnet", range), ("--gateway", gateway)];
     let first = given.iter().find_map(|(option, value)| Some((*option, (*value)?)));
     let Some(ipam) = ipam else {
         return match first {
@@ -48,11 +50,11 @@ pub fn section(ipam: Option<&str>, subnet: Option<&str>, gateway: Option<&str>) 
             )),
         };
     };
-    let mut section = match (ipam, subnet) {
-        (HOST_LOCAL, Some(subnet)) => json!({"type": ipam, "subnet": Subnet::of_host_local(subnet)?}),
-        (WHEREABOUTS, Some(subnet)) => {
-            Subnet::read(subnet)?;
-            json!({"type": ipam, "range": subnet})
+    let mut section = match (ipam, range) {
+        (HOST_LOCAL, Some(given)) => json!({"type": ipam, "subnet": of_host_local(given)?}),
+        (WHEREABOUTS, Some(given)) => {
+            subnet(given)?;
+            json!({"type": ipam, "range": given})
         }
         (HOST_LOCAL | WHEREABOUTS, None) => {
             let right = format!("given with --subnet, as in --ipam {ipam} --subnet 10.56.217.0/24, or as JSON");
@@ -87,59 +89,34 @@ fn whole(ipam: &str) -> Result<Value, BadOption> {
         .ok_or_else(|| bad("an object with the plugin's name as type".to_owned()))
 }
 
-/// A range of addresses.
-struct Subnet {
-    /// In the low bits, be it IPv4 or IPv6.
-    address: u128,
-    /// Bits of the whole.
-    width: u32,
-    prefix: u32,
+fn subnet(text: &str) -> Result<Network, BadOption> {
+    Network::read(text).ok_or_else(|| {
+        BadOption::new(
+            "--subnet",
+            text,
+            "an address and the length of its prefix, as in 10.56.217.0/24",
+        )
+    })
 }
 
-// === impl Subnet ===
-
-impl Subnet {
-    fn read(text: &str) -> Result<Self, BadOption> {
-        let read = || {
-            let (address, prefix) = text.split_once('/')?;
-            let (address, width) = match address.parse().ok()? {
-                IpAddr::V4(address) => (u128::from(u32::from(address)), 32),
-                IpAddr::V6(address) => (u128::from(address), 128),
-            };
-            let prefix = prefix.parse().ok().filter(|prefix| *prefix <= width)?;
-            Some(Self { address, width, prefix })
-        };
-        read().ok_or_else(|| {
-            BadOption::new(
-                "--subnet",
-                text,
-                "an address and the length of its prefix, as in 10.56.217.0/24",
-            )
-        })
+fn of_host_local(text: &str) -> Result<&str, BadOption> {
+    let subnet = subnet(text)?;
+    if subnet.host_bits() < 2 {
+        let right = format!(
+            "of at most /{}: host-local gives none of fewer than four addresses",
+            subnet.width - 2
+        );
+        return Err(BadOption::new("--subnet", text, right));
     }
-
-    fn of_host_local(text: &str) -> Result<&str, BadOption> {
-        let subnet = Self::read(text)?;
-        let bits = subnet.width - subnet.prefix;
-        if bits < 2 {
-            let right = format!(
-                "of at most /{}: host-local gives none of fewer than four addresses",
-                subnet.width - 2
-            );
-            return Err(BadOption::new("--subnet", text, right));
-        }
-        let host = 1_u128.checked_shl(bits).map_or(u128::MAX, |size| size - 1);
-        if subnet.address & host != 0 {
-            let network = subnet.address & !host;
-            let network = match subnet.width {
-                32 => IpAddr::V4(u32::try_from(network).unwrap_or_default().into()),
-                _ => IpAddr::V6(network.into()),
-            };
-            let right = format!("{network}/{}, the address of the network itself", subnet.prefix);
-            return Err(BadOption::new("--subnet", text, right));
-        }
-        Ok(text)
+    if subnet.address & subnet.host_mask() != 0 {
+        let right = format!(
+            "{}/{}, the address of the network itself",
+            subnet.network(),
+            subnet.prefix
+        );
+        return Err(BadOption::new("--subnet", text, right));
     }
+    Ok(text)
 }
 
 #[cfg(test)]

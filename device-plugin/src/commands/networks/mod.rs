@@ -6,7 +6,7 @@
 //! reading.
 //!
 //! - [`definition`]: the object, and the configurations in it as the plugins get them;
-//! - [`examine`]: what is wrong with one; [`known_pools`]: with which pools it is compared; [`check`]: the command;
+//! - [`examine`]: what is wrong with one; `sections`: with where its addresses come from; [`known_pools`]: with which pools it is compared; [`check`]: the command;
 //! - [`nad`]: one for a pool, by [`args`]; [`ipam`]: where its addresses come from.
 
 pub mod args;
@@ -16,3 +16,4 @@ pub mod examine;
 pub mod ipam;
 pub mod known_pools;
 pub mod nad;
+mod sections;

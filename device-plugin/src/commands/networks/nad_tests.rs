@@ -94,6 +94,8 @@ fn what_add_would_refuse_is_not_printed() {
             "vlan: 5000 is not valid: it must be a whole number from 0 to 4094",
         ),
         (&["--vlan", "blue"], "vlan: \"blue\" is not valid"),
+        (&["--vlan", "-1"], "vlan: -1 is not valid"),
+        (&["--ipam", "{\"type\": \"host-local\"}"], "ipam.subnet: there is none"),
         (&["--vlan-qos", "3"], "vlanQoS: 3 is given without vlan"),
         (&["--mtu", "9000B"], "mtu: \"9000B\" is not valid"),
         (

@@ -6,8 +6,8 @@ use hardwire_pci::{DeviceId, Function, Sysfs};
 
 use super::iommu::Iommu;
 use super::places::Places;
-use crate::config::Config;
-use crate::pools::{Assignment, Hardware, assign};
+use crate::config::{Config, is_vfio};
+use crate::pools::{Assignment, Hardware, assign, find_uppers, upper_uses};
 
 /// Which devices there are, and what sysfs says of them besides.
 #[derive(Debug, Default)]
@@ -22,6 +22,10 @@ pub struct HardwareFacts {
     pub drivers: BTreeSet<String>,
     /// Of devices without a driver: the one that alone may take it (`driver_override`).
     pub overrides: BTreeMap<DeviceId, String>,
+    /// Devices bound to VFIO that nobody has open: the kernel enables the function for who opens it.
+    pub closed: BTreeSet<DeviceId>,
+    /// Why the list of devices cannot be read.
+    pub unreadable: Option<String>,
     /// The IOMMU.
     pub iommu: Iommu,
 }
@@ -48,7 +52,10 @@ impl HardwareFacts {
         let sysfs = places.sysfs();
         let mut hardware = Hardware::read(&sysfs);
         hardware.read_details(&sysfs, &config.pools);
-        let (mut links, mut overrides) = (BTreeMap::new(), BTreeMap::new());
+        if let Ok(uppers) = find_uppers(&sysfs) {
+            hardware.upper_uses = upper_uses(&uppers, &hardware.inventory);
+        }
+        let (mut links, mut overrides, mut closed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         for device in &hardware.inventory.devices {
             if let (Function::Pf { .. }, Some(netdev)) = (&device.function, device.netdev()) {
                 links.insert(device.id.clone(), PfLink::read(&sysfs, netdev.name.as_str()));
@@ -58,6 +65,10 @@ impl HardwareFacts {
                 let named = sysfs.optional_text(&file).filter(|name| name != "(null)");
                 overrides.extend(named.map(|name| (device.id.clone(), name)));
             }
+            if let (Some(true), Some(address)) = (device.driver.as_deref().map(is_vfio), device.id.pci()) {
+                let enabled = sysfs.optional_text(&sysfs.path(format!("bus/pci/devices/{address}/enable")));
+                closed.extend((enabled.as_deref() == Some("0")).then(|| device.id.clone()));
+            }
         }
         let drivers = sysfs.names(&sysfs.path("bus/pci/drivers")).into_iter().collect();
         Self {
@@ -65,6 +76,8 @@ impl HardwareFacts {
             links,
             drivers,
             overrides,
+            closed,
+            unreadable: unreadable(&sysfs),
             iommu: Iommu::read(places, &sysfs),
             hardware,
         }
@@ -77,6 +90,13 @@ impl HardwareFacts {
             None => id.to_string(),
         }
     }
+}
+
+/// Why the list of PCI devices cannot be read, if it cannot.
+fn unreadable(sysfs: &Sysfs) -> Option<String> {
+    let list = sysfs.path("bus/pci/devices");
+    let error = std::fs::read_dir(&list).err()?;
+    Some(format!("{}: {error}", list.display()))
 }
 
 // === impl PfLink ===

@@ -20,6 +20,14 @@ use crate::ledger::podresources::{Held, PodResources};
 
 /// What a kubelet takes without `--root-dir`.
 const ROOT: &str = "/var/lib/kubelet";
+/// Where systemd finds its unit (systemd.unit(5)), where it has one: k3s and rke2 run the kubelet in services of their own.
+const UNITS: [&str; 4] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+const SERVICE: &str = "kubelet.service";
 /// Its name in the device-plugin directory.
 const CHECKPOINT: &str = "kubelet_internal_checkpoint";
 /// A checkpoint of thousands of allocations is far below.
@@ -38,6 +46,8 @@ pub struct KubeletFacts {
     pub held: Result<Held, String>,
     /// Since when it has its podresources socket: since it started.
     pub listening_since: Option<SystemTime>,
+    /// Whether systemd has a kubelet.service here; none in a container, which shows its own files.
+    pub has_service: Option<bool>,
     /// Kubelets that run; none where processes of the node cannot be seen.
     pub processes: Option<Vec<KubeletProcess>>,
     /// Sockets of device plugins, ours among them.
@@ -120,6 +130,7 @@ impl KubeletFacts {
         Self {
             registration: registration.ok(),
             has_directory: directory.is_dir(),
+            has_service: (!places.in_pod).then(|| UNITS.iter().any(|units| Path::new(units).join(SERVICE).exists())),
             checkpoint,
             held: held(&places.pod_resources),
             listening_since: fs::symlink_metadata(places.pod_resources.join(podresources::KUBELET_SOCKET))

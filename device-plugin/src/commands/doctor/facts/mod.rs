@@ -101,6 +101,13 @@ impl Facts {
         let mut unseen = Vec::new();
         let configured = Configured::read(args, &places, daemon.as_ref().ok(), &mut unseen);
         let hardware = HardwareFacts::read(&places, &configured.config);
+        if let Some(why) = &hardware.unreadable {
+            unseen.push(Unseen::new(
+                "which network devices there are",
+                why,
+                "--sysfs-root, where sysfs is mounted elsewhere",
+            ));
+        }
         // A daemon that runs serves those of its pools, and goes by its own marks for the others, as does this.
         let pools = configured.config.pools.iter().filter(|_| daemon.is_err());
         let endpoints: Vec<String> = pools.map(|pool| pool.resource.endpoint()).collect();

@@ -51,8 +51,8 @@ pub struct Network {
     pub name: String,
     /// Who says so: a file, a NAD, an attachment.
     pub origin: String,
-    /// The NAD's namespace and name.
-    pub nad: Option<(String, String)>,
+    /// The NAD's namespace, where its object names one, and its name.
+    pub nad: Option<(Option<String>, String)>,
     /// The NAD's resource.
     pub resource: Option<String>,
     /// The types of its plugins.
@@ -78,7 +78,17 @@ impl NetworkFacts {
         }
         for file in nads {
             match fs::read_to_string(file) {
-                Ok(text) => facts.networks.extend(of_manifest(&text, &file.display().to_string())),
+                Ok(text) => {
+                    let found = of_manifest(&text, &file.display().to_string());
+                    if found.is_empty() {
+                        unseen.push(Unseen::new(
+                            format!("the networks of {}", file.display()),
+                            format!("there is no {NAD} in it"),
+                            "kubectl get net-attach-def -A -o yaml > nads.yaml, and --nad nads.yaml",
+                        ));
+                    }
+                    facts.networks.extend(found);
+                }
                 Err(error) => unseen.push(Unseen::new(
                     format!("the networks of {}", file.display()),
                     error.to_string(),
@@ -219,7 +229,7 @@ fn of_nad(nad: &Map<String, Value>, file: &str) -> Option<Network> {
     let metadata = nad.get("metadata")?;
     let text = |key: &str| metadata.get(key).and_then(Value::as_str);
     let name = text("name")?.to_owned();
-    let namespace = text("namespace").unwrap_or("default").to_owned();
+    let namespace = text("namespace").map(str::to_owned);
     let resource = metadata.get("annotations").and_then(|all| all.get(RESOURCE)?.as_str());
     let config = nad.get("spec").and_then(|spec| spec.get("config")?.as_str());
     let network = Network::of_text(config.unwrap_or_default(), &name, file.to_owned());
@@ -263,7 +273,8 @@ impl Network {
     /// As a person knows it.
     pub fn called(&self) -> String {
         match &self.nad {
-            Some((namespace, name)) => format!("{namespace}/{name}"),
+            Some((Some(namespace), name)) => format!("{namespace}/{name}"),
+            Some((None, name)) => name.clone(),
             None => self.name.clone(),
         }
     }

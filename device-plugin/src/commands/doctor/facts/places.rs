@@ -8,7 +8,7 @@ use hardwire_pci::Sysfs;
 use crate::ask::in_force::Running;
 use crate::ask::own_pod::{NODE_NAME, OwnPod};
 use crate::commands::doctor::args::DoctorArgs;
-use crate::commands::install_cni::CNI_BIN_DIR;
+use crate::commands::install_cni::{CNI_BIN_DIR, CNI_PROGRAM};
 use crate::config::Defaults;
 
 const KUBELET_DIR: &str = "/var/lib/kubelet";
@@ -54,6 +54,10 @@ pub struct Places {
     pub pod: Option<OwnPod>,
     /// The namespace and the name of its `DaemonSet`.
     pub daemonset: (String, String),
+    /// The name of its container, where an argument says it.
+    pub container: Option<String>,
+    /// From which file the daemon would put the CNI plugin back.
+    pub cni_program: PathBuf,
     /// The node's name in the cluster, where somebody says it.
     pub cluster_node: Option<String>,
     /// What the node is called here: its name in the cluster, else the kernel's.
@@ -80,9 +84,12 @@ impl Places {
         let prefix = args.resource_prefix.clone();
         let prefix = prefix.or_else(|| Some(running?.defaults.resource_prefix.clone()));
         let pod = OwnPod::of_this_process().or_else(|| running?.pod.clone());
-        let given = args.daemonset.clone();
+        let (given, container) = match args.daemonset.as_deref().map(split_name) {
+            Some((names, container)) => (Some(names), container),
+            None => (None, None),
+        };
         let own = || pod.as_ref().and_then(OwnPod::daemonset);
-        let daemonset = given.map(|text| split_name(&text)).or_else(own);
+        let daemonset = given.or_else(own);
         let cluster_node = pod.as_ref().map(|pod| pod.node.clone()).filter(|node| !node.is_empty());
         let cluster_node = cluster_node.or_else(|| std::env::var(NODE_NAME).ok().filter(|node| !node.is_empty()));
         let host = || std::fs::read_to_string(args.proc_root.join("sys/kernel/hostname")).unwrap_or_default();
@@ -102,7 +109,9 @@ impl Places {
             },
             device_plugins,
             in_pod: std::env::var_os(IN_POD).is_some(),
-            daemonset: daemonset.unwrap_or_else(|| split_name(DAEMONSET)),
+            daemonset: daemonset.unwrap_or_else(|| split_name(DAEMONSET).0),
+            container,
+            cni_program: chosen(&None, |running| &running.cni_program, CNI_PROGRAM),
             pod,
             cluster_node,
             node: node.trim().to_owned(),
@@ -120,13 +129,29 @@ impl Places {
     }
 }
 
-/// `NAMESPACE/NAME`; without a namespace, that of deploy/base.
-fn split_name(text: &str) -> (String, String) {
+/// `NAMESPACE/NAME` or `NAMESPACE/NAME/CONTAINER`; without a namespace, that of deploy/base.
+fn split_name(text: &str) -> ((String, String), Option<String>) {
     let (namespace, name) = text.split_once('/').unwrap_or(("kube-system", text));
-    (namespace.to_owned(), name.to_owned())
+    let (name, container) = name
+        .split_once('/')
+        .map_or((name, None), |(name, rest)| (name, Some(rest)));
+    ((namespace.to_owned(), name.to_owned()), container.map(str::to_owned))
 }
 
 fn usual_configurations() -> PathBuf {
     let there = CONFIGURATIONS.iter().map(PathBuf::from).find(|path| path.is_dir());
     there.unwrap_or_else(|| PathBuf::from(CONFIGURATIONS[0]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemonset_is_named_with_its_namespace_and_its_container_or_without() {
+        let names = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
+        assert_eq!(split_name("x"), (names("kube-system", "x"), None));
+        assert_eq!(split_name("net/x"), (names("net", "x"), None));
+        assert_eq!(split_name("net/x/main"), (names("net", "x"), Some("main".to_owned())));
+    }
 }

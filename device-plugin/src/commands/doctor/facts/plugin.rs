@@ -31,6 +31,10 @@ pub struct PluginFacts {
     pub ours: Option<Program>,
     /// The names of all plugins; none where the directory cannot be read.
     pub names: Option<BTreeSet<String>>,
+    /// Whether the daemon's program for it is here, where `install-cni` takes it from without a word.
+    pub has_program: bool,
+    /// The plugin's program that lies beside this one.
+    pub beside: Option<PathBuf>,
 }
 
 /// The program at the plugin's place.
@@ -95,7 +99,15 @@ impl PluginFacts {
         }
         let names = names.ok();
         let ours = names.is_some().then(|| Program::at(&path));
-        Self { path, ours, names }
+        let is_plugin = |file: &Path| fs::read(file).is_ok_and(|content| is_ours(&content));
+        let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM));
+        Self {
+            has_program: is_plugin(&places.cni_program),
+            beside: beside.filter(|file| is_plugin(file) && *file != path),
+            path,
+            ours,
+            names,
+        }
     }
 
     /// Whether a plugin is there; `None` where that cannot be seen.

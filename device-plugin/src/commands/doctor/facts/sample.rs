@@ -72,6 +72,8 @@ impl Facts {
                 in_pod: false,
                 pod: None,
                 daemonset: ("kube-system".to_owned(), "hardwired".to_owned()),
+                container: None,
+                cni_program: "/usr/bin/hardwire".into(),
                 cluster_node: None,
                 node: "node-1".to_owned(),
             },
@@ -81,6 +83,7 @@ impl Facts {
                 sysfs_root: "/sys".into(),
                 defaults,
                 cni_bin_dir: "/opt/cni/bin".into(),
+                cni_program: "/usr/bin/hardwire".into(),
                 in_force: InForce::default(),
                 unregistered: Vec::new(),
                 rights: Rights::default(),
@@ -95,6 +98,7 @@ impl Facts {
             kubelet: KubeletFacts {
                 registration: Some(Behind::Somebody),
                 has_directory: true,
+                has_service: Some(true),
                 checkpoint: None,
                 held: Ok(Held::default()),
                 listening_since: None,
@@ -122,6 +126,18 @@ impl Facts {
             .push(device(PF, Some("igb"), pf));
         facts.rename_pf("eth0");
         facts
+    }
+
+    /// The PF has none of its eight VFs.
+    pub(in super::super) fn without_vfs(&mut self) {
+        let devices = &mut self.hardware.hardware.inventory.devices;
+        devices.truncate(1);
+        devices[0].function = Function::Pf {
+            total_vfs: 8,
+            num_vfs: 0,
+            vfs: Vec::new(),
+        };
+        self.assign();
     }
 
     /// A VF of the PF, and its id.

@@ -7,17 +7,20 @@ use crate::commands::doctor::finding::Mend;
 
 /// Where deploy/base mounts its `ConfigMap`, and deploy/drop-in that of sriov-network-device-plugin.
 const CONFIG_MAPS: [(&str, &str); 2] = [("/etc/hardwire", "hardwired"), ("/etc/pcidp", "sriovdp-config")];
-/// What the daemon's container is called by deploy/drop-in, and by all others.
-const CONTAINERS: [&str; 2] = ["kube-sriovdp", "hardwired"];
+/// What the daemon's container is called in the `DaemonSet` of deploy/drop-in, and in deploy/base.
+const CONTAINERS: [(&str, &str); 2] = [("kube-sriov-device-plugin", "kube-sriovdp"), ("hardwired", "hardwired")];
 
-/// A change of the daemon's pod.
+/// A change of the daemon's pods: what one node shows may be that node's alone.
 pub(super) fn patch_pod(facts: &Facts, spec: &str) -> Mend {
     let (namespace, name) = &facts.places.daemonset;
-    Mend::kubectl(format!(
+    let patch = Mend::kubectl(format!(
         "kubectl -n {} patch daemonset {} -p '{{spec: {{template: {{spec: {spec}}}}}}}'",
         quoted(namespace),
         quoted(name)
-    ))
+    ));
+    patch.once(
+        "see that it is right for all nodes: it changes every node of the DaemonSet, and starts hardwired anew there",
+    )
 }
 
 /// Another place of the node behind a volume of the daemon's pod. By hand where the path is no plain one.
@@ -37,21 +40,32 @@ pub(super) fn patch_volume(facts: &Facts, name: &str, path: &str) -> Mend {
 
 /// Another security context of the daemon's container.
 pub(super) fn patch_container(facts: &Facts, security: &str) -> Mend {
-    let container = container(facts);
-    patch_pod(
-        facts,
-        &format!("{{containers: [{{name: {container}, securityContext: {security}}}]}}"),
-    )
+    patch_of_container(facts, &format!("securityContext: {security}"), "")
 }
 
-/// What the daemon's container is called.
-pub(super) fn container(facts: &Facts) -> &'static str {
-    let [drop_in, own] = CONTAINERS;
-    if facts.places.daemonset.1 == "kube-sriov-device-plugin" {
-        drop_in
-    } else {
-        own
+/// A change of the daemon's container, with what of the pod it needs, in front. By hand where the container's name is not known:
+/// a patch of another name adds one.
+pub(super) fn patch_of_container(facts: &Facts, change: &str, of_pod: &str) -> Mend {
+    match container(facts) {
+        Some(container) => patch_pod(
+            facts,
+            &format!("{{{of_pod}containers: [{{name: {container}, {change}}}]}}"),
+        ),
+        None => Mend::by_hand(format!(
+            "give the daemon's container {change}, in the DaemonSet's manifest (doctor --daemonset NAMESPACE/NAME/CONTAINER \
+             prints the command)"
+        )),
     }
+}
+
+/// What the daemon's container is called: as the arguments say, or as in our manifests.
+pub(super) fn container(facts: &Facts) -> Option<&str> {
+    if let Some(named) = &facts.places.container {
+        return plain_word(named);
+    }
+    let mut known = CONTAINERS.iter();
+    let found = known.find(|(daemonset, _)| *daemonset == facts.places.daemonset.1);
+    found.map(|(_, container)| *container)
 }
 
 /// A new process of the daemon on this node.
@@ -76,18 +90,26 @@ pub(super) fn restart_daemon(facts: &Facts) -> Mend {
 
 /// A call of our own program, where this one was called.
 pub(super) fn our_program(facts: &Facts, arguments: &str) -> Mend {
+    let call = our_call(facts, arguments);
     match (&facts.places.pod, facts.places.in_pod) {
-        (_, false) => Mend::on_node(format!("hardwired {arguments}")),
-        (Some(pod), true) => Mend::kubectl(format!(
-            "kubectl -n {} exec {} -c {} -- hardwired {arguments}",
-            quoted(&pod.namespace),
-            quoted(&pod.name),
-            container(facts)
-        )),
-        (None, true) => Mend::by_hand(format!(
-            "in the daemon's pod, as this was called: hardwired {arguments}"
-        )),
+        (_, false) => Mend::on_node(call),
+        (Some(_), true) => Mend::kubectl(call),
+        (None, true) => Mend::by_hand(format!("in the daemon's pod, as this was called: {call}")),
     }
+}
+
+/// The same as a text.
+pub(super) fn our_call(facts: &Facts, arguments: &str) -> String {
+    let Some(pod) = facts.places.pod.as_ref().filter(|_| facts.places.in_pod) else {
+        return format!("hardwired {arguments}");
+    };
+    let container = container(facts).map(|name| format!(" -c {name}"));
+    format!(
+        "kubectl -n {} exec {}{} -- hardwired {arguments}",
+        quoted(&pod.namespace),
+        quoted(&pod.name),
+        container.unwrap_or_default()
+    )
 }
 
 /// The configuration in an editor: the daemon's file, or the `ConfigMap` that it is mounted from.
@@ -197,9 +219,32 @@ mod tests {
             edit(&facts),
             Mend::kubectl("kubectl -n kube-system edit configmap sriovdp-config")
         );
+    }
+
+    #[test]
+    fn a_patch_is_for_all_nodes_and_names_a_container_that_there_is() {
+        let mut facts = Facts::sample();
+        let patched = |facts: &Facts| match patch_container(facts, "{}") {
+            Mend::Considered { how, text, .. } => {
+                assert!(how.contains("every node of the DaemonSet"), "{how}");
+                Some(text)
+            }
+            Mend::Command { text, .. } => panic!("{text}"),
+            Mend::ByHand(_) => None,
+        };
         assert!(
-            matches!(patch_container(&facts, "{}"), Mend::Command { text, .. } if text.contains("name: kube-sriovdp"))
+            patched(&facts)
+                .unwrap()
+                .contains("containers: [{name: hardwired, securityContext: {}}]")
         );
+        facts.places.daemonset = ("kube-system".to_owned(), "kube-sriov-device-plugin".to_owned());
+        assert!(patched(&facts).unwrap().contains("name: kube-sriovdp"));
+        facts.places.daemonset.1 = "x-hardwired".to_owned();
+        assert_eq!(patched(&facts), None, "the container may be called anything");
+        facts.places.container = Some("main".to_owned());
+        assert!(patched(&facts).unwrap().contains("name: main"));
+        facts.places.container = Some("a, image: evil".to_owned());
+        assert_eq!(patched(&facts), None);
     }
 
     #[test]

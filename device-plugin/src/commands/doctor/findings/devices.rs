@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use hardwire_pci::DeviceId;
 
-use super::commands::{our_program, plain_word, quoted};
+use super::commands::{of_plain_words, our_call, plain_word, quoted};
 use super::driver::subject;
 use crate::ask::view::Seen;
 use crate::commands::doctor::facts::Facts;
@@ -46,17 +46,31 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 
 fn dirty(facts: &Facts, id: &DeviceId, seen: &Seen, reason: &str) -> Finding {
     let difference = reason.strip_prefix(NOT_IDLE).unwrap_or(reason);
-    let undo = undo(facts, id, difference);
-    let adopt = format!("adopt {}", quoted(&id.to_string()));
-    let why = match &undo {
-        Some(_) => format!("{difference}. If that is right, it is taken for right with: hardwired {adopt}"),
-        None => format!("{difference}. It is taken for right by the command; to undo it, set what was"),
+    let adopt = format!(
+        "if it is right: {}",
+        our_call(facts, &format!("adopt {}", quoted(&id.to_string())))
+    );
+    let (mend, why) = match undo(facts, id, difference) {
+        Some(undo) => (Mend::on_node(undo), format!("{difference}. {adopt}")),
+        None => (
+            bound_anew(id).once(format!(
+                "see who changed it; {adopt}; to take it away, bind its driver anew"
+            )),
+            difference.to_owned(),
+        ),
     };
     let what = "it is free and not as it was when nobody had it, so it is not given out";
-    let mend = undo.map_or_else(|| our_program(facts, &adopt), Mend::on_node);
     Finding::mended_by(mend, Name::DeviceDirty, Severity::Error, id.to_string(), what)
         .because(why)
         .since(since(seen))
+}
+
+/// What a driver makes anew has nothing left of what was done to it.
+fn bound_anew(id: &DeviceId) -> Mend {
+    let command = id.pci().map(|address| {
+        format!("echo {address} > /sys/bus/pci/devices/{address}/driver/unbind && echo {address} > /sys/bus/pci/drivers_probe")
+    });
+    of_plain_words(command, "unbind its driver and bind it again")
 }
 
 /// What undoes differences, in iproute2's words, where it has words for all of them and they are plain.

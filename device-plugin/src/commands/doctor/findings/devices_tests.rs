@@ -20,6 +20,34 @@ fn a_difference_is_undone_by_a_command_only_where_every_name_is_a_plain_word() {
     }
 }
 
+/// Who adopts it takes somebody's program on a free VF for its idle state.
+#[test]
+fn rule_7_what_cannot_be_undone_by_a_command_is_never_adopted_by_one() {
+    let mut facts = Facts::sample();
+    let vf = facts.add_vf(3, Some("igbvf"));
+    let seen = Seen {
+        pool: "intel.com/vfs".to_owned(),
+        healthy: false,
+        kind: Some("not-idle".to_owned()),
+        reason: Some(format!("{NOT_IDLE}XDP programs was none, is 7")),
+        since: None,
+        had_netdev: true,
+        held_as: None,
+    };
+    let Mend::Considered { how, text, .. } = dirty(&facts, &vf, &seen, seen.reason.as_deref().unwrap()).mend else {
+        panic!("a command alone")
+    };
+    assert!(
+        how.starts_with("see who changed it; if it is right: hardwired adopt 0000:01:10.3;"),
+        "{how}"
+    );
+    assert_eq!(
+        text,
+        "echo 0000:01:10.3 > /sys/bus/pci/devices/0000:01:10.3/driver/unbind && \
+         echo 0000:01:10.3 > /sys/bus/pci/drivers_probe"
+    );
+}
+
 #[test]
 fn another_plugin_is_never_deleted_cluster_wide() {
     let mut facts = Facts::sample();

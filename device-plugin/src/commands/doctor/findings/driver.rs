@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::{Device, Function};
 
 use super::commands::{for_each, of_plain_words, plain_word};
@@ -12,6 +13,9 @@ use crate::commands::doctor::finding::{Cause, Finding, Mend, Severity};
 use crate::commands::doctor::name::Name;
 use crate::config::{Pool, is_vfio};
 use crate::pools::{PoolMatch, Reason};
+
+/// As many groups of VFIO as a person looks at.
+const SHOWN: usize = 4;
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found = missing(facts);
@@ -49,11 +53,29 @@ fn taker<'a>(facts: &'a Facts, device: &'a Device) -> Option<(&'a Pool, Option<&
         .map(|(pool, selector)| (pool, selector.drivers().next()))
 }
 
-/// The driver of another device of the same kind.
+/// The kernel's own driver of another device of the same kind, those of the same pool first. What another one has for user space it
+/// was given on purpose.
 fn driver_of_siblings<'a>(facts: &'a Facts, device: &Device) -> Option<&'a str> {
+    let pool = pool_of(facts, device);
     let is_sibling = |other: &&Device| (&other.vendor, &other.device) == (&device.vendor, &device.device);
-    let mut siblings = facts.hardware.hardware.inventory.devices.iter().filter(is_sibling);
-    siblings.find_map(|sibling| sibling.driver.as_deref())
+    let siblings = facts.hardware.hardware.inventory.devices.iter().filter(is_sibling);
+    let with_driver = siblings.filter_map(|sibling| Some((sibling, sibling.driver.as_deref()?)));
+    let mut of_kernel: Vec<(bool, &str)> = with_driver
+        .filter(|(_, driver)| !is_userspace_driver(driver))
+        .map(|(sibling, driver)| (pool.is_some() && pool_of(facts, sibling) == pool, driver))
+        .collect();
+    of_kernel.sort_by_key(|(is_of_pool, _)| !is_of_pool);
+    of_kernel.first().map(|(_, driver)| *driver)
+}
+
+/// The pool that a device is in, or misses by its driver alone.
+fn pool_of(facts: &Facts, device: &Device) -> Option<String> {
+    let is_in = match facts.hardware.assignment.matches.get(&device.id) {
+        Some(PoolMatch::Pool(index)) => facts.configured.config.pools.get(*index),
+        _ => None,
+    };
+    let pool = is_in.or_else(|| taker(facts, device).map(|(pool, _)| pool));
+    pool.map(|pool| pool.resource.to_string())
 }
 
 fn missing(facts: &Facts) -> Vec<Finding> {
@@ -69,7 +91,9 @@ fn missing(facts: &Facts) -> Vec<Finding> {
         let ids: Vec<String> = devices.iter().map(|device| device.id.to_string()).collect();
         let is_loaded = |driver: &str| facts.hardware.drivers.contains(driver);
         let (mend, why) = match &driver {
-            Some(driver) if is_vfio(driver) => (bind(driver, &devices, false), format!("{driver} was not bound to it")),
+            Some(driver) if is_userspace_driver(driver) => {
+                (bind(driver, &devices, false), format!("{driver} was not bound to it"))
+            }
             Some(driver) if is_loaded(driver) => (
                 probe(None, &devices),
                 format!("{driver} is loaded, and somebody unbound it"),
@@ -117,23 +141,28 @@ fn wrong(facts: &Facts) -> Vec<Finding> {
             counted(&ids),
             has.join(" and ")
         );
-        // What is left to the node on purpose looks like this, where the pool has others.
-        let (severity, why) = if is_empty(facts, &pool) {
-            (
-                Severity::Error,
-                "the pool has no device, and these have another driver than it asks for",
-            )
-        } else {
-            let why = "they may be left to this node on purpose (a virtual machine's, say): then leave them, or give the \
-                       pool a selector that does without them";
-            (Severity::Note, why)
-        };
         let mend = match (&driver, not_free(facts, &devices)) {
             (_, Some(why)) => Mend::by_hand(format!(
                 "bind the driver that the pool asks for once they are free: {why}"
             )),
             (Some(driver), None) => bind(driver, &devices, true),
             (None, None) => Mend::by_hand("bind a driver that the pool's selectors take"),
+        };
+        let mend = match in_user_space(facts, &devices) {
+            Some(how) => mend.once(how),
+            None => mend,
+        };
+        // What is left to the node on purpose looks like this, where the pool has others.
+        let (severity, why, mend) = if is_empty(facts, &pool) {
+            let why = "the pool has no device, and these have another driver than it asks for";
+            (Severity::Error, why, mend)
+        } else {
+            let why = "the pool has other devices, and these have another driver than it asks for";
+            let mend = mend.once(
+                "they may be left to this node on purpose (a virtual machine's, say): then leave them, or give the pool a \
+                 selector that does without them",
+            );
+            (Severity::Note, why, mend)
         };
         let found = Finding::mended_by(mend, Name::WrongDriver, severity, pool, what).because(why);
         let found = found.devices(ids);
@@ -176,29 +205,55 @@ fn not_free(facts: &Facts, devices: &[&Device]) -> Option<String> {
     })
 }
 
+/// What a person has to look at where devices may be driven outside of Kubernetes, which neither journal nor kubelet knows. VFIO
+/// enables a function while somebody has it open; UIO does from the start.
+fn in_user_space(facts: &Facts, devices: &[&Device]) -> Option<String> {
+    let is_for_user_space = |device: &&&Device| device.driver.as_deref().is_some_and(is_userspace_driver);
+    let of_user_space = devices.iter().filter(is_for_user_space);
+    let maybe_open: Vec<&&Device> = of_user_space
+        .filter(|device| !facts.hardware.closed.contains(&device.id))
+        .collect();
+    if maybe_open.is_empty() {
+        return None;
+    }
+    let nodes: Vec<String> = maybe_open
+        .iter()
+        .filter_map(|device| Some(format!("/dev/vfio/{}", device.iommu_group?)))
+        .collect();
+    let nodes = if nodes.len() == maybe_open.len() && nodes.len() <= SHOWN {
+        nodes.join(" ")
+    } else {
+        "/dev/vfio/* /dev/uio*".to_owned()
+    };
+    Some(format!(
+        "see that nobody has them outside of Kubernetes, a virtual machine or DPDK (fuser -v {nodes})"
+    ))
+}
+
 /// PCI addresses: no other device is bound to drivers by its name.
 fn addresses(devices: &[&Device]) -> Option<Vec<String>> {
     let address = |device: &&Device| device.id.pci().map(|address| address.to_string());
     devices.iter().map(address).collect()
 }
 
-/// A driver that takes any device is bound by `driver_override`; others know theirs, where no override is in the way.
+/// A driver that takes any device is bound by `driver_override`; others know theirs, where no override is in the way. Nothing is
+/// unbound without the driver that is to come.
 fn bind(driver: &str, devices: &[&Device], is_bound: bool) -> Mend {
     let command = || {
         let (driver, devices) = (plain_word(driver)?, addresses(devices)?);
         let device = "/sys/bus/pci/devices/$d";
-        let wanted = if is_vfio(driver) {
+        let wanted = if is_userspace_driver(driver) {
             format!("echo {driver}")
         } else {
             "echo".to_owned()
         };
         let unbind = if is_bound {
-            format!("echo $d > {device}/driver/unbind; ")
+            format!("echo $d > {device}/driver/unbind && ")
         } else {
             String::new()
         };
-        let each = format!("{wanted} > {device}/driver_override; {unbind}echo $d > /sys/bus/pci/drivers_probe");
-        Some(format!("modprobe {driver}; {}", for_each(&devices, &each)))
+        let each = format!("{wanted} > {device}/driver_override && {unbind}echo $d > /sys/bus/pci/drivers_probe");
+        Some(format!("modprobe {driver} && {}", for_each(&devices, &each)))
     };
     of_plain_words(command(), format!("bind {driver:?} to them"))
 }

@@ -15,7 +15,7 @@ fn a_device_that_the_ledger_calls_free_is_bound_by_a_command() {
     let found = wrong(&wrong_driver());
     assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
     assert!(
-        matches!(&found[0].mend, Mend::Command { text, .. } if text.starts_with("modprobe vfio-pci; ")),
+        matches!(&found[0].mend, Mend::Command { text, .. } if text.starts_with("modprobe vfio-pci && ")),
         "{found:?}"
     );
 }
@@ -49,6 +49,76 @@ fn where_the_pool_has_devices_others_may_be_left_out_on_purpose() {
     facts.add_vf(1, Some("vfio-pci"));
     let found = wrong(&facts);
     assert_eq!((found.len(), found[0].severity), (1, Severity::Note), "{found:?}");
+    assert!(
+        matches!(&found[0].mend, Mend::Considered { how, .. } if how.contains("then leave them")),
+        "{found:?}"
+    );
+}
+
+/// A virtual machine of the node is no pod: neither the kubelet nor the journal knows it.
+#[test]
+fn rule_7_what_user_space_may_have_open_is_unbound_by_a_command_only_where_it_is_surely_closed() {
+    let mut facts = Facts::sample();
+    let vf = facts.add_vf(0, Some("vfio-pci"));
+    let device = facts.hardware.hardware.inventory.devices.last_mut().unwrap();
+    device.iommu_group = Some(7);
+    let mend = |facts: &Facts| wrong(facts).remove(0).mend;
+    let open = mend(&facts);
+    assert!(
+        matches!(&open, Mend::Considered { how, .. } if how.contains("fuser -v /dev/vfio/7")),
+        "{open:?}"
+    );
+    facts.hardware.closed.insert(vf);
+    let closed = mend(&facts);
+    assert!(
+        matches!(&closed, Mend::Command { text, .. } if text.starts_with("modprobe igbvf && echo > ")),
+        "{closed:?}"
+    );
+    let device = facts.hardware.hardware.inventory.devices.last_mut().unwrap();
+    device.driver = Some("uio_pci_generic".to_owned());
+    facts.hardware.closed.clear();
+    assert!(matches!(mend(&facts), Mend::Considered { .. }));
+}
+
+#[test]
+fn nothing_is_unbound_where_the_driver_that_is_to_come_is_not_there() {
+    let facts = wrong_driver();
+    let devices: Vec<&Device> = facts.hardware.hardware.inventory.devices.iter().skip(1).collect();
+    let text = |driver: &str, is_bound| match bind(driver, &devices, is_bound) {
+        Mend::Command { text, .. } => text,
+        other => panic!("{other:?}"),
+    };
+    let device = "/sys/bus/pci/devices/0000:01:10.0";
+    for driver in ["vfio-pci", "uio_pci_generic"] {
+        assert_eq!(
+            text(driver, true),
+            format!(
+                "modprobe {driver} && echo {driver} > {device}/driver_override && \
+                 echo 0000:01:10.0 > {device}/driver/unbind && echo 0000:01:10.0 > /sys/bus/pci/drivers_probe"
+            )
+        );
+    }
+    assert_eq!(
+        text("igbvf", false),
+        format!("modprobe igbvf && echo > {device}/driver_override && echo 0000:01:10.0 > /sys/bus/pci/drivers_probe")
+    );
+}
+
+#[test]
+fn a_missing_driver_is_the_kernels_as_others_of_the_pool_have_it() {
+    let pools = serde_json::json!([{"resourceName": "right", "selectors": {"pfNames": ["eth0#2-3"]}}]);
+    let mut facts = Facts::with_pools(&pools);
+    for (index, driver) in [(0, Some("vfio-pci")), (1, Some("other")), (2, None), (3, Some("igbvf"))] {
+        facts.add_vf(index, driver);
+    }
+    let driver = |facts: &Facts| {
+        let lost = facts.hardware.hardware.inventory.get(&"0000:01:10.2".parse().unwrap());
+        driver_of_siblings(facts, lost.unwrap()).map(str::to_owned)
+    };
+    assert_eq!(driver(&facts).as_deref(), Some("igbvf"));
+    let devices = &mut facts.hardware.hardware.inventory.devices;
+    devices.retain(|device| !matches!(device.driver.as_deref(), Some("igb" | "igbvf" | "other")));
+    assert_eq!(driver(&facts), None, "user space's is nobody's example");
 }
 
 #[test]

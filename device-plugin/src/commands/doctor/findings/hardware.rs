@@ -27,6 +27,9 @@ const MAY_CHANGE: [&str; 9] = [
 /// What changes with a device's driver.
 const OF_DRIVER: [&str; 6] = ["drivers", "linkTypes", "ddpProfiles", "pKeys", "isRdma", "vdpaType"];
 
+/// An index that no PF has a VF of: `TotalVFs` has 16 bits.
+const BEYOND: u32 = 1 << 16;
+
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     for device in &facts.hardware.hardware.inventory.devices {
@@ -78,24 +81,48 @@ fn without_vfs(facts: &Facts, pf: &Device) -> Option<Finding> {
     let Function::Pf { total_vfs, .. } = pf.function else {
         return None;
     };
-    let waiting: Vec<String> = waiting.iter().map(|pool| pool.resource.to_string()).collect();
-    if waiting.is_empty() {
+    let names: Vec<String> = waiting.iter().map(|pool| pool.resource.to_string()).collect();
+    if names.is_empty() {
         return None;
     }
-    let command = |address| format!("echo {total_vfs} > /sys/bus/pci/devices/{address}/sriov_numvfs");
-    Some(
-        Finding::mended_by(
-            of_plain_words(pf.id.pci().map(command), "make them: sriov_numvfs of its device"),
-            Name::NoVfs,
-            Severity::Error,
-            facts.hardware.called(&pf.id),
-            format!(
-                "it has no VFs, and could have {total_vfs}: {} waits for them",
-                waiting.join(" and ")
-            ),
-        )
-        .because("sriov_numvfs is 0: nobody made them since the boot, or somebody removed them"),
-    )
+    let called = facts.hardware.called(&pf.id);
+    let number = pf.id.pci().zip(asked_for(&waiting, pf, total_vfs));
+    let command =
+        number.map(|(address, number)| format!("echo {number} > /sys/bus/pci/devices/{address}/sriov_numvfs"));
+    let how = format!(
+        "write how many you want (at most {total_vfs}) into sriov_numvfs of {}",
+        pf.id
+    );
+    let mend = of_plain_words(command, how);
+    let mend = match facts.hardware.assignment.matches.get(&pf.id) {
+        Some(PoolMatch::Pool(index)) => {
+            let pool = facts.configured.config.pools.get(*index);
+            let pool = pool.map(|pool| pool.resource.to_string()).unwrap_or_default();
+            mend.once(format!(
+                "it is itself in {pool}: keep it out of that pool, and see that no pod has it"
+            ))
+        }
+        _ => mend,
+    };
+    let what = format!(
+        "it has no VFs, and could have {total_vfs}: {} waits for them",
+        names.join(" and ")
+    );
+    let why = "sriov_numvfs is 0: nobody made them since the boot, or somebody removed them. What is written there lasts until \
+               the boot: lasting are deploy/node/sriov-vfs@.service, or where sriov-network-operator runs, its policy";
+    Some(Finding::mended_by(mend, Name::NoVfs, Severity::Error, called, what).because(why))
+}
+
+/// How many VFs pools ask for: up to the highest index that one of them takes. None where one takes any.
+fn asked_for(pools: &[&Pool], pf: &Device, total_vfs: u32) -> Option<u32> {
+    let is_taken = |index: u32| pools.iter().any(|pool| would_take(pool, pf, index));
+    if is_taken(BEYOND) {
+        return None;
+    }
+    (0..total_vfs)
+        .rev()
+        .find(|index| is_taken(*index))
+        .map(|index| index + 1)
 }
 
 /// Pools without any device that would take VFs of this PF, if there were some.
@@ -106,10 +133,6 @@ pub(super) fn pools_waiting_for_vfs_of<'a>(facts: &'a Facts, pf: &Device) -> Vec
     else {
         return Vec::new();
     };
-    let is_offered = matches!(facts.hardware.assignment.matches.get(&pf.id), Some(PoolMatch::Pool(_)));
-    if total_vfs == 0 || is_offered {
-        return Vec::new();
-    }
     let pools = facts.configured.config.pools.iter().enumerate();
     pools
         .filter(|(index, _)| facts.hardware.assignment.devices(*index).next().is_none())
@@ -184,6 +207,61 @@ fn lost_carrier(facts: &Facts, pf: &DeviceId) -> Option<SystemTime> {
 mod tests {
     use super::*;
     use crate::commands::doctor::finding::Mend;
+
+    fn without_vfs_of(pools: &serde_json::Value) -> Finding {
+        let mut facts = Facts::with_pools(pools);
+        facts.without_vfs();
+        let pf = &facts.hardware.hardware.inventory.devices[0];
+        without_vfs(&facts, pf).unwrap()
+    }
+
+    #[test]
+    fn as_many_vfs_are_made_as_the_pools_ask_for_and_no_card_is_filled_on_a_guess() {
+        let of = |names: &[&str]| {
+            let pools: Vec<serde_json::Value> = names
+                .iter()
+                .enumerate()
+                .map(|(index, name)| {
+                    serde_json::json!({"resourceName": format!("p{index}"), "selectors": {"pfNames": [name], "functions": ["vf"]}})
+                })
+                .collect();
+            without_vfs_of(&serde_json::Value::from(pools))
+        };
+        let numvfs = "/sys/bus/pci/devices/0000:01:00.0/sriov_numvfs";
+        assert_eq!(of(&["eth0#0-3"]).mend, Mend::on_node(format!("echo 4 > {numvfs}")));
+        assert_eq!(
+            of(&["eth0#0-3", "eth0#5"]).mend,
+            Mend::on_node(format!("echo 6 > {numvfs}"))
+        );
+        assert_eq!(
+            of(&["eth0#2-63"]).mend,
+            Mend::on_node(format!("echo 8 > {numvfs}")),
+            "it has no more"
+        );
+        let any = of(&["eth0#0-3", "eth0"]);
+        assert!(
+            matches!(&any.mend, Mend::ByHand(how) if how.contains("at most 8")),
+            "{any:?}"
+        );
+        let why = any.why.unwrap();
+        assert!(
+            why.contains("deploy/node/sriov-vfs@.service") && why.contains("operator"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn a_pf_that_is_offered_whole_is_taken_from_no_pod_for_its_vfs() {
+        let found = without_vfs_of(&serde_json::json!([
+            {"resourceName": "vfs", "selectors": {"pfNames": ["eth0#0-6"], "functions": ["vf"]}},
+            {"resourceName": "nics", "selectors": {"functions": ["plain", "pf"]}},
+        ]));
+        assert!(
+            matches!(&found.mend, Mend::Considered { how, text, .. }
+                if how.contains("in intel.com/nics") && how.contains("no pod has it") && text.starts_with("echo 7 > ")),
+            "{found:?}"
+        );
+    }
 
     #[test]
     fn a_pf_that_is_down_is_as_bad_as_its_pools_mind_and_its_name_is_no_shells_business() {

@@ -22,17 +22,25 @@ fn absent(facts: &Facts) -> Option<Finding> {
         Behind::Somebody => return None,
         Behind::Nobody => "its socket is there and nobody serves it: the kubelet was killed",
         Behind::NoSocket if facts.kubelet.has_directory => "its socket is not there",
-        Behind::NoSocket => "its directory is not there",
+        Behind::NoSocket => {
+            "its directory is not there (--kubelet-dir, or the daemon's --device-plugin-dir, names another)"
+        }
     };
     let directory = facts.places.device_plugins.display().to_string();
     let what = "no kubelet listens for device plugins here: the node has no resource of ours";
-    let found = Finding::mended_by(
-        Mend::on_node("systemctl restart kubelet"),
-        Name::KubeletAbsent,
-        Severity::Error,
-        directory,
-        what,
-    );
+    let runs = facts
+        .kubelet
+        .processes
+        .as_ref()
+        .is_some_and(|processes| !processes.is_empty());
+    let mend = if runs || facts.kubelet.has_service == Some(true) {
+        Mend::on_node("systemctl restart kubelet")
+    } else {
+        Mend::by_hand(
+            "start the kubelet, by the service that runs it on this node (kubelet; k3s and rke2: their own service)",
+        )
+    };
+    let found = Finding::mended_by(mend, Name::KubeletAbsent, Severity::Error, directory, what);
     Some(match facts.kubelet.processes.as_deref() {
         Some([]) => found.because(format!("{why}, and no kubelet runs")),
         Some([process, ..]) => found.because(format!("{why}; a kubelet runs as process {}", process.pid)),
@@ -165,6 +173,22 @@ mod tests {
             node: "n".to_owned(),
         });
         assert!(matches!(other_root(&facts).unwrap().mend, Mend::ByHand(_)));
+    }
+
+    #[test]
+    fn a_service_is_restarted_by_a_command_only_where_there_is_one() {
+        let mut facts = Facts::sample();
+        facts.kubelet.registration = Some(Behind::NoSocket);
+        let command = Mend::on_node("systemctl restart kubelet");
+        assert_eq!(absent(&facts).unwrap().mend, command);
+        for has_service in [Some(false), None] {
+            facts.kubelet.has_service = has_service;
+            assert!(matches!(absent(&facts).unwrap().mend, Mend::ByHand(how) if how.contains("k3s")));
+        }
+        facts.kubelet.processes = kubelet_at("/var/lib/kubelet", "/p").kubelet.processes;
+        assert_eq!(absent(&facts).unwrap().mend, command);
+        facts.kubelet.has_directory = false;
+        assert!(absent(&facts).unwrap().why.unwrap().contains("--kubelet-dir"));
     }
 
     #[test]

@@ -61,7 +61,21 @@ fn multus(facts: &Facts) -> Option<Finding> {
         } else {
             Severity::Warning
         };
-        let mend = Mend::kubectl(format!("kubectl apply -f {MULTUS_MANIFEST}"));
+        let node = if facts.places.node.is_empty() {
+            "this node"
+        } else {
+            &facts.places.node
+        };
+        let look = format!(
+            "kubectl get daemonset -A | grep -i multus: where there is one, see its pod on {node}, which writes its configuration"
+        );
+        // A second one, for all nodes, is what nobody wants.
+        let mend = if has_program {
+            Mend::by_hand(look)
+        } else {
+            let install = Mend::kubectl(format!("kubectl apply -f {MULTUS_MANIFEST}"));
+            install.once(format!("{look}; where there is none, install it, for all nodes"))
+        };
         let found = Finding::mended_by(mend, Name::MultusAbsent, severity, "Multus", what);
         return Some(found.because(why));
     };
@@ -115,8 +129,8 @@ fn unknown_resource(facts: &Facts, network: &Network) -> Option<Finding> {
     let (severity, mend, why) = match (meant, &network.nad) {
         (Some(meant), Some((namespace, nad))) => {
             let command = format!(
-                "kubectl -n {} annotate --overwrite net-attach-def {} {RESOURCE}={}",
-                quoted(namespace),
+                "{} annotate --overwrite net-attach-def {} {RESOURCE}={}",
+                kubectl_in(namespace.as_deref()),
                 quoted(nad),
                 quoted(meant)
             );
@@ -135,6 +149,14 @@ fn unknown_resource(facts: &Facts, network: &Network) -> Option<Finding> {
         ),
     };
     Some(Finding::mended_by(mend, Name::NadUnknownResource, severity, subject, what).because(why))
+}
+
+/// In the namespace that an object names, else in the one that kubectl uses.
+fn kubectl_in(namespace: Option<&str>) -> String {
+    namespace.map_or_else(
+        || "kubectl".to_owned(),
+        |namespace| format!("kubectl -n {}", quoted(namespace)),
+    )
 }
 
 /// Whether one name is a slip of the pen of the other: the same prefix, and more than a number is another one.
@@ -195,10 +217,10 @@ fn addresses(facts: &Facts) -> Vec<Finding> {
                 .filter(|address| set.iter().any(|range| range.contains(**address)));
             u128::try_from(taken.count()).unwrap_or(u128::MAX) >= capacity
         });
-        let subject = network.called();
-        if full.is_some() {
-            found.push(exhausted(network, &subject, reserved.len(), forgotten.len()));
+        if let Some(set) = full {
+            found.push(exhausted(network, set, reserved.len(), forgotten.len()));
         }
+        let subject = network.called();
         let lease = |(address, reservation): (&IpAddr, &Reservation)| forgotten_lease(&subject, *address, reservation);
         found.extend(forgotten.into_iter().map(lease));
     }
@@ -215,15 +237,36 @@ fn is_forgotten(facts: &Facts, reservation: &Reservation) -> bool {
     is_old && !container.is_empty() && !is_known
 }
 
-fn exhausted(network: &Network, subject: &str, reserved: usize, forgotten: usize) -> Finding {
-    let what = format!("its range has no address left: {reserved} are reserved, and the next pod waits");
-    let why = match forgotten {
-        0 => "each is a container's that somebody remembers: the range is too small".to_owned(),
-        count => format!("{count} of them are of containers that nobody remembers; the others are in use"),
+fn exhausted(network: &Network, set: &[Range], reserved: usize, forgotten: usize) -> Finding {
+    let subject = network.called();
+    let has_none = set.iter().all(|range| range.capacity() == 0);
+    let (what, why) = if has_none && set.iter().any(Range::is_inverted) {
+        (
+            "its range is none: rangeEnd is before rangeStart".to_owned(),
+            "host-local refuses it, and every pod waits".to_owned(),
+        )
+    } else if has_none {
+        (
+            "its range has no address to give: it is too small, and every pod waits".to_owned(),
+            "a range gives neither the network's own address nor the gateway's".to_owned(),
+        )
+    } else {
+        let why = match forgotten {
+            0 => "each is a container's that somebody remembers: the range is too small".to_owned(),
+            count => format!("{count} of them are of containers that nobody remembers; the others are in use"),
+        };
+        (
+            format!("its range has no address left: {reserved} are reserved, and the next pod waits"),
+            why,
+        )
     };
     let (name, severity) = (Name::IpamExhausted, Severity::Error);
     let found = if let Some((namespace, nad)) = &network.nad {
-        let command = format!("kubectl -n {} edit net-attach-def {}", quoted(namespace), quoted(nad));
+        let command = format!(
+            "{} edit net-attach-def {}",
+            kubectl_in(namespace.as_deref()),
+            quoted(nad)
+        );
         Finding::mended_by(Mend::kubectl(command), name, severity, subject, what)
     } else {
         let how = format!("a larger subnet or rangeEnd in the network of {}", network.origin);
@@ -232,17 +275,20 @@ fn exhausted(network: &Network, subject: &str, reserved: usize, forgotten: usize
     found.because(why)
 }
 
-/// The command asks the runtime first, and removes nothing where it cannot answer, or where the address is another's by now.
+/// The command, for who has looked, asks the runtime once more, and removes nothing where it cannot answer, where it has no pods (as
+/// one at another endpoint), or where the address is another's by now.
 fn forgotten_lease(network: &str, address: IpAddr, reservation: &Reservation) -> Finding {
     let container = reservation.container.as_str();
     let what = format!("{network} has {address} reserved for container {container:?}, which nobody here remembers");
     let file = quoted(&reservation.file.display().to_string());
     let command = plain_word(container).map(|id| {
         format!(
-            "ids=$(crictl pods -q --no-trunc) && case $ids in *{id}*) ;; *) grep -qF {id} {file} && rm {file};; esac"
+            "ids=$(crictl pods -q --no-trunc) && [ -n \"$ids\" ] && case $ids in *{id}*) ;; *) grep -qF {id} {file} && rm \
+             {file};; esac"
         )
     });
-    let mend = of_plain_words(command, "look for that container before you remove the file");
+    let look = format!("look for that container: where any runtime of this node has it, leave {file}");
+    let mend = of_plain_words(command, "remove the file").once(look);
     Finding::mended_by(mend, Name::LeaseForgotten, Severity::Warning, address.to_string(), what)
         .because(
             "its DEL never came, or another plugin's container has it: it is shown, and never released by hardwire",

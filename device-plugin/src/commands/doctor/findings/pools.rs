@@ -26,7 +26,10 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         .to_string();
     let mut found = Vec::new();
     found.extend(configured.bad_file.iter().map(|why| {
-        let what = "as it is now, it is of no use; what was in force before stays so until hardwired is started anew";
+        let what = match facts.daemon {
+            Ok(_) => "as it is now, it is of no use; what was in force before stays so until hardwired is started anew",
+            Err(_) => "as it is now, it is of no use: hardwired does not start with it",
+        };
         Finding::mended_by(edit.clone(), Name::ConfigurationRefused, Severity::Error, &file, what).because(why)
     }));
     found.extend(configured.refused.iter().map(|refused| {
@@ -67,17 +70,23 @@ fn without_devices(facts: &Facts, pool: &Pool, edit: &Mend) -> Finding {
         })
         .collect();
     let why = match reasons.len() {
-        0 => "there is no network device that is in no pool".to_owned(),
+        0 => "every device here is in another pool, or there is none".to_owned(),
         count if count > SHOWN => format!("{}; and {} more", reasons[..SHOWN].join("; "), count - SHOWN),
         _ => reasons.join("; "),
     };
     // One configuration is for all nodes: most have pools of hardware that others have.
-    let (severity, what) = if has_candidates(facts, pool) || is_listed(facts, &resource) {
-        (Severity::Error, "no device is in this pool: pods that ask for it wait")
+    let (severity, what, mend) = if has_candidates(facts, pool) || is_listed(facts, &resource) {
+        let what = "no device is in this pool: pods that ask for it wait";
+        (Severity::Error, what, edit.clone())
     } else {
-        (Severity::Note, "no device of the kind that it takes is on this node")
+        let what = "no device of the kind that it takes is on this node";
+        (
+            Severity::Note,
+            what,
+            Mend::by_hand("nothing, where other nodes have such devices"),
+        )
     };
-    Finding::mended_by(edit.clone(), Name::PoolEmpty, severity, resource, what)
+    Finding::mended_by(mend, Name::PoolEmpty, severity, resource, what)
         .because(why)
         .after(causes)
 }
@@ -103,7 +112,61 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(severity(&facts), [Severity::Note]);
+        assert!(
+            matches!(&findings(&facts)[0].mend, Mend::ByHand(how) if how.contains("nothing, where other nodes")),
+            "one configuration is for all nodes"
+        );
         facts.rename_pf("eth9");
         assert_eq!(severity(&facts), [Severity::Error], "only the driver is another one");
+        assert!(matches!(findings(&facts)[0].mend, Mend::Command { .. }));
+    }
+
+    /// As after each boot of a node with the pools of all examples.
+    #[test]
+    fn vfs_that_nobody_made_are_the_cause_also_where_the_pf_is_in_a_pool() {
+        let mut facts = Facts::with_pools(&serde_json::json!([
+            {"resourceName": "vfs", "selectors": {"drivers": ["igbvf"]}},
+            {"resourceName": "nics", "selectors": {"functions": ["plain", "pf"]}},
+        ]));
+        facts.without_vfs();
+        let found = super::super::all(&facts);
+        let names: Vec<Name> = found.iter().map(|found| found.name).collect();
+        assert_eq!(names, [Name::NoVfs], "{found:#?}");
+        assert_eq!(found[0].follows[0].name, Name::PoolEmpty);
+        let why = found[0].follows[0].why.as_deref();
+        assert_eq!(why, Some("every device here is in another pool, or there is none"));
+    }
+
+    #[test]
+    fn a_configuration_that_keeps_the_daemon_from_starting_is_the_cause_and_not_its_absence() {
+        use crate::commands::doctor::facts::NoDaemon;
+
+        let mut facts = Facts::with_pools(&serde_json::json!([]));
+        facts.daemon = Err(NoDaemon::Absent("connection refused".to_owned()));
+        facts.configured.bad_file = Some("not JSON".to_owned());
+        let found = super::super::all(&facts);
+        assert_eq!(
+            (found.len(), found[0].name),
+            (1, Name::ConfigurationRefused),
+            "{found:#?}"
+        );
+        assert!(
+            found[0].what.ends_with("hardwired does not start with it"),
+            "{}",
+            found[0].what
+        );
+        assert_eq!(found[0].follows[0].name, Name::DaemonAbsent);
+        facts.configured.bad_file = None;
+        facts.configured.refused = vec!["resourceList[0] (x): selectors: no".to_owned()];
+        let found = super::super::all(&facts);
+        assert_eq!((found.len(), found[0].name), (1, Name::PoolRefused), "{found:#?}");
+        let mut others = Facts::sample();
+        others.daemon = Err(NoDaemon::Absent("connection refused".to_owned()));
+        others.configured.refused = facts.configured.refused;
+        let found = super::super::all(&others);
+        assert!(
+            found.iter().any(|found| found.name == Name::DaemonAbsent),
+            "it starts with the other pool"
+        );
     }
 }

@@ -66,8 +66,16 @@ fn absent(facts: &Facts) -> Option<Finding> {
         )),
         _ => restart_daemon(facts),
     };
+    // It starts with nothing, and with one good pool, but not with a configuration that is of no use.
+    let refused = facts
+        .configured
+        .config
+        .pools
+        .is_empty()
+        .then(|| Cause::any(Name::PoolRefused));
+    let causes = [Cause::any(Name::ConfigurationRefused)].into_iter().chain(refused);
     let found = Finding::mended_by(mend, Name::DaemonAbsent, Severity::Error, "hardwired", what);
-    Some(found.because(why).since(facts.state.view_written))
+    Some(found.because(why).since(facts.state.view_written).after(causes))
 }
 
 /// Leases of an earlier boot, one finding for all of a plugin.

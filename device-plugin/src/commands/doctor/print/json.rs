@@ -37,10 +37,12 @@ struct Entry<'a> {
     since: Option<String>,
     /// For a shell.
     command: Option<&'a str>,
-    /// Where that is typed: `node`, as root, or `kubectl`: where that is.
+    /// Where that, or `then`, is typed: `node`, as root, or `kubectl`: where that is.
     command_at: Option<&'static str>,
     /// What no command does.
     by_hand: Option<&'a str>,
+    /// For a shell, once a person has done that.
+    then: Option<&'a str>,
     /// Whether `--fix` does it.
     fixable: bool,
     follows: Vec<Entry<'a>>,
@@ -67,9 +69,10 @@ pub fn write(out: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
 
 impl<'a> Entry<'a> {
     fn of(finding: &'a Finding) -> Self {
-        let (command, at, by_hand) = match &finding.mend {
-            Mend::Command { at, text } => (Some(text.as_str()), Some(at.word()), None),
-            Mend::ByHand(how) => (None, None, Some(how.as_str())),
+        let (command, at, by_hand, then) = match &finding.mend {
+            Mend::Command { at, text } => (Some(text.as_str()), Some(at.word()), None, None),
+            Mend::ByHand(how) => (None, None, Some(how.as_str()), None),
+            Mend::Considered { how, at, text } => (None, Some(at.word()), Some(how.as_str()), Some(text.as_str())),
         };
         Self {
             name: finding.name.as_str(),
@@ -82,6 +85,7 @@ impl<'a> Entry<'a> {
             command,
             command_at: at,
             by_hand,
+            then,
             fixable: finding.fix.is_some(),
             follows: finding.follows.iter().map(Self::of).collect(),
         }

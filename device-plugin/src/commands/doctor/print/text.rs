@@ -98,23 +98,27 @@ fn body(out: &mut impl Write, finding: &Finding, report: &Report<'_>) -> io::Res
     if let Some(devices) = listed(&finding.devices) {
         paragraph(out, &format!("{INDENT}of:    "), &format!("{INDENT}       "), &devices)?;
     }
+    let (first, next) = (format!("{INDENT}mend:  by hand: "), format!("{INDENT}{COMMAND}"));
     match &finding.mend {
         Mend::Command { at, text } => {
             writeln!(out, "{INDENT}mend:  {}:", at.as_str())?;
-            let room = COLUMNS - INDENT.len() - COMMAND.len() - 2;
-            for (index, line) in wrapped_command(&printable(text), room).iter().enumerate() {
-                let further = if index == 0 { "" } else { "  " };
-                writeln!(out, "{INDENT}{COMMAND}{further}{line}")?;
-            }
-            Ok(())
+            command(out, text)
         }
-        Mend::ByHand(how) => paragraph(
-            out,
-            &format!("{INDENT}mend:  by hand: "),
-            &format!("{INDENT}       "),
-            how,
-        ),
+        Mend::ByHand(how) => paragraph(out, &first, &next, how),
+        Mend::Considered { how, at, text } => {
+            paragraph(out, &first, &next, &format!("{how}. Then, {}:", at.as_str()))?;
+            command(out, text)
+        }
     }
+}
+
+fn command(out: &mut impl Write, text: &str) -> io::Result<()> {
+    let room = COLUMNS - INDENT.len() - COMMAND.len() - 2;
+    for (index, line) in wrapped_command(&printable(text), room).iter().enumerate() {
+        let further = if index == 0 { "" } else { "  " };
+        writeln!(out, "{INDENT}{COMMAND}{further}{line}")?;
+    }
+    Ok(())
 }
 
 fn followed(out: &mut impl Write, finding: &Finding, indent: &str) -> io::Result<()> {

@@ -86,6 +86,18 @@ fn colours_are_for_terminals_and_texts_are_spelt_out() {
 }
 
 #[test]
+fn a_command_that_a_person_judges_first_stands_below_what_there_is_to_see_to() {
+    let mend = Mend::on_node("echo 7 > /sys/x").once("see that no pod has it");
+    let found = Finding::mended_by(mend, Name::NoVfs, Severity::Error, "eth0", "it has no VFs");
+    let text = printed(vec![found], &[], Paint::NONE);
+    let expected = "\
+         mend:  by hand: see that no pod has it. Then, on the node, as root:
+                echo 7 > /sys/x
+";
+    assert!(text.ends_with(expected), "{text}");
+}
+
+#[test]
 fn no_line_has_more_than_100_columns() {
     let long = "a word and ".repeat(40);
     let patch = format!(
