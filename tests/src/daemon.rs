@@ -116,6 +116,18 @@ impl Site {
         Daemon::spawn(command.args(arguments))
     }
 
+    /// Starts `hardwired run` with more arguments and with variables.
+    pub fn start_with_variables(
+        &self,
+        config: &Value,
+        sysfs: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Daemon {
+        let mut command = self.run(&self.config(config), sysfs);
+        Daemon::spawn(command.args(arguments).envs(variables.iter().copied()))
+    }
+
     /// Starts `hardwired run` with a directory of programs before those of the system.
     pub fn start_with_programs(&self, programs: &Path, config: &Value, sysfs: &Path) -> Daemon {
         let mut command = self.run(&self.config(config), sysfs);

@@ -15,6 +15,7 @@
 //! - [`allocations`]: Allocates that nothing has confirmed yet;
 //! - [`given_away`]: attachments whose device the kubelet has given to another pod;
 //! - [`repair`], `orphans`: attachments that no DEL came for are released; [`on_demand`]: at once, where an operator asks;
+//! - [`told`]: what repair sees and does, for those who show it;
 //! - [`leases`]: addresses of attachments of before the boot.
 
 pub mod allocations;
@@ -28,6 +29,7 @@ pub mod podresources;
 mod question;
 pub mod repair;
 pub mod state_directory;
+pub mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

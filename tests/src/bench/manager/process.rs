@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::api_server::NODE;
+
 /// Where the peer looks for its kubelet, which nothing can change.
 pub(super) const KUBELET: &str = "/var/lib/kubelet";
 
@@ -27,6 +29,24 @@ pub(super) struct Spent {
 impl Manager {
     /// Starts `hardwired run`.
     pub(super) fn ours(program: &Path, directory: &Path, config: &Path, kubelet_dir: &Path) -> Self {
+        let command = Self::command(program, directory, config, kubelet_dir);
+        Self::start(command, &directory.join("hardwired.log"))
+    }
+
+    /// Starts it to tell a cluster what it has.
+    pub(super) fn telling(
+        program: &Path,
+        directory: &Path,
+        config: &Path,
+        kubelet_dir: &Path,
+        kubeconfig: &Path,
+    ) -> Self {
+        let mut command = Self::command(program, directory, config, kubelet_dir);
+        command.arg("--kube").arg(kubeconfig).env("NODE_NAME", NODE);
+        Self::start(command, &directory.join("hardwired.log"))
+    }
+
+    fn command(program: &Path, directory: &Path, config: &Path, kubelet_dir: &Path) -> Command {
         let mut command = Command::new(program);
         command.args(["run", "--config"]).arg(config);
         command.arg("--kubelet-dir").arg(kubelet_dir);
@@ -35,7 +55,7 @@ impl Manager {
             command.arg(flag).arg(directory.join(folder));
         }
         command.env("HARDWIRE_STATE_DIR", directory.join("state"));
-        Self::start(command, &directory.join("hardwired.log"))
+        command
     }
 
     /// Starts `hardwired run` on the real hardware.
