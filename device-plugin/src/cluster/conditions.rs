@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::clock;
 use super::measure::cut;
+use super::messages::Since;
 use crate::telemetry::metrics::readiness::Standing;
 
 /// Characters of a message.
@@ -25,12 +26,12 @@ pub struct Condition {
     pub reason: &'static str,
     /// For a person.
     pub message: String,
-    /// Since when, as far as this daemon has known.
+    /// Since when, as far as the daemons of this node have known.
     pub last_transition_time: String,
 }
 
 /// The conditions as they are now. Those whose status is as it was keep their time.
-pub fn conditions(standing: &Standing, before: &[Condition], now: SystemTime) -> Vec<Condition> {
+pub fn conditions(standing: &Standing, before: &[Since], now: SystemTime) -> Vec<Condition> {
     let wrong: Vec<String> = standing.bad_file.iter().chain(&standing.refused).cloned().collect();
     let not_configured = match standing.bad_file {
         Some(_) => "FileRefused",
@@ -48,8 +49,8 @@ pub fn conditions(standing: &Standing, before: &[Condition], now: SystemTime) ->
             .or("NotAllHeard"),
     ];
     for condition in &mut conditions {
-        let is_same = |was: &&Condition| (was.kind, was.status) == (condition.kind, condition.status);
-        let since = before.iter().find(is_same).map(|was| was.last_transition_time.clone());
+        let is_same = |was: &&Since| (&*was.kind, &*was.status) == (condition.kind, condition.status);
+        let since = before.iter().find(is_same).map(|was| was.at.clone());
         condition.last_transition_time = since.unwrap_or_else(|| clock::seconds(now));
     }
     conditions.into()
@@ -58,6 +59,15 @@ pub fn conditions(standing: &Standing, before: &[Condition], now: SystemTime) ->
 // === impl Condition ===
 
 impl Condition {
+    /// What is kept of it.
+    pub fn since(&self) -> Since {
+        Since {
+            kind: self.kind.to_owned(),
+            status: self.status.to_owned(),
+            at: self.last_transition_time.clone(),
+        }
+    }
+
     /// What is wrong, and what its status is while nothing is.
     fn new(kind: &'static str, wrong: &[String], well: bool) -> Self {
         let is_true = wrong.is_empty() == well;
@@ -99,7 +109,8 @@ mod tests {
     use super::*;
 
     fn told(standing: &Standing, before: &[Condition], second: u64) -> Vec<Condition> {
-        conditions(standing, before, SystemTime::UNIX_EPOCH + Duration::from_secs(second))
+        let before: Vec<Since> = before.iter().map(Condition::since).collect();
+        conditions(standing, &before, SystemTime::UNIX_EPOCH + Duration::from_secs(second))
     }
 
     fn summary(conditions: &[Condition]) -> Vec<(&str, &str, &str)> {

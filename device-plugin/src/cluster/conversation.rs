@@ -6,67 +6,65 @@
 use std::collections::hash_map::RandomState;
 use std::future::pending;
 use std::hash::BuildHasher;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
-use kube::Client;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use super::api::{Api, ApiError};
-use super::conditions::{Condition, conditions};
 use super::events::{Events, Sent};
-use super::flight::{Flight, Landed, Node, Written, ask, write};
-use super::news::Known;
-use super::said::Said;
+use super::flight::{Flight, Known, Landed, UID_KEPT, Written, ask, send};
+use super::line::Line;
+use super::memory::Memory;
+use super::messages::ApiError;
+use super::news;
+use super::said::{Said, What};
 use super::schedule::{Attempt, Schedule};
 use super::sources::Sources;
 
-/// What is wrong for so long is told.
-const LASTS: Duration = Duration::from_secs(2);
-/// A Node is asked again for what it is known by.
-const UID_KEPT: Duration = Duration::from_secs(300);
+/// Between two looks at an object that does not change: somebody may have deleted it.
+const LOOKED: Duration = Duration::from_secs(600);
 
 /// What was told, and is to be.
 pub(super) struct Conversation {
-    api: Api,
+    line: Line,
+    /// The node's name.
+    name: String,
     sources: Sources,
+    memory: Memory,
+    /// The kubelet's checkpoint is there.
+    checkpoint: PathBuf,
     schedule: Schedule,
-    known: Known,
+    seen: news::Known,
     events: Events,
-    conditions: Vec<Condition>,
-    /// The status that is with the API server.
-    written: Option<u64>,
-    node: Option<Node>,
-    /// When that was asked for, for an Event.
+    known: Known,
+    /// When the Node was asked for its uid, for an Event.
     asked: Option<Instant>,
-    /// When what is wrong has lasted.
-    lasts: Option<Instant>,
-    object_said: Said,
-    events_said: Said,
-    counts_said: Said,
+    /// When the object is looked at.
+    look: Option<Instant>,
+    said: Said,
     dice: RandomState,
 }
 
 // === impl Conversation ===
 
 impl Conversation {
-    /// With the API behind this client, on the node with this name.
-    pub(super) fn new(client: Client, node: String, sources: Sources) -> Self {
+    /// Over this line, on the node with this name.
+    pub(super) fn new(line: Line, name: String, sources: Sources, memory: Memory, checkpoint: PathBuf) -> Self {
         Self {
-            api: Api::new(client, node),
+            line,
+            name,
             sources,
+            seen: news::Known::remembering(memory.kept()),
+            memory,
+            checkpoint,
             schedule: Schedule::default(),
-            known: Known::default(),
             events: Events::default(),
-            conditions: Vec::new(),
-            written: None,
-            node: None,
+            known: Known::default(),
             asked: None,
-            lasts: None,
-            object_said: Said::new("this node's devices"),
-            events_said: Said::new("this node's Events"),
-            counts_said: Said::new("the counts of this node's Events"),
+            look: None,
+            said: Said::default(),
             dice: RandomState::new(),
         }
     }
@@ -77,7 +75,7 @@ impl Conversation {
         let mut flight: Option<Flight> = None;
         self.on_change();
         loop {
-            let due = if flight.is_none() { self.due() } else { self.lasts };
+            let due = if flight.is_none() { self.due() } else { self.seen.due() };
             let sources = &mut self.sources;
             tokio::select! {
                 Ok(()) = sources.snapshots.changed() => self.on_change(),
@@ -97,7 +95,12 @@ impl Conversation {
     }
 
     fn due(&self) -> Option<Instant> {
-        let times = [self.schedule.due(), self.events.due(Instant::now()), self.lasts];
+        let times = [
+            self.schedule.due(),
+            self.events.due(Instant::now()),
+            self.seen.due(),
+            self.look,
+        ];
         times.into_iter().flatten().min()
     }
 
@@ -106,24 +109,23 @@ impl Conversation {
             return;
         };
         let now = Instant::now();
-        let dice = self.dice();
-        self.schedule.on_change(now, dice);
-        self.lasts.get_or_insert(now + LASTS);
-        for news in self.known.look(&facts) {
-            self.events.note(news, self.api.node(), now, SystemTime::now());
+        self.schedule.on_change(now, self.dice());
+        for news in self.seen.look(&facts, now) {
+            self.events.note(news, &self.name, now, SystemTime::now());
         }
+        self.memory.keep(self.seen.remembered());
     }
 
     fn look_at_what_lasts(&mut self) {
         let now = Instant::now();
-        if self.lasts.is_none_or(|lasts| lasts > now) {
+        if self.seen.due().is_none_or(|due| due > now) {
             return;
         }
-        self.lasts = None;
         let Some(facts) = self.sources.facts() else { return };
-        for news in self.known.look_at_what_lasts(&facts) {
-            self.events.note(news, self.api.node(), now, SystemTime::now());
+        for news in self.seen.look_at_what_lasts(&facts, now) {
+            self.events.note(news, &self.name, now, SystemTime::now());
         }
+        self.memory.keep(self.seen.remembered());
         match self.events.take_dropped() {
             0 => {}
             dropped => warn!("{dropped} Events were not sent: more happens than is told"),
@@ -132,88 +134,92 @@ impl Conversation {
 
     /// What is to be asked now.
     fn next(&mut self) -> Option<Flight> {
-        let now = Instant::now();
-        if self.schedule.due().is_some_and(|due| due <= now) {
-            return self.write(now);
+        let (now, line) = (Instant::now(), self.line.clone());
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        if is_due(self.schedule.due()) {
+            let facts = self.sources.facts()?;
+            self.schedule.begin();
+            let (mut known, name) = (self.known.clone(), self.name.clone());
+            let write = async move {
+                let outcome = known.write(&line, &name, facts).await;
+                Landed::Object(outcome, known)
+            };
+            return Some(write.boxed());
         }
-        if self.events.due(now)? > now {
+        if is_due(self.look) {
+            self.look = None;
+            return Some(async move { Landed::Looked(line.object(false).await) }.boxed());
+        }
+        if !is_due(self.events.due(now)) {
             return None;
         }
         // Events are found beside a Node by its uid or, as the kubelet has it, by its name in that place.
-        if self.node.is_none() && self.asked.is_none_or(|asked| asked + UID_KEPT <= now) {
+        if self.known.node.is_none() && self.asked.is_none_or(|asked| asked + UID_KEPT <= now) {
             self.asked = Some(now);
-            let api = self.api.clone();
-            return Some(async move { Landed::Node(ask(&api).await) }.boxed());
+            return Some(async move { Landed::Node(ask(&line).await) }.boxed());
         }
-        let uid = self.node.as_ref().map_or_else(|| self.api.node(), |node| &node.uid);
-        let post = self.events.take((self.api.node(), uid), now)?;
-        let api = self.api.clone();
+        let uid = self.known.node.as_ref().map_or(&self.name, |node| &node.uid);
+        let post = Box::new(self.events.take((&self.name, uid), now)?);
+        let checkpoint = self.checkpoint.clone();
         let send = async move {
-            let sent = api.send_event(&post.place, &post.body, post.is_new).await;
+            let sent = send(&line, &post, checkpoint).await;
             Landed::Event(post, sent)
         };
         Some(send.boxed())
     }
 
-    fn write(&mut self, now: Instant) -> Option<Flight> {
-        let facts = self.sources.facts()?;
-        self.schedule.begin();
-        let before = std::mem::take(&mut self.conditions);
-        self.conditions = conditions(&facts.standing, &before, SystemTime::now());
-        // A Node that was made anew has another uid, and its kubelet has registered the pools again.
-        let is_another = self.conditions != before;
-        let (api, conditions) = (self.api.clone(), self.conditions.clone());
-        let (before, mut node) = (self.written, self.node.clone());
-        node.take_if(|node| is_another || node.asked + UID_KEPT <= now);
-        let write = async move {
-            let outcome = write(&api, facts, conditions, before, &mut node).await;
-            Landed::Object(outcome, node)
-        };
-        Some(write.boxed())
-    }
-
     fn on_landed(&mut self, landed: Landed) {
         let (now, dice) = (Instant::now(), self.dice());
         match landed {
-            Landed::Object(outcome, node) => {
+            Landed::Object(outcome, mut known) => {
                 let attempt = match &outcome {
-                    Ok(Written::Before) => Attempt::Same,
+                    Ok(Written::Before(_)) => Attempt::Same,
                     Ok(Written::Now(_)) => Attempt::Written,
-                    Err(ApiError::Away(_)) => Attempt::Away,
+                    Err(error) if error.is_passing() => Attempt::Away(error.retry_after()),
                     Err(_) => Attempt::Refused,
                 };
                 self.schedule.end(attempt, now, dice);
-                self.object_said.say(outcome.as_ref().map(|_| ()));
-                self.node = node.or_else(|| self.node.take());
-                match outcome {
-                    Ok(Written::Before) => {}
-                    Ok(Written::Now(digest)) => self.written = Some(digest),
-                    // Nobody knows what is there: what comes next is a write.
-                    Err(_) => self.written = None,
-                }
+                self.said.say(What::Devices, outcome.as_ref().map(|_| ()));
+                known.node = known.node.or_else(|| self.known.node.take());
+                self.known = known;
+                // After an error nobody knows what is there, and it is asked before it is written.
+                self.known.written = outcome.ok().map(|(Written::Before(stamp) | Written::Now(stamp))| stamp);
+                self.look = self.known.written.as_ref().map(|_| now + LOOKED.mul_f64(0.5 + dice));
             }
             // Whoever writes the object says what is wrong.
-            Landed::Node(node) => self.node = node.ok().or_else(|| self.node.take()),
+            Landed::Node(node) => self.known.node = node.ok().or_else(|| self.known.node.take()),
+            Landed::Looked(found) => {
+                let is_ours = match (&found, &self.known.written) {
+                    (Ok(Some(found)), Some(stamp)) => stamp.is_of(found),
+                    // Whether it is there, nobody says.
+                    (Err(_), _) => true,
+                    _ => false,
+                };
+                if is_ours {
+                    self.look = Some(now + LOOKED.mul_f64(0.5 + dice));
+                } else {
+                    self.known.written = None;
+                    self.schedule.on_change(now, dice);
+                }
+            }
             Landed::Event(post, outcome) => {
                 let sent = match &outcome {
                     Ok(()) => Sent::Taken,
                     // It was taken the first time, and the answer was lost: no other has its name.
                     Err(ApiError::Refused { code: 409, .. }) if post.is_new => Sent::Taken,
-                    Err(ApiError::Away(_)) => Sent::Away,
+                    Err(error) if error.is_passing() => Sent::Away(error.retry_after()),
+                    // A token that ran out is another one soon.
+                    Err(ApiError::Refused { code: 401, .. }) => Sent::Away(Duration::ZERO),
                     Err(ApiError::Forbidden(_)) => Sent::Forbidden,
                     Err(_) => Sent::Refused,
                 };
                 self.events.landed(&post, sent, now, dice);
-                // One that is refused, since its pod is gone, says nothing of the others.
-                let said = if post.is_new {
-                    &mut self.events_said
-                } else {
-                    &mut self.counts_said
-                };
+                let what = if post.is_new { What::Events } else { What::Counts };
                 match (sent, &outcome) {
+                    // One that is refused, since its pod is gone, says nothing of the others.
                     (Sent::Refused, _) => {}
-                    (Sent::Taken, _) => said.say(Ok(())),
-                    (_, outcome) => said.say(outcome.as_ref().copied()),
+                    (Sent::Taken, _) => self.said.say(what, Ok(())),
+                    (_, outcome) => self.said.say(what, outcome.as_ref().copied()),
                 }
             }
         }

@@ -1,10 +1,12 @@
-//! The conversation with a service in the place of the API server, and a clock that only moves when all wait.
+//! The conversation, through a helper, with a service in the place of the API server, and a clock that only moves when all wait.
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+use tokio::io::duplex;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing_subscriber::fmt::MakeWriter;
@@ -12,7 +14,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::*;
 use crate::cluster::facts::Facts;
 use crate::cluster::fixture::{id, node};
-use crate::cluster::mock_server::{Server, State};
+use crate::cluster::helper::mock_server::{Server, State};
+use crate::cluster::helper::serve;
+use crate::cluster::line::Heard;
 use crate::cluster::schedule::PACE;
 use crate::cluster::snapshot::Snapshot;
 use crate::ledger::told::{Repaired, Told};
@@ -68,6 +72,12 @@ impl Daemon {
 
 /// With a server, for as long as the test takes.
 fn telling<F: Future<Output = ()>>(test: impl FnOnce(Daemon) -> F) {
+    let state = tempfile::tempdir().unwrap();
+    telling_on(state.path(), &Server::new(), test);
+}
+
+/// With that state directory, in which the kubelet's checkpoint is too.
+fn telling_on<F: Future<Output = ()>>(state: &Path, server: &Server, test: impl FnOnce(Daemon) -> F) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
@@ -77,7 +87,6 @@ fn telling<F: Future<Output = ()>>(test: impl FnOnce(Daemon) -> F) {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().start_paused(true).build();
         runtime.unwrap().block_on(async move {
-            let server = Server::new();
             let (snapshots, teller) = (watch::Sender::new(None), watch::Sender::new(Told::default()));
             let sources = Sources {
                 snapshots: snapshots.subscribe(),
@@ -91,10 +100,27 @@ fn telling<F: Future<Output = ()>>(test: impl FnOnce(Daemon) -> F) {
                 log,
                 server: server.clone(),
             };
-            let task = tokio::spawn(Conversation::new(server.client(), "node1".to_owned(), sources).run());
+            let (line, mut requests) = Line::new();
+            let (to, from_daemon) = duplex(64 << 10);
+            let (to_daemon, from) = duplex(64 << 10);
+            let server = server.clone();
+            let helper = tokio::spawn(async move {
+                let made = || std::future::ready(Ok(server.client()));
+                serve(from_daemon, to_daemon, "node1", made).await.unwrap();
+            });
+            let carrying = tokio::spawn(async move {
+                let mut heard = Heard::new(from);
+                heard.opening().await.unwrap();
+                heard.carry(to, &mut requests).await
+            });
+            let memory = Memory::at(Some(state));
+            let conversation = Conversation::new(line, "node1".to_owned(), sources, memory, state.to_owned());
+            let task = tokio::spawn(conversation.run());
             test(daemon).await;
-            assert!(!task.is_finished());
+            assert!(!task.is_finished() && !carrying.is_finished() && !helper.is_finished());
             task.abort();
+            carrying.abort();
+            helper.await.unwrap();
         });
     });
 }
@@ -117,19 +143,26 @@ fn the_object_is_written_when_it_changes_and_not_else() {
         sleep(HOUR).await;
         let calls = daemon.server.calls();
         let asked: Vec<_> = calls.iter().map(|call| (call.verb, call.resource)).collect();
-        assert_eq!(asked, [("get", "nodes"), ("patch", "nodenetworkdevices")]);
+        let (look, write) = (("get", "nodenetworkdevices"), ("patch", "nodenetworkdevices"));
+        assert_eq!(asked[..3], [look, ("get", "nodes"), write]);
+        assert!(asked[3..].iter().all(|asked| *asked == look), "{asked:?}");
+        assert!(
+            (3..=12).contains(&asked[3..].len()),
+            "{} looks in an hour",
+            asked.len() - 3
+        );
         let query = "?fieldManager=hardwired&force=true";
         assert_eq!(
-            calls[1].path,
+            calls[2].path,
             format!("/apis/hardwire.dev/v1alpha1/nodenetworkdevices/node1{query}")
         );
-        assert_eq!(calls[1].body["metadata"]["ownerReferences"][0]["uid"], "uid-node");
+        assert_eq!(calls[2].body["metadata"]["ownerReferences"][0]["uid"], "uid-node");
         // The hardware was read again, and is the same.
         facts.snapshot.hardware = Arc::new((*facts.snapshot.hardware).clone());
         daemon.show(&facts);
         daemon.metrics.podresources(None);
         sleep(HOUR).await;
-        assert_eq!(daemon.server.calls().len(), 2);
+        assert_eq!(daemon.server.writes().len(), 1);
         facts.hold(1, "red", "web", "main");
         daemon.show(&facts);
         sleep(HOUR).await;
@@ -356,5 +389,139 @@ fn a_repair_is_told_once() {
         assert_eq!(events.len(), 1);
         assert_eq!(events[0].body["reason"], "DeviceRepaired");
         assert_eq!(events[0].body["type"], "Normal");
+    });
+}
+
+#[test]
+fn an_object_that_somebody_deleted_or_changed_is_written_again() {
+    telling(|daemon| async move {
+        daemon.show(&node(2));
+        seconds(60).await;
+        assert_eq!(daemon.server.writes().len(), 1);
+        daemon.server.delete();
+        seconds(1000).await;
+        assert_eq!(daemon.server.writes().len(), 2);
+        daemon.server.spoil();
+        seconds(1000).await;
+        let writes = daemon.server.writes();
+        assert_eq!(writes.len(), 3);
+        assert_eq!(writes[2].body["status"]["devices"].as_array().unwrap().len(), 2);
+        sleep(HOUR).await;
+        assert_eq!(daemon.server.writes().len(), 3);
+    });
+}
+
+#[test]
+fn a_daemon_that_follows_writes_and_tells_nothing_again() {
+    let (state, server) = (tempfile::tempdir().unwrap(), Server::new());
+    let mut facts = node(3);
+    facts.ill(1, "no driver is bound to it");
+    facts.hold(2, "red", "web", "main");
+    telling_on(state.path(), &server, |daemon| async move {
+        daemon.show(&node(3));
+        seconds(60).await;
+        daemon.show(&facts);
+        seconds(60).await;
+        facts.remove(2);
+        daemon.show(&facts);
+        sleep(HOUR).await;
+    });
+    let (writes, events) = (server.writes().len(), server.events().len());
+    assert_eq!(
+        (writes, events),
+        (3, 3),
+        "one device is ill, one is gone, of which its pod is told too"
+    );
+    let told = server.writes()[2].body["status"]["conditions"].clone();
+    let mut facts = node(3);
+    facts.ill(1, "no driver is bound to it");
+    facts.hold(2, "red", "web", "main");
+    facts.remove(2);
+    telling_on(state.path(), &server, |daemon| async move {
+        daemon.show(&facts);
+        sleep(HOUR).await;
+        assert_eq!(daemon.server.writes().len(), writes, "it is there as it is to be");
+        assert_eq!(daemon.server.events().len(), events);
+        facts.well(1);
+        daemon.show(&facts);
+        seconds(60).await;
+        facts.ill(1, "no driver is bound to it");
+        daemon.show(&facts);
+        seconds(60).await;
+        let all = daemon.server.writes();
+        assert_eq!(all.len(), writes + 2);
+        assert_eq!(all[writes].body["status"]["conditions"], told, "since when they are so");
+        assert_eq!(daemon.server.events().len(), events + 1, "it was well in between");
+    });
+}
+
+#[test]
+fn an_api_server_that_says_when_is_left_alone_until_then() {
+    telling(|daemon| async move {
+        daemon.server.is(State::Busy(120));
+        let mut facts = node(2);
+        facts.ill(1, "no driver is bound to it");
+        daemon.show(&facts);
+        sleep(HOUR).await;
+        let calls = daemon.server.calls();
+        let gaps: Vec<Duration> = calls
+            .windows(2)
+            .filter(|pair| pair[0].resource == "nodenetworkdevices" && pair[1].resource == "nodenetworkdevices")
+            .map(|pair| pair[1].at - pair[0].at)
+            .collect();
+        assert!(calls.len() <= 60, "{} calls in an hour", calls.len());
+        assert!(gaps.iter().all(|gap| *gap >= Duration::from_secs(120)), "{gaps:?}");
+        let lines = daemon.log.lines();
+        assert_eq!(lines.len(), 1, "whatever is not taken, it is one line: {lines:#?}");
+    });
+}
+
+#[test]
+fn a_token_that_ran_out_is_read_again() {
+    telling(|daemon| async move {
+        let mut facts = node(2);
+        daemon.show(&facts);
+        seconds(60).await;
+        assert_eq!(daemon.server.clients(), 1);
+        daemon.server.is(State::Unauthorized);
+        facts.ill(1, "no driver is bound to it");
+        daemon.show(&facts);
+        seconds(60).await;
+        let clients = daemon.server.clients();
+        assert!(clients > 1, "its files may be others now");
+        daemon.server.is(State::Well);
+        seconds(900).await;
+        assert_eq!(daemon.server.writes().len(), 2);
+        assert_eq!(daemon.server.events().len(), 1, "no Event is lost by it");
+        let made = daemon.server.clients();
+        sleep(HOUR).await;
+        assert_eq!(daemon.server.clients(), made, "while it works it stays");
+    });
+}
+
+#[test]
+fn a_pod_that_only_the_kubelet_names_is_told_by_the_uid_of_its_checkpoint() {
+    let (state, server) = (tempfile::tempdir().unwrap(), Server::new());
+    let entry = serde_json::json!({"PodUID": "uid-of-web", "ContainerName": "main", "ResourceName": "intel.com/vfs",
+        "DeviceIDs": {"-1": [id(1).to_string()]}});
+    let written = serde_json::json!({"Data": {"PodDeviceEntries": [entry]}, "Checksum": 1});
+    std::fs::write(state.path().join("kubelet_internal_checkpoint"), written.to_string()).unwrap();
+    telling_on(state.path(), &server, |daemon| async move {
+        let mut facts = node(2);
+        facts.hold(1, "red", "web", "main");
+        daemon.show(&facts);
+        seconds(60).await;
+        facts.remove(1);
+        daemon.show(&facts);
+        seconds(60).await;
+        let events = daemon.server.events();
+        let vanished = events
+            .iter()
+            .find(|call| call.body["reason"] == "DeviceVanished")
+            .unwrap();
+        assert_eq!(
+            vanished.body["regarding"],
+            serde_json::json!({"apiVersion": "v1", "kind": "Pod", "namespace": "red", "name": "web", "uid": "uid-of-web"})
+        );
     });
 }

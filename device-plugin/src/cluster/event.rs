@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::clock;
 use super::measure::cut;
+use super::messages::Place;
 use super::news::{News, Subject};
 
 /// Who says so, to the API.
@@ -27,15 +28,6 @@ pub(super) struct Series {
     pub(super) count: u32,
     /// The last time.
     pub(super) last: SystemTime,
-}
-
-/// Where an Event is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
 }
 
 /// A place for what was seen at a moment; the number tells it from others of that moment.
@@ -94,13 +86,22 @@ fn counted(series: Series) -> Value {
 fn regarding(subject: &Subject, node: &str, node_uid: &str) -> Value {
     match subject {
         Subject::Node => json!({"apiVersion": "v1", "kind": "Node", "name": node, "uid": node_uid}),
-        Subject::Pod { namespace, name, uid } => {
+        Subject::Pod {
+            namespace, name, uid, ..
+        } => {
             let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": name});
             if let (Some(uid), Some(pod)) = (uid, pod.as_object_mut()) {
                 pod.insert("uid".to_owned(), uid.as_str().into());
             }
             pod
         }
+    }
+}
+
+/// The uid of the pod that it is about, which was not known before.
+pub(super) fn set_uid(event: &mut Value, uid: String) {
+    if let Some(regarding) = event.get_mut("regarding").and_then(Value::as_object_mut) {
+        regarding.insert("uid".to_owned(), uid.into());
     }
 }
 
@@ -137,6 +138,7 @@ mod tests {
             namespace: "red".to_owned(),
             name: "p".repeat(253),
             uid: Some("u-1".to_owned()),
+            device: "0000:01:10.0".parse().unwrap(),
         };
         let news = news(pod, &"ß".repeat(2000));
         let place = place(&news, "node1", at, 7);

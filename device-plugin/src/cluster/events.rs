@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::event::{self, Place, Series};
+use super::event::{self, Series};
+use super::messages::Place;
 use super::news::{Kind, News};
 use crate::events::backoff::Backoff;
 
@@ -31,7 +32,7 @@ const REFUSED: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Post {
     /// Which news.
-    news: News,
+    pub(super) news: News,
     /// Where.
     pub place: Place,
     /// The Event, or what changes of it.
@@ -45,8 +46,8 @@ pub struct Post {
 pub enum Sent {
     /// The API server has it.
     Taken,
-    /// It cannot be reached.
-    Away,
+    /// It cannot be reached, and is to be left alone for so long.
+    Away(Duration),
     /// It takes no Events of us, or counts none.
     Forbidden,
     /// It does not take this one.
@@ -180,8 +181,9 @@ impl Events {
                 self.away.reset();
                 self.blocked = None;
             }
-            Sent::Away => {
-                self.blocked = Some(now + self.away.pause().mul_f64(0.5 + dice.clamp(0.0, 1.0)));
+            Sent::Away(at_least) => {
+                let pause = self.away.pause().max(at_least);
+                self.blocked = Some(now + at_least.max(pause.mul_f64(0.5 + dice.clamp(0.0, 1.0))));
                 self.unsent(post);
             }
             Sent::Forbidden if !post.is_new => self.uncounted = Some(now + REFUSED),

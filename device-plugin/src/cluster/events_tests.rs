@@ -80,7 +80,7 @@ fn what_an_api_server_that_is_away_did_not_take_is_sent_when_it_is_back() {
         now = due;
         let post = events.take(NODE, now).unwrap();
         assert!(post.is_new);
-        events.landed(&post, Sent::Away, now, 0.5);
+        events.landed(&post, Sent::Away(Duration::ZERO), now, 0.5);
     }
     assert_eq!(pauses, [0, 5, 10, 20]);
     let sent = send_all(&mut events, now, now + HOUR);
@@ -109,6 +109,7 @@ fn on_pod(n: usize, kind: Kind) -> News {
             namespace: "red".to_owned(),
             name: format!("pod-{n}"),
             uid: None,
+            device: "0000:01:10.0".parse().unwrap(),
         },
         kind,
         text: "gone".to_owned(),

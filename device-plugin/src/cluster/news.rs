@@ -1,5 +1,5 @@
 //! What happened that a person should hear of where the cluster's API is read: a decision on two moments, without memory of
-//! what was sent.
+//! what was sent. The clock is the caller's.
 //!
 //! On the node: a pool that is refused, devices that are unhealthy, repairs. On a pod only what the kubelet cannot say: its
 //! device is gone from the machine, was taken back, or was attached again. An ADD that is refused stands among the pod's
@@ -7,14 +7,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use hardwire_cni::journal::PodName;
 use hardwire_cni::printable::printable;
 use hardwire_cni::protocol::ContainerId;
 use hardwire_pci::DeviceId;
+use tokio::time::Instant;
 
 use super::facts::Facts;
+use super::fault::{Fault, Faults};
 use super::measure::cut;
+use super::memory::Remembered;
 use crate::ledger::told::{Attached, Repaired};
 
 /// So many devices are named, of however many it is true.
@@ -35,6 +39,8 @@ pub enum Subject {
         name: String,
         /// Its uid, without which `kubectl describe` does not find an Event.
         uid: Option<String>,
+        /// A device of it, by which the kubelet's checkpoint knows the uid.
+        device: DeviceId,
     },
 }
 
@@ -66,15 +72,18 @@ pub struct News {
     pub text: String,
 }
 
+/// What an earlier daemon told is not forgotten before this one has seen as much.
+const BEGINNING: Duration = Duration::from_secs(60);
+
 /// Namespace, name and uid of a pod, and the name of an interface in it.
 type InterfaceOfPod = (String, String, Option<String>, String);
 
 /// What was known at the moment before.
 #[derive(Debug, Default)]
 pub struct Known {
-    refused: BTreeSet<String>,
-    /// Why each unhealthy device is.
-    unhealthy: BTreeMap<DeviceId, String>,
+    /// Since when anything is.
+    begun: Option<Instant>,
+    faults: Faults,
     vanished: BTreeSet<DeviceId>,
     /// In which sandbox each pod had which interface.
     sandboxes: BTreeMap<InterfaceOfPod, ContainerId>,
@@ -124,53 +133,63 @@ impl Kind {
 // === impl Known ===
 
 impl Known {
+    /// An earlier daemon of this node told this.
+    pub fn remembering(remembered: &Remembered) -> Self {
+        Self {
+            faults: Faults::told_before(remembered.faults.clone()),
+            vanished: remembered.vanished.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// What the next one should know.
+    pub fn remembered(&self) -> Remembered {
+        Remembered {
+            faults: self.faults.told().clone(),
+            vanished: self.vanished.clone(),
+        }
+    }
+
     /// What is told at once: what happens to pods, and repairs.
-    pub fn look(&mut self, facts: &Facts) -> Vec<News> {
+    pub fn look(&mut self, facts: &Facts, now: Instant) -> Vec<News> {
+        let is_beginning = now < *self.begun.get_or_insert(now) + BEGINNING;
+        self.faults.look(facts, now, is_beginning);
         let mut news = self.repairs(facts);
-        news.extend(self.vanished(facts));
+        news.extend(self.vanished(facts, is_beginning));
         news.extend(self.attached(facts));
         news
     }
 
-    /// What is told once it lasts: what is wrong with the node.
-    pub fn look_at_what_lasts(&mut self, facts: &Facts) -> Vec<News> {
-        let refused: BTreeSet<String> = facts.standing.refused.iter().cloned().collect();
-        let mut news: Vec<News> = refused
-            .difference(&self.refused)
-            .map(|text| pool_refused(text))
-            .collect();
-        self.refused = refused;
-        news.extend(self.unhealthy(facts));
-        news
+    /// When something will have been wrong for so long that it is told.
+    pub fn due(&self) -> Option<Instant> {
+        self.faults.due()
     }
 
-    /// Devices of a pool with the same thing wrong are told of together.
-    fn unhealthy(&mut self, facts: &Facts) -> Vec<News> {
-        let now: BTreeMap<DeviceId, String> = facts
-            .snapshot
-            .view
-            .devices
-            .iter()
-            .filter_map(|(id, seen)| Some((id.clone(), seen.reason.clone().filter(|_| !seen.healthy)?)))
-            .collect();
+    /// What has been wrong for so long. Devices of a pool with the same thing wrong are told of together.
+    pub fn look_at_what_lasts(&mut self, facts: &Facts, now: Instant) -> Vec<News> {
+        let faults = self.faults.take(now);
+        let mut news = Vec::new();
         let mut together: BTreeMap<(&str, &str), Vec<&DeviceId>> = BTreeMap::new();
-        for (id, reason) in now.iter().filter(|(id, reason)| self.unhealthy.get(id) != Some(reason)) {
-            let pool = facts.snapshot.view.devices.get(id).map_or("", |seen| &seen.pool);
-            together.entry((pool, reason)).or_default().push(id);
+        for fault in &faults {
+            match fault {
+                Fault::Refused(text) => news.push(pool_refused(text)),
+                Fault::Unhealthy(id, reason) => {
+                    let pool = facts.snapshot.view.devices.get(id).map_or("", |seen| &seen.pool);
+                    together.entry((pool, reason)).or_default().push(id);
+                }
+            }
         }
-        let news = together.into_iter().map(|((pool, reason), ids)| News {
+        news.extend(together.into_iter().map(|((pool, reason), ids)| News {
             subject: Subject::Node,
             kind: Kind::DeviceUnhealthy,
             text: format!("{} of {pool}: {}", names(&ids), bounded(reason)),
-        });
-        let news = news.collect();
-        self.unhealthy = now;
+        }));
         news
     }
 
-    fn vanished(&mut self, facts: &Facts) -> Vec<News> {
+    fn vanished(&mut self, facts: &Facts, is_beginning: bool) -> Vec<News> {
         let ids = facts.snapshot.held.keys();
-        let now: BTreeSet<DeviceId> = ids.filter(|id| facts.is_vanished(id)).cloned().collect();
+        let mut now: BTreeSet<DeviceId> = ids.filter(|id| facts.is_vanished(id)).cloned().collect();
         let new = now.difference(&self.vanished);
         let news = new.filter_map(|id| {
             let attached = facts.attached().get(id);
@@ -185,6 +204,9 @@ impl Known {
             })
         });
         let news = news.collect();
+        if is_beginning {
+            now.append(&mut self.vanished);
+        }
         self.vanished = now;
         news
     }
@@ -199,7 +221,7 @@ impl Known {
             let before = self.sandboxes.get(&key);
             if before.is_some_and(|before| *before != attached.container_id) {
                 news.push(News {
-                    subject: pod_subject(pod),
+                    subject: pod_subject(pod, id),
                     kind: Kind::DeviceAttachedAgain,
                     text: format!(
                         "{id}{} is attached again, to a new sandbox of this pod",
@@ -263,7 +285,7 @@ fn repaired(repaired: &Repaired) -> Vec<News> {
         text: format!("{device} (network {network}){of}: no DEL came; released, and as it was"),
     };
     let on_pod = pod.as_ref().map(|pod| News {
-        subject: pod_subject(pod),
+        subject: pod_subject(pod, device),
         kind: Kind::DeviceRepaired,
         text: format!(
             "{device} (network {network}) was taken back from this pod: its network namespace was gone, and no DEL came"
@@ -281,16 +303,18 @@ fn subject(facts: &Facts, id: &DeviceId) -> Option<Subject> {
             namespace: pod.namespace.clone(),
             name: pod.pod.clone(),
             uid: None,
+            device: id.clone(),
         })
     };
-    by_journal.map(pod_subject).or_else(by_kubelet)
+    by_journal.map(|pod| pod_subject(pod, id)).or_else(by_kubelet)
 }
 
-fn pod_subject(pod: &PodName) -> Subject {
+fn pod_subject(pod: &PodName, id: &DeviceId) -> Subject {
     Subject::Pod {
         namespace: pod.namespace.clone(),
         name: pod.name.clone(),
         uid: pod.uid.clone(),
+        device: id.clone(),
     }
 }
 

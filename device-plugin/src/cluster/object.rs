@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use serde::Serialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::conditions::Condition;
 use super::facts::Facts;
@@ -16,10 +17,13 @@ pub const API_VERSION: &str = "hardwire.dev/v1alpha1";
 /// Room for everything but the status: a node's name, twice, and its uid.
 const REST: usize = 2 << 10;
 
+/// Where the object says which status its writer wrote: an annotation.
+pub const DIGEST: &str = "hardwire.dev/digest";
+
 /// The status, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    json: Vec<u8>,
+    json: String,
 }
 
 #[derive(Serialize)]
@@ -69,27 +73,28 @@ impl Status {
         }
     }
 
-    /// Tells it from another one.
-    pub fn digest(&self) -> u64 {
+    /// Tells it from another one, as far as that is of this program.
+    pub fn digest(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.json.hash(&mut hasher);
-        hasher.finish()
+        format!("{:016x}", hasher.finish())
     }
 
     /// The object of a node, which goes when the node does.
-    pub fn of_node(&self, node: &str, uid: &str) -> Vec<u8> {
+    pub fn of_node(&self, node: &str, uid: &str) -> Result<Box<RawValue>, serde_json::Error> {
         let head = json!({
             "apiVersion": API_VERSION,
             "kind": "NodeNetworkDevices",
             "metadata": {
                 "name": node,
+                "annotations": {DIGEST: self.digest()},
                 "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid}],
             },
         });
         let head = head.to_string();
         // What is large is written once, and copied once.
         let head = head.strip_suffix('}').unwrap_or(&head);
-        [head.as_bytes(), b",\"status\":", &self.json, b"}"].concat()
+        RawValue::from_string([head, ",\"status\":", &self.json, "}"].concat())
     }
 }
 
@@ -103,8 +108,8 @@ fn json(
     conditions: &[Condition],
     devices: &[Row<'_>],
     shortened: Option<String>,
-) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&Fields {
+) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Fields {
         version: env!("CARGO_PKG_VERSION"),
         counts,
         conditions,

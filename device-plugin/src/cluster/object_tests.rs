@@ -7,10 +7,11 @@ use super::*;
 use crate::cluster::conditions::conditions;
 use crate::cluster::fixture::{id, node};
 
-fn object(facts: &Facts) -> (Vec<u8>, Value) {
+fn object(facts: &Facts) -> (String, Value) {
     let conditions = conditions(&facts.standing, &[], SystemTime::UNIX_EPOCH);
     let object = Status::new(facts, &conditions).unwrap().of_node("node1", "uid-1");
-    let value = serde_json::from_slice(&object).unwrap();
+    let object = object.unwrap().get().to_owned();
+    let value = serde_json::from_str(&object).unwrap();
     (object, value)
 }
 

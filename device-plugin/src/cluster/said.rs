@@ -3,41 +3,90 @@
 use hardwire_cni::printable::printable;
 use tracing::{info, warn};
 
-use super::api::ApiError;
+use super::messages::ApiError;
 
-/// What was said last of one thing that is told to the cluster.
-#[derive(Debug)]
+/// What is told to the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// The object.
+    Devices,
+    /// Events.
+    Events,
+    /// How often they were seen.
+    Counts,
+}
+
+/// What was said last.
+#[derive(Debug, Default)]
 pub(super) struct Said {
-    /// What is told.
-    what: &'static str,
-    state: State,
+    /// What keeps everything from being told.
+    whole: Option<State>,
+    /// Of each of [`What`].
+    each: [Option<State>; 3],
 }
 
 /// What a person has to know of each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing was tried yet.
-    Untried,
     Told,
+    NoAccess,
+    NoHelper,
     Away,
+    Unknown,
     Forbidden,
     Absent,
     Refused,
 }
 
-// === impl Said ===
+// === impl What ===
 
-impl Said {
-    pub(super) fn new(what: &'static str) -> Self {
-        Self {
-            what,
-            state: State::Untried,
+impl What {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Devices => "this node's devices",
+            Self::Events => "this node's Events",
+            Self::Counts => "the counts of this node's Events",
+        }
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn of(outcome: Result<(), &ApiError>) -> Self {
+        match outcome {
+            Ok(()) => Self::Told,
+            Err(ApiError::NoAccess(_)) => Self::NoAccess,
+            Err(ApiError::NoHelper(_)) => Self::NoHelper,
+            Err(ApiError::Away { .. }) => Self::Away,
+            Err(ApiError::Refused { code: 401, .. }) => Self::Unknown,
+            Err(ApiError::Forbidden(_)) => Self::Forbidden,
+            Err(ApiError::Absent(_)) => Self::Absent,
+            Err(ApiError::Refused { .. }) => Self::Refused,
         }
     }
 
+    /// Whatever it is that cannot be told.
+    fn is_of_all(self) -> bool {
+        matches!(self, Self::NoAccess | Self::NoHelper | Self::Away | Self::Unknown)
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Forbidden => " (deploy/base/rbac.yaml has what is asked for)",
+            Self::Unknown => " (the token or certificate is none of this cluster's, or has run out)",
+            Self::Absent => " (deploy/base/crd.yaml defines NodeNetworkDevices; the node's name is from NODE_NAME)",
+            _ => "",
+        }
+    }
+}
+
+// === impl Said ===
+
+impl Said {
     /// It was told, or was not.
-    pub(super) fn say(&mut self, outcome: Result<(), &ApiError>) {
-        let Some(line) = self.line(outcome) else { return };
+    pub(super) fn say(&mut self, what: What, outcome: Result<(), &ApiError>) {
+        let Some(line) = self.line(what, outcome) else { return };
         if outcome.is_ok() {
             info!("{line}");
         } else {
@@ -46,31 +95,25 @@ impl Said {
     }
 
     /// The line for it, if it is news.
-    fn line(&mut self, outcome: Result<(), &ApiError>) -> Option<String> {
-        let now = match outcome {
-            Ok(()) => State::Told,
-            Err(ApiError::Away(_)) => State::Away,
-            Err(ApiError::Forbidden(_)) => State::Forbidden,
-            Err(ApiError::Absent(_)) => State::Absent,
-            Err(ApiError::Refused { .. }) => State::Refused,
-        };
-        let before = std::mem::replace(&mut self.state, now);
-        if before == now {
-            return None;
-        }
-        let what = self.what;
-        let hint = match now {
-            State::Forbidden => " (deploy/base/rbac.yaml has what is asked for)",
-            State::Refused if matches!(outcome, Err(ApiError::Refused { code: 401, .. })) => {
-                " (the token or certificate is none of this cluster's, or has run out)"
+    fn line(&mut self, what: What, outcome: Result<(), &ApiError>) -> Option<String> {
+        let now = State::of(outcome);
+        let whole = now.is_of_all().then_some(now);
+        let before = std::mem::replace(&mut self.whole, whole);
+        if whole.is_some() {
+            if before == whole {
+                return None;
             }
-            State::Absent => " (deploy/base/crd.yaml defines NodeNetworkDevices; the node's name is from NODE_NAME)",
-            _ => "",
-        };
+        } else {
+            let of_it = self.each[what as usize].replace(now);
+            if of_it == Some(now) && before.is_none() {
+                return None;
+            }
+        }
+        let what = if now.is_of_all() { What::Devices } else { what }.as_str();
         Some(match outcome {
             Ok(()) => format!("the cluster has {what}"),
             Err(error) => {
-                let error = error.to_string();
+                let (error, hint) = (error.to_string(), now.hint());
                 let error = printable(&error);
                 format!("the cluster does not have {what}, all else goes on, and it is tried again: {error}{hint}")
             }
@@ -84,24 +127,42 @@ mod tests {
 
     #[test]
     fn each_state_is_said_once_and_names_what_is_missing() {
-        let mut said = Said::new("this node's devices");
-        let away = |text: &str| ApiError::Away(text.to_owned());
+        let mut said = Said::default();
+        let mut line = |what, outcome| said.line(what, outcome);
+        let away = ApiError::away;
         let forbidden = ApiError::Forbidden("cannot patch resource \"x\"\n".to_owned());
-        let line = said.line(Err(&away("connection refused"))).unwrap();
+        let first = line(What::Devices, Err(&away("connection refused"))).unwrap();
         assert!(
-            line.contains("this node's devices") && line.contains("connection refused"),
-            "{line}"
+            first.contains("this node's devices") && first.contains("connection refused"),
+            "{first}"
         );
-        assert_eq!(said.line(Err(&away("timed out"))), None, "it is the same to a person");
-        let line = said.line(Err(&forbidden)).unwrap();
-        assert!(line.contains("cannot patch") && line.contains("rbac.yaml"), "{line}");
-        assert!(!line.contains('\n'), "{line}");
-        assert_eq!(said.line(Err(&forbidden)), None);
         assert_eq!(
-            said.line(Ok(())).as_deref(),
+            line(What::Devices, Err(&away("timed out"))),
+            None,
+            "it is the same to a person"
+        );
+        assert_eq!(
+            line(What::Events, Err(&away("timed out"))),
+            None,
+            "and whatever was to be told"
+        );
+        let right = line(What::Devices, Err(&forbidden)).unwrap();
+        assert!(right.contains("cannot patch") && right.contains("rbac.yaml"), "{right}");
+        assert!(!right.contains('\n'), "{right}");
+        assert_eq!(line(What::Devices, Err(&forbidden)), None);
+        assert!(line(What::Events, Err(&forbidden)).is_some(), "that is another right");
+        assert_eq!(
+            line(What::Devices, Ok(())).as_deref(),
             Some("the cluster has this node's devices")
         );
-        assert_eq!(said.line(Ok(())), None);
-        assert!(said.line(Err(&away("x"))).is_some(), "it is news again");
+        assert_eq!(line(What::Devices, Ok(())), None);
+        assert!(line(What::Events, Err(&away("x"))).is_some(), "it is news again");
+        assert!(line(What::Devices, Ok(())).is_some(), "and so is that it is over");
+        let old = ApiError::Refused {
+            code: 401,
+            message: "Unauthorized".to_owned(),
+        };
+        assert!(line(What::Devices, Err(&old)).unwrap().contains("token"));
+        assert_eq!(line(What::Counts, Err(&old)), None);
     }
 }

@@ -12,7 +12,9 @@ use crate::events::backoff::Backoff;
 
 /// What changes together is written together.
 const SETTLE: Duration = Duration::from_secs(1);
-/// The first write of each daemon of a cluster that is rolled out, and the writes of one that changes, are spread over this.
+/// The first write of each daemon of a cluster that is rolled out is spread over this.
+const FIRST_SPREAD: Duration = Duration::from_secs(10);
+/// And the writes of a cluster that changes.
 const SPREAD: Duration = Duration::from_secs(4);
 /// Between writes: at least, and at most while it goes on changing.
 pub const PACE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
@@ -30,8 +32,8 @@ pub enum Attempt {
     Written,
     /// It is written already.
     Same,
-    /// The API server cannot be reached, or has too much to do.
-    Away,
+    /// The API server cannot be reached, or has too much to do, and is to be left alone for so long.
+    Away(Duration),
     /// It says no.
     Refused,
 }
@@ -71,7 +73,8 @@ impl Schedule {
         if self.last.is_some_and(|last| last + CALM <= now) {
             self.pace.reset();
         }
-        let soon = now + SETTLE + SPREAD.mul_f64(dice.clamp(0.0, 1.0));
+        let over = if self.last.is_some() { SPREAD } else { FIRST_SPREAD };
+        let soon = now + SETTLE + over.mul_f64(dice.clamp(0.0, 1.0));
         // Nothing that changes here brings back an API server that is away, or changes its mind.
         if self.due.is_none() {
             self.due = Some(self.last.map_or(soon, |last| soon.max(last + self.gap)));
@@ -90,12 +93,16 @@ impl Schedule {
 
     /// An attempt has ended.
     pub fn end(&mut self, attempt: Attempt, now: Instant, dice: f64) {
-        if attempt == Attempt::Same {
-            return;
-        }
         // Half of it at least, one and a half at most.
         let spread = |pause: Duration| pause.mul_f64(0.5 + dice.clamp(0.0, 1.0));
-        self.last = Some(now);
+        match attempt {
+            // The spread of the beginning is over.
+            Attempt::Same => {
+                self.last.get_or_insert(now);
+                return;
+            }
+            _ => self.last = Some(now),
+        }
         match attempt {
             Attempt::Written => {
                 self.gap = self.pace.pause();
@@ -104,7 +111,7 @@ impl Schedule {
                 // It changed while it was being written.
                 self.due = self.due.map(|due| due.max(now + self.gap));
             }
-            Attempt::Away => self.due = Some(now + spread(self.away.pause())),
+            Attempt::Away(at_least) => self.due = Some(now + at_least.max(spread(self.away.pause().max(at_least)))),
             Attempt::Refused => self.due = Some(now + spread(self.refused.pause())),
             Attempt::Same => {}
         }
@@ -167,13 +174,24 @@ mod tests {
 
     #[test]
     fn an_api_server_that_is_away_is_tried_ever_later_up_to_a_bound() {
-        let times = attempts(Duration::from_secs(1), 0.5, |_| Attempt::Away);
+        let times = attempts(Duration::from_secs(1), 0.5, |_| Attempt::Away(Duration::ZERO));
         let gaps: Vec<u64> = times
             .windows(2)
             .map(|pair| pair[1].saturating_sub(pair[0]).as_secs())
             .collect();
         assert_eq!(gaps[..7], [5, 10, 20, 40, 80, 160, 300]);
         assert!(gaps[7..].iter().all(|gap| *gap == 300), "{gaps:?}");
+    }
+
+    #[test]
+    fn an_api_server_that_says_when_is_not_asked_before() {
+        for dice in [0.0, 0.5, 1.0] {
+            let (mut schedule, now) = (Schedule::default(), Instant::now());
+            let minute = Duration::from_secs(60);
+            schedule.end(Attempt::Away(minute), now, dice);
+            let due = schedule.due().unwrap();
+            assert!(due >= now + minute && due <= now + minute * 3 / 2, "{dice}");
+        }
     }
 
     #[test]

@@ -1,22 +1,21 @@
 //! The task that tells the cluster.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::Client;
-use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tokio::time::sleep;
+use tracing::warn;
 
-use super::access::{AccessError, KubeAccess, node_name};
+use super::access::{KubeAccess, node_name};
 use super::conversation::Conversation;
+use super::line::Line;
+use super::memory::Memory;
+use super::program::Program;
 use super::sources::Sources;
 use crate::events::backoff::Backoff;
 
-/// Pauses before a client is made again that could not be made.
+/// Pauses before the node's name is looked for again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
-
-/// A client that is not made by then is told of.
-const SLOW: Duration = Duration::from_secs(30);
 
 /// What the task needs.
 #[derive(Debug, Clone)]
@@ -25,6 +24,10 @@ pub struct Telling {
     pub access: KubeAccess,
     /// What it tells.
     pub sources: Sources,
+    /// Where it keeps what it told; none where nothing is kept.
+    pub state: Option<PathBuf>,
+    /// Where the kubelet keeps which pod has which device.
+    pub checkpoint: PathBuf,
 }
 
 // === impl Telling ===
@@ -32,40 +35,30 @@ pub struct Telling {
 impl Telling {
     /// Tells the cluster until it is dropped.
     pub async fn run(self) {
-        let mut backoff = Backoff::between(RETRY.0, RETRY.1);
-        let mut is_said = false;
-        let mut say = |error: &str| {
-            if !is_said {
-                warn!("the cluster is told nothing of this node, all else goes on, and it is tried again: {error}");
-            }
-            is_said = true;
-        };
-        let (client, node) = loop {
-            // A kubeconfig may name a program to be run, and both may be on a disk that hangs: not for the loop's thread.
-            let access = self.access.clone();
-            let mut connecting = spawn_blocking(move || connect(&access));
-            let connected = loop {
-                match timeout(SLOW, &mut connecting).await {
-                    Ok(connected) => break connected,
-                    Err(_elapsed) => say(&format!(
-                        "{} is still being read, or its program still runs",
-                        self.access
-                    )),
-                }
-            };
-            match connected {
-                Ok(Ok(connected)) => break connected,
-                Ok(Err(error)) => say(&error.to_string()),
-                Err(error) => say(&error.to_string()),
-            }
-            sleep(backoff.pause()).await;
-        };
-        info!(node, "the cluster is told of this node's devices");
-        Conversation::new(client, node, self.sources).run().await;
+        let node = node().await;
+        let (line, requests) = Line::new();
+        let program = Program::new(&self.access.to_string(), &node);
+        let memory = Memory::at(self.state.as_deref());
+        let conversation = Conversation::new(line, node, self.sources, memory, self.checkpoint);
+        tokio::select! {
+            never = program.keep(requests) => match never {},
+            () = conversation.run() => {}
+        }
     }
 }
 
-fn connect(access: &KubeAccess) -> Result<(Client, String), AccessError> {
-    let node = node_name()?;
-    Ok((access.client()?, node))
+async fn node() -> String {
+    let mut backoff = Backoff::between(RETRY.0, RETRY.1);
+    let mut is_said = false;
+    loop {
+        match node_name() {
+            Ok(node) => return node,
+            Err(error) if !is_said => {
+                warn!("the cluster is told nothing of this node, all else goes on, and it is tried again: {error}");
+                is_said = true;
+            }
+            Err(_) => {}
+        }
+        sleep(backoff.pause()).await;
+    }
 }

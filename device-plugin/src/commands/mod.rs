@@ -4,8 +4,7 @@
 //!
 //! - [`args`], [`container_args`]: the flags; `examples`, below their help; [`upstream_flags`]: those of
 //!   sriov-network-device-plugin, translated;
-//! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time; `text_pages`: what it gives back
-//!   once it has begun;
+//! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time;
 //! - [`doctor`]: what is wrong, why, and what mends it; [`mending`]: what the daemon does of that;
 //! - [`devices`], [`check`], [`install_cni`], [`completions`]: the commands of the same names (`adopt` is
 //!   [`crate::ask::control`]'s client);
@@ -25,6 +24,5 @@ pub mod networks;
 pub mod run;
 pub mod tasks;
 pub mod terminal;
-mod text_pages;
 pub mod upstream_flags;
 pub mod yaml;

@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::tasks::{Ended, Tasks, Until};
-use super::text_pages;
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
 use crate::ask::own_pod::OwnPod;
@@ -83,7 +82,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         metrics: metrics.clone(),
         mender: workshop(args, &context, &state).mender(),
     };
-    let cluster = cluster(&args.kube, &metrics);
+    let cluster = cluster(args, state.path(), &metrics);
     let teller = cluster.as_ref().map(|cluster| cluster.teller.clone());
     let manager = Manager::start(Setup {
         pulse,
@@ -121,7 +120,9 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
             http::serve(address, metrics.clone(), watchdog.clone())
         });
     }
-    beside_the_loop(&mut tasks, cluster, &metrics);
+    if let Some(Cluster { telling, .. }) = cluster {
+        tasks.kept("cluster", Until::Dropped, move || telling.clone().run());
+    }
     tasks.needed("loop", manager.run(stop.clone()));
     match state.unknown() {
         None => {
@@ -180,38 +181,29 @@ struct Cluster {
 }
 
 /// None where the cluster is told nothing. Nothing is asked of it yet.
-fn cluster(access: &KubeAccess, metrics: &Metrics) -> Option<Cluster> {
-    if !access.is_on() {
-        if *access == KubeAccess::Auto {
+fn cluster(args: &RunArgs, state: Option<&Path>, metrics: &Metrics) -> Option<Cluster> {
+    if !args.kube.is_on() {
+        if args.kube == KubeAccess::Auto {
             info!("no service account's token here: the cluster is not told of this node's devices");
         }
         return None;
     }
     let (snapshots, teller) = (watch::Sender::new(None), Teller::default());
     let telling = Telling {
-        access: access.clone(),
+        access: args.kube.clone(),
         sources: Sources {
             snapshots: snapshots.subscribe(),
             told: teller.listen(),
             metrics: metrics.clone(),
         },
+        state: state.map(Path::to_owned),
+        checkpoint: args.node.device_plugin_dir(),
     };
     Some(Cluster {
         snapshots,
         teller,
         telling,
     })
-}
-
-/// What nobody waits for.
-fn beside_the_loop(tasks: &mut Tasks, cluster: Option<Cluster>, metrics: &Metrics) {
-    if let Some(Cluster { telling, .. }) = cluster {
-        tasks.kept("cluster", Until::Dropped, move || telling.clone().run());
-    }
-    let metrics = metrics.clone();
-    tasks.kept("beginning", Until::Dropped, move || {
-        text_pages::give_back(metrics.clone())
-    });
 }
 
 /// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports

@@ -10,7 +10,7 @@
 //! for, when an attachment ends, when the kubelet's socket comes, before any repair, and by the slow timer.
 //!
 //! - [`ownership`]: the answer; `question`: when the kubelet is asked;
-//! - [`podresources`]: what the kubelet says;
+//! - [`podresources`]: what the kubelet says; [`checkpoint`]: what it writes down;
 //! - [`attachments`]: what the journal says; [`state_directory`]: whether it is the one that the plugin writes;
 //! - [`allocations`]: Allocates that nothing has confirmed yet;
 //! - [`given_away`]: attachments whose device the kubelet has given to another pod;
@@ -20,6 +20,7 @@
 
 pub mod allocations;
 pub mod attachments;
+pub mod checkpoint;
 pub mod given_away;
 pub mod leases;
 pub mod on_demand;
