@@ -198,7 +198,7 @@ impl Conversation {
                 if is_ours {
                     self.look = Some(now + LOOKED.mul_f64(0.5 + dice));
                 } else {
-                    self.known.written = None;
+                    (self.known.written, self.known.is_spoilt) = (None, true);
                     self.schedule.on_change(now, dice);
                 }
             }

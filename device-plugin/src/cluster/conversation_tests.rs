@@ -256,10 +256,8 @@ fn without_the_definition_one_line_says_so_it_is_asked_for_slowly_and_events_go_
         assert_eq!(absent.len(), 1, "{lines:#?}");
         assert!(absent[0].contains("crd.yaml"), "{absent:?}");
         daemon.server.is(State::Well);
-        facts.well(1);
-        daemon.show(&facts);
-        seconds(120).await;
-        assert_eq!(daemon.server.writes().len(), 1, "a change brings the next try forward");
+        seconds(1000).await;
+        assert_eq!(daemon.server.writes().len(), 1, "it is asked again without anything that changes");
     });
 }
 
@@ -335,7 +333,7 @@ fn the_role_has_what_is_asked_for_and_nothing_else() {
         daemon.server.is(State::Allowing(rights.clone()));
         all_that_is_told(&daemon).await;
         let calls = daemon.server.calls();
-        assert!(calls.iter().all(|call| call.status == 200), "{calls:#?}");
+        assert!(calls.iter().all(|call| call.status != 403), "{calls:#?}");
         let mut used: BTreeSet<(String, String)> = calls
             .iter()
             .map(|call| (call.resource.to_owned(), call.verb.to_owned()))

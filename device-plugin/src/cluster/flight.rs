@@ -67,6 +67,8 @@ pub(super) struct Known {
     pub(super) node: Option<Node>,
     /// What is with the API server; none where nobody knows.
     pub(super) written: Option<Stamp>,
+    /// Somebody else changed what is there: it is written whatever it says of itself.
+    pub(super) is_spoilt: bool,
     /// Since when conditions are as they are.
     conditions: Vec<Since>,
 }
@@ -106,7 +108,8 @@ impl Known {
         if let Some(stamp) = self.written.as_ref().filter(|stamp| stamp.digest == digest) {
             return Ok(Written::Before(stamp.clone()));
         }
-        if let Some(found) = found.filter(|found| found.digest.as_ref() == Some(&digest)) {
+        let is_it = |found: &Found| found.digest.as_ref() == Some(&digest) && !self.is_spoilt;
+        if let Some(found) = found.filter(is_it) {
             let generation = found.generation;
             return Ok(Written::Before(Stamp { digest, generation }));
         }
@@ -120,6 +123,7 @@ impl Known {
         // Its text is in there, and is not needed twice.
         drop(status);
         let generation = line.apply(object).await?;
+        self.is_spoilt = false;
         Ok(Written::Now(Stamp { digest, generation }))
     }
 }

@@ -128,41 +128,43 @@ mod tests {
     #[test]
     fn each_state_is_said_once_and_names_what_is_missing() {
         let mut said = Said::default();
-        let mut line = |what, outcome| said.line(what, outcome);
         let away = ApiError::away;
         let forbidden = ApiError::Forbidden("cannot patch resource \"x\"\n".to_owned());
-        let first = line(What::Devices, Err(&away("connection refused"))).unwrap();
+        let first = said.line(What::Devices, Err(&away("connection refused"))).unwrap();
         assert!(
             first.contains("this node's devices") && first.contains("connection refused"),
             "{first}"
         );
         assert_eq!(
-            line(What::Devices, Err(&away("timed out"))),
+            said.line(What::Devices, Err(&away("timed out"))),
             None,
             "it is the same to a person"
         );
         assert_eq!(
-            line(What::Events, Err(&away("timed out"))),
+            said.line(What::Events, Err(&away("timed out"))),
             None,
             "and whatever was to be told"
         );
-        let right = line(What::Devices, Err(&forbidden)).unwrap();
+        let right = said.line(What::Devices, Err(&forbidden)).unwrap();
         assert!(right.contains("cannot patch") && right.contains("rbac.yaml"), "{right}");
         assert!(!right.contains('\n'), "{right}");
-        assert_eq!(line(What::Devices, Err(&forbidden)), None);
-        assert!(line(What::Events, Err(&forbidden)).is_some(), "that is another right");
+        assert_eq!(said.line(What::Devices, Err(&forbidden)), None);
+        assert!(
+            said.line(What::Events, Err(&forbidden)).is_some(),
+            "that is another right"
+        );
         assert_eq!(
-            line(What::Devices, Ok(())).as_deref(),
+            said.line(What::Devices, Ok(())).as_deref(),
             Some("the cluster has this node's devices")
         );
-        assert_eq!(line(What::Devices, Ok(())), None);
-        assert!(line(What::Events, Err(&away("x"))).is_some(), "it is news again");
-        assert!(line(What::Devices, Ok(())).is_some(), "and so is that it is over");
+        assert_eq!(said.line(What::Devices, Ok(())), None);
+        assert!(said.line(What::Events, Err(&away("x"))).is_some(), "it is news again");
+        assert!(said.line(What::Devices, Ok(())).is_some(), "and so is that it is over");
         let old = ApiError::Refused {
             code: 401,
             message: "Unauthorized".to_owned(),
         };
-        assert!(line(What::Devices, Err(&old)).unwrap().contains("token"));
-        assert_eq!(line(What::Counts, Err(&old)), None);
+        assert!(said.line(What::Devices, Err(&old)).unwrap().contains("token"));
+        assert_eq!(said.line(What::Counts, Err(&old)), None);
     }
 }
