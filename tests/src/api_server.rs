@@ -296,7 +296,10 @@ impl Cluster {
                 None => refusal(404, "nodenetworkdevices.hardwire.dev \"node1\" not found"),
             },
             ("PATCH", true) => {
-                let before = self.object.as_ref().and_then(|object| object["metadata"]["generation"].as_i64());
+                let before = self
+                    .object
+                    .as_ref()
+                    .and_then(|object| object["metadata"]["generation"].as_i64());
                 let mut object = request.json();
                 object["metadata"]["generation"] = (before.unwrap_or(0) + 1).into();
                 let answer = json!({"kind": "PartialObjectMetadata", "metadata": object["metadata"]});
@@ -305,7 +308,11 @@ impl Cluster {
             }
             ("POST", _) => {
                 let name = |request: &Request| request.json()["metadata"]["name"].clone();
-                if self.requests.iter().any(|other| other.is_event() && name(other) == name(request)) {
+                if self
+                    .requests
+                    .iter()
+                    .any(|other| other.is_event() && name(other) == name(request))
+                {
                     return refusal(409, "it is there already");
                 }
                 (201, plain.to_string())
@@ -331,7 +338,9 @@ fn read(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
         if header.is_empty() {
             break;
         }
-        let Some((name, value)) = header.split_once(':') else { continue };
+        let Some((name, value)) = header.split_once(':') else {
+            continue;
+        };
         match (&*name.to_ascii_lowercase(), value.trim()) {
             ("content-length", value) => length = value.parse().map_err(|_no_number| io::ErrorKind::InvalidData)?,
             ("authorization", value) => value.trim_start_matches("Bearer ").clone_into(&mut token),

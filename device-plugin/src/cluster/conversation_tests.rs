@@ -257,7 +257,11 @@ fn without_the_definition_one_line_says_so_it_is_asked_for_slowly_and_events_go_
         assert!(absent[0].contains("crd.yaml"), "{absent:?}");
         daemon.server.is(State::Well);
         seconds(1000).await;
-        assert_eq!(daemon.server.writes().len(), 1, "it is asked again without anything that changes");
+        assert_eq!(
+            daemon.server.writes().len(),
+            1,
+            "it is asked again without anything that changes"
+        );
     });
 }
 

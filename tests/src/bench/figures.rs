@@ -110,7 +110,7 @@ pub const GROUPS: [(&str, &[Figure]); 6] = [
             figure(
                 "daemon.rss_mib_with_api",
                 Most(24.0),
-                "MiB resident while it tells an API server of them",
+                "MiB resident, with its helper, while they tell an API server of them over TLS",
             ),
             figure(
                 "daemon.api_object_kib_at_1024",
@@ -120,7 +120,7 @@ pub const GROUPS: [(&str, &[Figure]); 6] = [
             figure(
                 "daemon.api_writes_in_busy_minute",
                 Most(6.0),
-                "writes in a minute in which two pods come every second",
+                "writes in a minute in which two pods come every second and are attached",
             ),
             figure("daemon.allocate_p99_ms", Most(1.0), "ms, 99 of 100 Allocates"),
             figure(

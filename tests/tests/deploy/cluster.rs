@@ -82,7 +82,7 @@ fn every_field_has_a_type_and_a_bound() {
 }
 
 #[test]
-fn the_policy_holds_whoever_has_the_role_in_whichever_namespace() {
+fn the_policy_holds_who_has_the_role_to_the_node_that_its_token_names() {
     let policy = documents("policy", &text("base/policy.yaml"));
     let (policy, binding) = (&policy[0], &policy[1]);
     assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
@@ -99,15 +99,27 @@ fn the_policy_holds_whoever_has_the_role_in_whichever_namespace() {
     assert_eq!(texts(&rule["apiVersions"]), ["*"]);
     // Whatever the role allows, and more.
     assert_eq!(texts(&rule["operations"]), ["CREATE", "UPDATE", "DELETE"]);
-    let account = yaml("base/serviceaccount.yaml");
-    let whose = spec["matchConditions"][0]["expression"].as_str().unwrap();
-    assert!(
-        whose.contains(&format!(
-            "endsWith(':{}')",
-            account["metadata"]["name"].as_str().unwrap()
-        )),
-        "{whose}"
-    );
+    assert_eq!(list(&spec["matchConditions"]).len(), 1);
+    let account = &yaml("base/serviceaccount.yaml")["metadata"];
+    assert_eq!(whose(policy), of_account("kube-system", &account["name"]));
+    let node = spec["variables"][0]["expression"].as_str().unwrap();
+    assert!(node.contains("'authentication.kubernetes.io/node-name'"), "{node}");
+    let rule = spec["validations"][0]["expression"].as_str().unwrap();
+    assert_eq!(rule, "variables.node != '' && variables.node == request.name");
+}
+
+/// Whom a policy holds.
+pub(super) fn whose(policy: &Value) -> String {
+    policy["spec"]["matchConditions"][0]["expression"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// How it names a service account.
+pub(super) fn of_account(namespace: &str, name: &Value) -> String {
+    let name = name.as_str().unwrap();
+    format!("request.userInfo.username == 'system:serviceaccount:{namespace}:{name}'")
 }
 
 #[test]
@@ -132,7 +144,7 @@ fn the_role_asks_for_no_more_than_these() {
             (
                 vec!["hardwire.dev"],
                 vec!["nodenetworkdevices"],
-                vec!["create", "patch"]
+                vec!["create", "get", "patch"]
             ),
             (vec!["events.k8s.io"], vec!["events"], vec!["create", "patch"]),
         ]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::cluster::{of_account, whose};
 use super::*;
 
 const FOLDERS: [&str; 6] = [
@@ -95,6 +96,17 @@ fn each_variant_has_the_definition_and_the_policy_where_the_cluster_knows_one() 
         assert_eq!(of("CustomResourceDefinition"), 1, "{folder}");
         assert_eq!(of("ValidatingAdmissionPolicy"), policies, "{folder}");
         assert_eq!(of("ValidatingAdmissionPolicyBinding"), policies, "{folder}");
+        if policies == 0 {
+            continue;
+        }
+        // It holds whoever the role is given to.
+        let subject = &of_kind(&objects, "ClusterRoleBinding")["subjects"][0];
+        let namespace = subject["namespace"].as_str().unwrap();
+        assert_eq!(
+            whose(of_kind(&objects, "ValidatingAdmissionPolicy")),
+            of_account(namespace, &subject["name"]),
+            "{folder}"
+        );
     }
 }
 

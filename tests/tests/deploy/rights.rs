@@ -67,6 +67,9 @@ fn the_daemon_alone_has_a_token_and_it_is_its_own_nodes() {
                 .chain(files.map(|file| &file["path"]))
         })
         .collect();
+    // One that is not there keeps no pod from starting.
+    let authority = sources.iter().find(|source| source["configMap"].is_object()).unwrap();
+    assert_eq!(authority["configMap"]["optional"], true);
     // Contract: what in-cluster clients read (client-go, rest/config.go).
     assert_eq!(paths, ["token", "ca.crt", "namespace"]);
     let mount = |container: &Value| {
