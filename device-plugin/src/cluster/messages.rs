@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// The helper's program, beside the daemon's.
+pub const PROGRAM: &str = "hardwired-cluster";
 /// The language of these lines. Both programs are of one release; a helper of another is not spoken to.
 pub const VERSION: u32 = 1;
 /// Bytes of a line of the daemon: an object, and what it is wrapped in.

@@ -18,10 +18,9 @@ use tracing::{info, warn};
 
 use super::line::{Heard, LineError, Requests};
 use super::measure::cut;
+use super::messages::PROGRAM as NAME;
 use crate::events::backoff::Backoff;
 
-/// Its name, beside the daemon's program.
-pub(super) const NAME: &str = "hardwired-cluster";
 /// Pauses before it is started again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 /// One that ran for so long has a new reason to end.

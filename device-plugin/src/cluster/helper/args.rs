@@ -4,6 +4,7 @@ use clap::Parser;
 use hardwire_cni::VERSION;
 
 use crate::cluster::access::{KubeAccess, is_node_name};
+use crate::cluster::messages::PROGRAM;
 
 /// Tells the Kubernetes API what `hardwired` says of this node's devices.
 ///
@@ -11,7 +12,7 @@ use crate::cluster::access::{KubeAccess, is_node_name};
 /// lines on its stdin say, and answers on its stdout. It gives up all capabilities before it speaks to anybody, and connects to
 /// the API server alone, through no proxy (`HTTPS_PROXY` is not looked at).
 #[derive(Debug, Parser)]
-#[command(name = super::super::program::NAME, version = VERSION)]
+#[command(name = PROGRAM, version = VERSION)]
 pub struct HelperArgs {
     /// Where the API is: auto (by the service account's token of this pod), or by this kubeconfig.
     #[arg(long, value_name = "auto|KUBECONFIG")]
