@@ -1,4 +1,4 @@
-//! The node's device manager, as a library; `hardwired` is a thin program around it.
+//! The node's device manager, as a library; `hardwired`, and its helper `hardwired-cluster`, are thin programs around it.
 //!
 //! The rooms, each using only those below it:
 //!
