@@ -1,9 +1,10 @@
-//! The node's device manager, as a library; `hardwired` is a thin program around it.
+//! The node's device manager, as a library; `hardwired`, and its helper `hardwired-cluster`, are thin programs around it.
 //!
 //! The rooms, each using only those below it:
 //!
 //! - [`commands`]: what a person types;
 //! - [`manager`]: the loop: an event comes in, the state changes, effects go out;
+//! - [`cluster`]: the Kubernetes API: what this node tells about itself. Nothing waits for it;
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
 //! - [`ask`]: what others ask of the running daemon, and what it leaves for them to read;
 //! - [`ledger`]: who has which device, and repair, which acts on it;
@@ -15,6 +16,7 @@
 //! - [`config`]: what the operator wants: pools of devices.
 
 pub mod ask;
+pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod container;

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What is in the image: the two programs, the distribution's libraries that hardwired loads, and what their licences ask for.
+# What is in the image: the two programs, hardwired's helper, the distribution's libraries that they load, and what their
+# licences ask for.
 #
 # Libraries are those of installed packages. Which are needed is read from the programs, as the loader reads it, so that
 # another distribution's libudev (with libcap, say) is complete too.
@@ -19,17 +20,17 @@ needed_by() {
     LC_ALL=C readelf --dynamic --wide "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
 }
 
-# libraries_of PLATFORM PROGRAM: all that it loads, directly or not, by name, without the loader.
+# libraries_of PLATFORM PROGRAM...: all that they load, directly or not, by name, without the loader.
 libraries_of() {
     local folder=/usr/lib/${machine_of[$1]}-linux-gnu loader=${loader_of[$1]##*/}
     local -A seen=()
-    local queue name
-    mapfile -t queue < <(needed_by "$2")
+    local queue name program
+    mapfile -t queue < <(for program in "${@:2}"; do needed_by "$program"; done)
     while [[ ${#queue[@]} -gt 0 ]]; do
         name=${queue[0]} queue=("${queue[@]:1}")
         [[ $name != "$loader" && -z ${seen[$name]:-} ]] || continue
         seen[$name]=1
-        [[ -e $folder/$name ]] || fail "$2 needs $name, and $folder does not have it"
+        [[ -e $folder/$name ]] || fail "${*:2}: $name is needed, and $folder does not have it"
         mapfile -t -O "${#queue[@]}" queue < <(needed_by "$folder/$name")
     done
     printf '%s\n' "${!seen[@]}" | LC_ALL=C sort
@@ -60,7 +61,7 @@ make_roots() {
     (umask 022 && mkdir -p "$into/libraries" "$into/programs")
 
     # An assignment of its own, so that its failure ends the script.
-    names=$(libraries_of "$platform" "$dist/hardwired")
+    names=$(libraries_of "$platform" "$dist/hardwired" "$dist/hardwired-cluster")
     for library in $names; do
         put_file 0644 "/usr/$folder/$library" "$into/libraries/$folder/$library"
     done
@@ -74,6 +75,7 @@ make_roots() {
     dpkg-query --show --showformat '${Package} ${Version}\n' "${packages[@]}" | LC_ALL=C sort -u >"$into/packages"
 
     put_file 0755 "$dist/hardwired" "$into/programs/usr/bin/hardwired"
+    put_file 0755 "$dist/hardwired-cluster" "$into/programs/usr/bin/hardwired-cluster"
     put_file 0755 "$dist/hardwire" "$into/programs/usr/bin/hardwire"
     put_file 0644 LICENSE "$into/programs/usr/share/doc/hardwire/LICENSE"
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Starts what is in the image, of the other platform under qemu-user, with nothing of this machine's libraries.
 #
-# hardwired prints its help and checks deploy/'s configuration in a root file system that is the image's. hardwire attaches
+# hardwired and its helper print their help, and hardwired checks deploy/'s configuration in a root file system that is the image's. hardwire attaches
 # a veth to a namespace and detaches it, through the kernel of this machine: qemu-user translates the netlink messages.
 # Relies on `fail`, $work, and of root.sh ${machine_of[@]} and ${loader_of[@]}.
 # shellcheck disable=SC2154
@@ -31,6 +31,8 @@ in_namespaces() {
     mount -t tmpfs tmpfs /run
     chroot "$root" "${emulator[@]}" /usr/bin/hardwired --help | grep install-cni >/dev/null
     echo "  hardwired --help: ok"
+    chroot "$root" "${emulator[@]}" /usr/bin/hardwired-cluster --help | grep -q KUBECONFIG
+    echo "  hardwired-cluster --help: ok"
     chroot "$root" "${emulator[@]}" /usr/bin/hardwired check --config /configmap.yaml | sed 's/^/  hardwired check: /'
 
     ip netns add pod

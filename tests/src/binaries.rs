@@ -16,6 +16,11 @@ pub fn hardwired() -> PathBuf {
     program("hardwired")
 }
 
+/// What speaks to the API server for it.
+pub fn hardwired_cluster() -> PathBuf {
+    program("hardwired-cluster")
+}
+
 fn program(name: &str) -> PathBuf {
     let dist = std::env::var_os("HARDWIRE_DIST").map(PathBuf::from);
     let beside = || {

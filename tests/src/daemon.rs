@@ -116,6 +116,34 @@ impl Site {
         Daemon::spawn(command.args(arguments))
     }
 
+    /// Starts `hardwired run` with more arguments and with variables.
+    pub fn start_with_variables(
+        &self,
+        config: &Value,
+        sysfs: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Daemon {
+        let mut command = self.run(&self.config(config), sysfs);
+        Daemon::spawn(command.args(arguments).envs(variables.iter().copied()))
+    }
+
+    /// Starts another copy of the program with more arguments and with variables.
+    pub fn start_program(
+        &self,
+        program: &Path,
+        config: &Value,
+        sysfs: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Daemon {
+        let inner = self.run(&self.config(config), sysfs);
+        let mut command = Command::new(program);
+        let own = inner.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command.args(inner.get_args()).envs(own).args(arguments);
+        Daemon::spawn(command.envs(variables.iter().copied()))
+    }
+
     /// Starts `hardwired run` with a directory of programs before those of the system.
     pub fn start_with_programs(&self, programs: &Path, config: &Value, sysfs: &Path) -> Daemon {
         let mut command = self.run(&self.config(config), sysfs);

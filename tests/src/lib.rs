@@ -1,6 +1,7 @@
 //! What tests that need a kernel, a kubelet or a runtime share.
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
+pub mod api_server;
 pub mod bench;
 pub mod binaries;
 pub mod cdi;

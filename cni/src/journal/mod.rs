@@ -18,7 +18,7 @@ pub use crate::pf::OriginalVf;
 pub use hardware::{Hardware, Parent};
 pub(crate) use lock::lock_within;
 pub use lock::{DeviceLock, LockError};
-pub use record::{Ending, HostNetwork, Ipam, OriginalLink, Owner, PodName, Record, Step, Target};
+pub use record::{Ending, HostNetwork, InPod, Ipam, OriginalLink, Owner, PodName, Record, Step, Target};
 pub use settings::InterfaceSettings;
 pub use store::{Journal, JournalError};
 pub use unreadable::{Salvaged, Unreadable};

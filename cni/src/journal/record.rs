@@ -47,6 +47,9 @@ pub struct Record {
     /// The owner's pod; none where the runtime did not say.
     #[serde(default)]
     pub pod: Option<PodName>,
+    /// What the pod has of it, once ADD has succeeded; for those who show it, and nothing goes by it.
+    #[serde(default, skip_serializing_if = "InPod::is_unknown")]
+    pub in_pod: InPod,
 }
 
 impl Record {
@@ -70,6 +73,7 @@ impl Record {
             host_network: None,
             ending: None,
             pod: None,
+            in_pod: InPod::default(),
         }
     }
 
@@ -104,6 +108,22 @@ pub struct Owner {
     pub netns: NetnsIdentity,
 }
 
+/// What a pod has of a device: part of what ADD answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InPod {
+    /// The interface's address; none for a device without an interface, unless its PF was given one.
+    pub mac: Option<MacAddr>,
+    /// The addresses that IPAM gave, with their prefix lengths.
+    pub addresses: Vec<String>,
+}
+
+impl InPod {
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A pod, as the kubelet's podresources names it too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodName {
@@ -111,6 +131,9 @@ pub struct PodName {
     pub namespace: String,
     /// `K8S_POD_NAME`.
     pub name: String,
+    /// `K8S_POD_UID`, by which the cluster's API tells it from an earlier pod of the name; none where the runtime gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
 }
 
 impl PodName {
@@ -122,9 +145,16 @@ impl PodName {
             let valid = (1..=253).contains(&text.len()) && text.bytes().all(plain);
             valid.then(|| text.to_owned())
         };
+        let uid = || {
+            let text = args.get("K8S_POD_UID")?;
+            let valid =
+                (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            valid.then(|| text.to_owned())
+        };
         Some(Self {
             namespace: name("K8S_POD_NAMESPACE")?,
             name: name("K8S_POD_NAME")?,
+            uid: uid(),
         })
     }
 }

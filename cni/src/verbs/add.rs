@@ -238,6 +238,7 @@ impl Attempt<'_> {
         let moved = to_pod.run(self.phases)?;
         let before = self.record.vf.as_ref().and_then(|vf| vf.requested.mac);
         let mac = moved.as_ref().map_or(before, Link::mac);
+        self.record.in_pod.mac = mac;
         let mtu = moved.as_ref().map_or(0, |link| link.mtu);
         result.interfaces.push(Interface::in_pod(
             environment.ifname()?.as_str(),
@@ -258,6 +259,7 @@ impl Attempt<'_> {
                 };
                 interface.configure(&given, self.phases)?;
             }
+            self.record.in_pod.addresses = given.ips.iter().map(|ip| ip.address.to_string()).collect();
             result.ips.extend(given.ips);
             result.routes.extend(given.routes);
             if given.dns != Dns::default() {

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hardwire_pci::Sysfs;
 
 use crate::ask::in_force::Running;
+use crate::cluster::KubeAccess;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::container_args::ContainerArgs;
 use crate::commands::doctor::args::DoctorArgs;
@@ -100,6 +101,10 @@ pub struct RunArgs {
     /// The plugin's program that is put there.
     #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]
     pub cni_program: PathBuf,
+    /// Show this node's devices to the cluster (`kubectl get nnd`, and Events): off, auto (where hardwired runs in a pod with a
+    /// service account's token), or by this kubeconfig. The node's name is in the variable `NODE_NAME`, else the host's.
+    #[arg(long, value_name = "off|auto|KUBECONFIG", default_value_t = KubeAccess::Auto)]
+    pub kube: KubeAccess,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,

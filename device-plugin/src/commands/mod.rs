@@ -2,7 +2,8 @@
 //!
 //! Here is the edge: arguments become paths, names and durations, and what goes wrong becomes an exit code and a sentence.
 //!
-//! - [`args`], [`container_args`]: the flags; `examples`, below their help; [`upstream_flags`]: those of sriov-network-device-plugin, translated;
+//! - [`args`], [`container_args`]: the flags; `examples`, below their help; [`upstream_flags`]: those of
+//!   sriov-network-device-plugin, translated;
 //! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time;
 //! - [`doctor`]: what is wrong, why, and what mends it; [`mending`]: what the daemon does of that;
 //! - [`devices`], [`check`], [`install_cni`], [`completions`]: the commands of the same names (`adopt` is

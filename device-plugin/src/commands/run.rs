@@ -16,12 +16,14 @@ use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
 use crate::ask::own_pod::OwnPod;
 use crate::ask::rights::Rights;
+use crate::cluster::{KubeAccess, Snapshot, Sources, Telling};
 use crate::commands::args::RunArgs;
 use crate::commands::mending::Workshop;
 use crate::config::ConfigError;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
 use crate::ledger::state_directory::{StateDirectory, StateDirectoryError};
+use crate::ledger::told::Teller;
 use crate::ledger::{Attachments, leases};
 use crate::manager::{Manager, Setup, StartError};
 use crate::telemetry::metrics::Metrics;
@@ -87,6 +89,8 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         metrics: metrics.clone(),
         mender: workshop(args, &context, &state).mender(),
     };
+    let cluster = cluster(args, state.path(), &metrics);
+    let teller = cluster.as_ref().map(|cluster| cluster.teller.clone());
     let manager = Manager::start(Setup {
         pulse,
         context: context.clone(),
@@ -101,6 +105,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         in_force,
         reload: Arc::clone(&reload),
         returned: Arc::clone(&returned),
+        cluster: cluster.as_ref().map(|cluster| cluster.snapshots.clone()),
         metrics: metrics.clone(),
     });
     let manager = tokio::select! {
@@ -122,6 +127,9 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
             http::serve(address, metrics.clone(), watchdog.clone())
         });
     }
+    if let Some(Cluster { telling, .. }) = cluster {
+        tasks.kept("cluster", Until::Dropped, move || telling.clone().run());
+    }
     tasks.needed("loop", manager.run(stop.clone()));
     match state.unknown() {
         None => {
@@ -138,6 +146,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
                     attachments: attachments.clone(),
                     returned: Arc::clone(&returned),
                     metrics: metrics.clone(),
+                    teller: teller.clone(),
                 };
                 repair.run(stopped.clone())
             });
@@ -169,6 +178,39 @@ fn workshop(args: &RunArgs, context: &Context, state: &StateDirectory) -> Worksh
         cni_program: args.cni_program.clone(),
         cni_bin_dir: args.cni_bin_dir.clone(),
     }
+}
+
+/// What tells the cluster, and what that hears of.
+struct Cluster {
+    snapshots: watch::Sender<Option<Snapshot>>,
+    teller: Teller,
+    telling: Telling,
+}
+
+/// None where the cluster is told nothing. Nothing is asked of it yet.
+fn cluster(args: &RunArgs, state: Option<&Path>, metrics: &Metrics) -> Option<Cluster> {
+    if !args.kube.is_on() {
+        if args.kube == KubeAccess::Auto {
+            info!("no service account's token here: the cluster is not told of this node's devices");
+        }
+        return None;
+    }
+    let (snapshots, teller) = (watch::Sender::new(None), Teller::default());
+    let telling = Telling {
+        access: args.kube.clone(),
+        sources: Sources {
+            snapshots: snapshots.subscribe(),
+            told: teller.listen(),
+            metrics: metrics.clone(),
+        },
+        state: state.map(Path::to_owned),
+        checkpoint: args.node.device_plugin_dir(),
+    };
+    Some(Cluster {
+        snapshots,
+        teller,
+        telling,
+    })
 }
 
 /// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports

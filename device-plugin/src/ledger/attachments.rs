@@ -75,6 +75,11 @@ impl Records {
         }
     }
 
+    /// Whether the journal could be looked into; a record of it may be unreadable.
+    pub(super) fn is_heard(&self) -> bool {
+        self.unheard.is_none()
+    }
+
     /// Whether some of it, or all, could not be read.
     pub(super) fn is_unread(&self) -> bool {
         self.unheard.is_some() || !self.unreadable.is_empty()

@@ -10,15 +10,17 @@
 //! for, when an attachment ends, when the kubelet's socket comes, before any repair, and by the slow timer.
 //!
 //! - [`ownership`]: the answer; `question`: when the kubelet is asked;
-//! - [`podresources`]: what the kubelet says;
+//! - [`podresources`]: what the kubelet says; [`checkpoint`]: what it writes down;
 //! - [`attachments`]: what the journal says; [`state_directory`]: whether it is the one that the plugin writes;
 //! - [`allocations`]: Allocates that nothing has confirmed yet;
 //! - [`given_away`]: attachments whose device the kubelet has given to another pod;
 //! - [`repair`], `orphans`: attachments that no DEL came for are released; [`on_demand`]: at once, where an operator asks;
+//! - [`told`]: what repair sees and does, for those who show it;
 //! - [`leases`]: addresses of attachments of before the boot.
 
 pub mod allocations;
 pub mod attachments;
+pub mod checkpoint;
 pub mod given_away;
 pub mod leases;
 pub mod on_demand;
@@ -28,6 +30,7 @@ pub mod podresources;
 mod question;
 pub mod repair;
 pub mod state_directory;
+pub mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -30,6 +30,7 @@ use tracing::{info, warn};
 use super::attachments::{Attachments, Records};
 use super::orphans::{Orphans, SLOW, veto};
 use super::podresources::PodResources;
+use super::told::Teller;
 use crate::events::directory::Directory;
 use crate::telemetry::metrics::Metrics;
 
@@ -48,6 +49,8 @@ pub struct Repair {
     pub returned: Arc<Notify>,
     /// The numbers.
     pub metrics: Metrics,
+    /// Told what is attached and repaired, where anybody shows it.
+    pub teller: Option<Teller>,
 }
 
 /// Folders whose changes matter.
@@ -95,6 +98,9 @@ impl Repair {
             *before = now;
             changed
         });
+        if let Some(teller) = self.teller.as_ref().filter(|_| records.is_heard()) {
+            teller.attached(records.readable.iter().map(|(record, _)| record));
+        }
         for record in orphans.newly_hidden(&records.hidden) {
             let (device, container, path) = (&record.device, &record.owner.container_id, &record.owner.netns_path);
             warn!(%device, %container, "{path}: whether this namespace still lives cannot be seen from here, so the attachment \
@@ -113,11 +119,14 @@ impl Repair {
         // Those that stay vetoed take nobody's turn.
         for record in self.without_vetoed(due, orphans).await.into_iter().take(orphans.room()) {
             orphans.begins(&record);
-            let (context, metrics) = (self.context.clone(), self.metrics.clone());
+            let (context, metrics, teller) = (self.context.clone(), self.metrics.clone(), self.teller.clone());
             repairs.spawn(async move {
                 let attempt = record.attempt.clone();
-                let is_done = repair(context, record).await;
+                let is_done = repair(context, record.clone()).await;
                 metrics.repaired(is_done);
+                if let Some(teller) = teller {
+                    teller.repaired(&record, is_done);
+                }
                 (attempt, is_done)
             });
         }

@@ -47,6 +47,7 @@ use self::jobs::Jobs;
 use self::messages::{Effect, Input};
 use self::served_pool::{ServedPool, ServedWith};
 use crate::ask::control::Adopt;
+use crate::cluster::Snapshot;
 use crate::config::ResourceName;
 use crate::events::{Event, Events};
 use crate::health::baselines::RecordChange;
@@ -75,6 +76,8 @@ pub struct Manager {
     after_first_lists: Vec<Effect>,
     findings: findings::WrittenFindings,
     view: view::Written,
+    /// Takes what the cluster is told of, where it is told anything.
+    cluster: Option<watch::Sender<Option<Snapshot>>>,
     metrics: Metrics,
 }
 
@@ -310,7 +313,15 @@ impl Manager {
             let healthy = list.entries.values().filter(|entry| entry.unhealthy.is_none()).count();
             self.metrics.devices(resource, healthy, list.entries.len() - healthy);
         }
-        self.view.write(state, lists);
+        let view = self.view.write(state, lists);
+        if let Some(cluster) = &self.cluster {
+            let snapshot = Some(view::snapshot(&view, core));
+            cluster.send_if_modified(|before| {
+                let is_another = *before != snapshot;
+                *before = snapshot;
+                is_another
+            });
+        }
         self.release_documents();
     }
 

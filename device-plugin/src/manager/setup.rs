@@ -25,6 +25,7 @@ use super::{Inputs, Manager, findings, view};
 use crate::ask::control::Adopt;
 use crate::ask::in_force::InForceSender;
 use crate::ask::view::View;
+use crate::cluster::Snapshot;
 use crate::config::{Config, ConfigError, Defaults};
 use crate::container::HostPaths;
 use crate::events::Events;
@@ -63,6 +64,8 @@ pub struct Setup {
     pub requests: mpsc::Receiver<Adopt>,
     /// Told which configuration is in force.
     pub in_force: InForceSender,
+    /// Takes what the cluster is told of, where it is told anything.
+    pub cluster: Option<watch::Sender<Option<Snapshot>>>,
     /// The numbers.
     pub metrics: Metrics,
     /// Told when configuration and hardware are to be read again.
@@ -157,6 +160,7 @@ impl Manager {
             after_first_lists: Vec::new(),
             findings: findings::WrittenFindings::default(),
             view: view::Written::default(),
+            cluster: setup.cluster,
             metrics,
         };
         manager.first_lists().await?;

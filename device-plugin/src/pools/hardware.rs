@@ -23,7 +23,7 @@ pub struct Hardware {
     pub host_uses: BTreeMap<DeviceId, HostUse>,
     /// Those that have an upper device in another namespace.
     pub upper_uses: BTreeMap<DeviceId, HostUse>,
-    /// PFs with VFs that have no carrier.
+    /// PFs and plain functions whose interface has no carrier.
     pub carrierless: BTreeSet<DeviceId>,
     /// What selectors ask for besides.
     pub details: BTreeMap<DeviceId, Details>,
@@ -190,10 +190,10 @@ impl Hardware {
     }
 }
 
-/// Whether a PF says so; one whose interface is not to be seen says nothing. The file of an interface that is down cannot
-/// be read (`carrier_show`, net/core/net-sysfs.c).
+/// Whether the interface of a PF or of a plain function says so; one that is not to be seen says nothing. The file of one
+/// that is down cannot be read (`carrier_show`, net/core/net-sysfs.c).
 fn has_no_carrier(sysfs: &Sysfs, device: &Device) -> bool {
-    let (Function::Pf { num_vfs: 1.., .. }, Some(netdev)) = (&device.function, device.netdev()) else {
+    let (Function::Pf { .. } | Function::Plain, Some(netdev)) = (&device.function, device.netdev()) else {
         return false;
     };
     let file = sysfs.path("class/net").join(netdev.name.as_str()).join("carrier");

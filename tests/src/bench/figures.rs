@@ -107,6 +107,21 @@ pub const GROUPS: [(&str, &[Figure]); 6] = [
         &[
             figure("daemon.first_list_ms", Most(50.0), "ms from start to the first list"),
             figure("daemon.rss_mib_at_1024", Most(12.0), "MiB resident 10 s after it"),
+            figure(
+                "daemon.rss_mib_with_api",
+                Most(24.0),
+                "MiB resident, with its helper, while they tell an API server of them over TLS",
+            ),
+            figure(
+                "daemon.api_object_kib_at_1024",
+                Most(512.0),
+                "KiB of the object that it writes",
+            ),
+            figure(
+                "daemon.api_writes_in_busy_minute",
+                Most(6.0),
+                "writes in a minute in which two pods come every second and are attached",
+            ),
             figure("daemon.allocate_p99_ms", Most(1.0), "ms, 99 of 100 Allocates"),
             figure(
                 "daemon.search_500_netns_ms",

@@ -47,7 +47,7 @@ fn openshifts_constraints_are_as_openshift_defines_them() {
         &[
             ("allowHostPID: false", "allowHostPid: false"),
             ("uid: 0", "uid: root"),
-            ("volumes: [configMap, hostPath]", "volumes: all"),
+            ("volumes: [configMap, hostPath, projected]", "volumes: all"),
         ],
     );
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::cluster::{of_account, whose};
 use super::*;
 
 const FOLDERS: [&str; 6] = [
@@ -51,25 +52,61 @@ fn each_variant_builds_with_the_rights_and_the_image_of_the_base() {
     }
 }
 
-/// The daemon asks the cluster's API for nothing: where there are rights at all, they are to the constraints.
+/// Those of the base, and `OpenShift`'s constraints.
 #[test]
-fn no_variant_has_rights_in_the_cluster_beyond_openshifts_constraints() {
+fn each_variant_has_the_rights_of_the_base_for_its_own_service_account_and_openshift_one_more() {
+    let base = documents("rbac", &text("base/rbac.yaml"));
     for folder in FOLDERS {
         let Some(objects) = kustomized(folder) else { return };
-        let mut rights = objects.iter().filter(|object| {
-            let kind = object["kind"].as_str().unwrap();
-            kind.ends_with("Role") || kind.ends_with("RoleBinding")
-        });
+        let (role, binding) = (
+            of_kind(&objects, "ClusterRole"),
+            of_kind(&objects, "ClusterRoleBinding"),
+        );
+        assert_eq!(role["rules"], base[0]["rules"], "{folder}");
+        assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"], "{folder}");
+        let account = &of_kind(&objects, "ServiceAccount")["metadata"];
+        let subject = &binding["subjects"][0];
+        assert_eq!(
+            (&subject["name"], &subject["namespace"]),
+            (&account["name"], &account["namespace"]),
+            "{folder}"
+        );
+        assert_eq!(list(&binding["subjects"]).len(), 1, "{folder}");
+        let is_role = |object: &&Value| object["kind"] == "Role" || object["kind"] == "RoleBinding";
+        let in_one_namespace = objects.iter().filter(is_role).count();
         if folder != "openshift" {
-            assert!(rights.next().is_none(), "{folder}");
+            assert_eq!(in_one_namespace, 0, "{folder}");
             continue;
         }
-        assert!(rights.all(|object| !object["kind"].as_str().unwrap().starts_with("Cluster")));
+        assert_eq!(in_one_namespace, 2);
         let rules = list(&of_kind(&objects, "Role")["rules"]);
         assert_eq!(rules.len(), 1);
         assert_eq!(texts(&rules[0]["verbs"]), ["use"]);
         assert_eq!(texts(&rules[0]["resources"]), ["securitycontextconstraints"]);
         assert_eq!(list(&rules[0]["resourceNames"]).len(), 1);
+    }
+}
+
+#[test]
+fn each_variant_has_the_definition_and_the_policy_where_the_cluster_knows_one() {
+    for folder in FOLDERS {
+        let Some(objects) = kustomized(folder) else { return };
+        let of = |kind: &str| objects.iter().filter(|object| object["kind"] == kind).count();
+        let policies = usize::from(folder != "before-1.30");
+        assert_eq!(of("CustomResourceDefinition"), 1, "{folder}");
+        assert_eq!(of("ValidatingAdmissionPolicy"), policies, "{folder}");
+        assert_eq!(of("ValidatingAdmissionPolicyBinding"), policies, "{folder}");
+        if policies == 0 {
+            continue;
+        }
+        // It holds whoever the role is given to.
+        let subject = &of_kind(&objects, "ClusterRoleBinding")["subjects"][0];
+        let namespace = subject["namespace"].as_str().unwrap();
+        assert_eq!(
+            whose(of_kind(&objects, "ValidatingAdmissionPolicy")),
+            of_account(namespace, &subject["name"]),
+            "{folder}"
+        );
     }
 }
 
@@ -91,10 +128,11 @@ fn before_1_30_has_the_annotation_in_place_of_the_field() {
 #[test]
 fn the_drop_in_is_the_replaced_daemonset_and_reads_its_pools() {
     let Some(objects) = kustomized("drop-in") else { return };
-    let kinds: Vec<&str> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
-    assert_eq!(
-        kinds,
-        ["ServiceAccount", "DaemonSet"],
+    let mut kinds: Vec<&str> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    kinds.sort_unstable();
+    let expected = KINDS.into_iter().filter(|kind| *kind != "ConfigMap");
+    assert!(
+        kinds.into_iter().eq(expected),
         "their ConfigMap is not applied from here"
     );
     let daemonset = of_kind(&objects, "DaemonSet");
@@ -237,9 +275,12 @@ fn prometheus_reaches_the_port_and_so_do_the_probes() {
         .collect();
     // Of a repeated flag the last one counts.
     assert_eq!(binds.last(), Some(&"$(NODE_IP):9808"));
-    let mut variables = list(&container["env"]).iter();
-    let address = variables.find(|variable| variable["name"] == "NODE_IP").unwrap();
-    assert_eq!(address["valueFrom"]["fieldRef"]["fieldPath"], "status.hostIP");
+    let variable = |name: &str| {
+        let mut variables = list(&container["env"]).iter();
+        variables.find(|variable| variable["name"] == name).unwrap()["valueFrom"]["fieldRef"]["fieldPath"].clone()
+    };
+    assert_eq!(variable("NODE_IP"), "status.hostIP");
+    assert_eq!(variable("NODE_NAME"), "spec.nodeName");
     for probe in ["livenessProbe", "readinessProbe"] {
         assert!(container[probe]["httpGet"]["host"].is_null(), "{probe}");
         assert_eq!(container[probe]["httpGet"]["port"], 9808, "{probe}");

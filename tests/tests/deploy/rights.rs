@@ -41,13 +41,49 @@ fn the_daemon_has_the_rights_that_are_named_and_no_more() {
 }
 
 #[test]
-fn nobody_has_a_token() {
+fn the_daemon_alone_has_a_token_and_it_is_its_own_nodes() {
     assert_eq!(yaml("base/serviceaccount.yaml")["automountServiceAccountToken"], false);
     let spec = pod_spec();
     assert_eq!(spec["automountServiceAccountToken"], false);
     assert_eq!(
         spec["serviceAccountName"],
         yaml("base/serviceaccount.yaml")["metadata"]["name"]
+    );
+    let volume = list(&spec["volumes"])
+        .iter()
+        .find(|volume| volume["name"] == "api")
+        .unwrap();
+    let sources = list(&volume["projected"]["sources"]);
+    let paths: Vec<&Value> = sources
+        .iter()
+        .flat_map(|source| {
+            let token = &source["serviceAccountToken"]["path"];
+            let files = list(&source["configMap"]["items"])
+                .iter()
+                .chain(list(&source["downwardAPI"]["items"]));
+            [token]
+                .into_iter()
+                .filter(|path| path.is_string())
+                .chain(files.map(|file| &file["path"]))
+        })
+        .collect();
+    // One that is not there keeps no pod from starting.
+    let authority = sources.iter().find(|source| source["configMap"].is_object()).unwrap();
+    assert_eq!(authority["configMap"]["optional"], true);
+    // Contract: what in-cluster clients read (client-go, rest/config.go).
+    assert_eq!(paths, ["token", "ca.crt", "namespace"]);
+    let mount = |container: &Value| {
+        let mounts = list(&container["volumeMounts"]);
+        mounts.iter().find(|mount| mount["name"] == "api").cloned()
+    };
+    let own = mount(&container()).unwrap();
+    assert_eq!(own["mountPath"], "/var/run/secrets/kubernetes.io/serviceaccount");
+    assert_eq!(own["readOnly"], true);
+    assert!(mount(&spec["initContainers"][0]).is_none());
+    let env = &container()["env"][0];
+    assert_eq!(
+        (&env["name"], &env["valueFrom"]["fieldRef"]["fieldPath"]),
+        (&"NODE_NAME".into(), &"spec.nodeName".into())
     );
 }
 

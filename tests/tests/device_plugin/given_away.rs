@@ -18,6 +18,7 @@ pub(super) fn attached(device: &str, pod: Option<(&str, &str)>) -> Record {
         pod: pod.map(|(namespace, name)| PodName {
             namespace: namespace.into(),
             name: name.into(),
+            uid: None,
         }),
         ..record
     }

@@ -7,6 +7,7 @@ mod allocate;
 mod authority;
 mod cdi;
 mod characters;
+mod cluster;
 mod commands;
 mod configuration;
 mod descriptors;

@@ -41,6 +41,7 @@ fn orphan(site: &Site, device: &str, pod: &str) -> Record {
         pod: Some(PodName {
             namespace: "red".to_owned(),
             name: pod.to_owned(),
+            uid: None,
         }),
         ..record
     }

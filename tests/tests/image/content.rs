@@ -1,4 +1,4 @@
-//! What is in the image: the two programs and what they load, nothing else, and nothing that depends on who made it.
+//! What is in the image: the programs and what they load, nothing else, and nothing that depends on who made it.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,13 @@ fn nothing_is_in_it_but_programs_libraries_and_licences() {
         .filter(|file| !is_library(file))
         .collect();
     let (licences, programs): (Vec<_>, Vec<_>) = others.iter().partition(|file| file.starts_with("usr/share/doc/"));
-    assert_eq!(programs, [LOADER, "usr/bin/hardwire", "usr/bin/hardwired"]);
+    let expected = [
+        LOADER,
+        "usr/bin/hardwire",
+        "usr/bin/hardwired",
+        "usr/bin/hardwired-cluster",
+    ];
+    assert_eq!(programs, expected);
     assert!(licences.contains(&&"usr/share/doc/hardwire/LICENSE".to_owned()));
     assert!(licences.contains(&&"usr/share/doc/libc6/copyright".to_owned()));
     let told = LAYOUT.config()["config"]["Labels"]["hardwire.packages"]
@@ -41,13 +47,8 @@ fn nothing_is_in_it_but_programs_libraries_and_licences() {
 fn each_library_is_needed_and_each_that_is_needed_is_there() {
     let root = LAYOUT.root();
     let loader = format!("/{LOADER}");
-    let told = run(&[
-        "chroot",
-        root.path().to_str().unwrap(),
-        &loader,
-        "--list",
-        "/usr/bin/hardwired",
-    ]);
+    let list = |program| run(&["chroot", root.path().to_str().unwrap(), &loader, "--list", program]);
+    let told = list("/usr/bin/hardwired") + &list("/usr/bin/hardwired-cluster");
     assert!(!told.contains("not found"), "{told}");
     let loaded: BTreeSet<String> = told
         .lines()
@@ -63,6 +64,7 @@ fn programs_start_with_nothing_but_the_image() {
     let root = LAYOUT.root();
     let root = root.path().to_str().unwrap();
     assert!(run(&["chroot", root, "/usr/bin/hardwired", "--help"]).contains("install-cni"));
+    assert!(run(&["chroot", root, "/usr/bin/hardwired-cluster", "--help"]).contains("KUBECONFIG"));
     let version = run(&["env", "CNI_COMMAND=VERSION", "chroot", root, "/usr/bin/hardwire"]);
     assert!(version.contains("supportedVersions"), "{version}");
 }

@@ -249,7 +249,7 @@ fn a_main_loop_that_hangs_is_not_alive() {
 
 #[test]
 fn addresses_are_understood_or_refused() {
-    use http::MetricsBind;
+    use super::http::MetricsBind;
     let at = |text: &str| MetricsBind::At(text.parse().unwrap());
     assert_eq!("none".parse(), Ok(MetricsBind::None));
     assert_eq!("127.0.0.1:9808".parse(), Ok(at("127.0.0.1:9808")));

@@ -28,7 +28,8 @@ use prometheus_client::registry::Registry;
 use crate::config::ResourceName;
 use crate::events::Origin;
 use families::{DeviceLabels, Families, PhaseLabels, PoolLabels, PoolResultLabels, ResultLabels, VerbLabels};
-use readiness::Readiness;
+use readiness::{Readiness, Standing};
+use tokio::sync::watch;
 
 /// What made the daemon look again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,8 @@ struct Inner {
     registry: Registry,
     families: Families,
     readiness: Mutex<Readiness>,
+    /// Told when that may have changed.
+    changes: watch::Sender<()>,
 }
 
 // === impl Source ===
@@ -123,6 +126,7 @@ impl Default for Metrics {
             registry,
             families,
             readiness: Mutex::default(),
+            changes: watch::Sender::new(()),
         }))
     }
 }
@@ -153,7 +157,9 @@ impl Metrics {
 
     /// A pool is being served from now on, and waits to be registered.
     pub fn served(&self, resource: &ResourceName) {
-        self.readiness().pool(resource);
+        self.change(|readiness| {
+            readiness.pool(resource);
+        });
         let of = PoolLabels::resource(resource);
         self.0.families.registered.get_or_create(&of).set(0);
         self.0.families.streams.get_or_create(&of).set(0);
@@ -166,7 +172,7 @@ impl Metrics {
             let outcome = PoolResultLabels::of(resource, "ok");
             self.0.families.registrations.get_or_create(&outcome).inc();
         }
-        self.readiness().pool(resource).registered = yes;
+        self.change(|readiness| readiness.pool(resource).registered = yes);
         let registered = &self.0.families.registered;
         registered
             .get_or_create(&PoolLabels::resource(resource))
@@ -181,7 +187,7 @@ impl Metrics {
 
     /// How many `ListAndWatch` streams of a pool are open.
     pub fn streams(&self, resource: &ResourceName, open: usize) {
-        self.readiness().pool(resource).streams = open;
+        self.change(|readiness| readiness.pool(resource).streams = open);
         let streams = &self.0.families.streams;
         streams.get_or_create(&PoolLabels::resource(resource)).set(gauge(open));
     }
@@ -194,7 +200,7 @@ impl Metrics {
 
     /// A pool is no longer served: its state is told no more. Its counters stay, as counters do.
     pub fn forget(&self, resource: &ResourceName) {
-        self.readiness().forget(resource);
+        self.change(|readiness| readiness.forget(resource));
         let (families, of) = (&self.0.families, PoolLabels::resource(resource));
         families.registered.remove(&of);
         families.streams.remove(&of);
@@ -224,7 +230,7 @@ impl Metrics {
     /// Whether the kubelet tells which pod holds which device; else why it is not known.
     pub fn podresources(&self, unheard: Option<&str>) {
         self.0.families.podresources.set(unheard.is_none().into());
-        self.readiness().unheard = unheard.map(str::to_owned);
+        self.change(|readiness| readiness.unheard = unheard.map(str::to_owned));
     }
 
     /// Whether the journal, which is to be mounted from there, tells what is attached; else why it does not.
@@ -237,7 +243,7 @@ impl Metrics {
             .journal
             .get_or_create(&mount)
             .set(unheard.is_none().into());
-        self.readiness().journal = unheard.map(str::to_owned);
+        self.change(|readiness| readiness.journal = unheard.map(str::to_owned));
     }
 
     /// A message of the kernel made no sense.
@@ -250,7 +256,7 @@ impl Metrics {
 
     /// The address of the metrics is had, or why it is not.
     pub fn address(&self, missing: Option<String>) {
-        self.readiness().address = missing;
+        self.change(|readiness| readiness.address = missing);
     }
 
     /// A task that is begun anew when it ends.
@@ -267,10 +273,11 @@ impl Metrics {
 
     /// Something ended without which the daemon is of no use, and which only a new process brings back.
     pub fn not_alive(&self, reason: String) {
-        let dead = &mut self.readiness().dead;
-        if !dead.contains(&reason) {
-            dead.push(reason);
-        }
+        self.change(|readiness| {
+            if !readiness.dead.contains(&reason) {
+                readiness.dead.push(reason);
+            }
+        });
     }
 
     /// Makes the daemon not alive if it is dropped by a panic; `what` names whose.
@@ -296,14 +303,13 @@ impl Metrics {
     pub fn configured(&self, refused: Vec<String>) {
         self.0.families.refused_pools.set(gauge(refused.len()));
         self.0.families.in_force.set(1);
-        let mut readiness = self.readiness();
-        (readiness.refused, readiness.bad_file) = (refused, None);
+        self.change(|readiness| (readiness.refused, readiness.bad_file) = (refused, None));
     }
 
     /// The configuration file as it is now is of no use, and the one before stays in force.
     pub fn not_configured(&self, why: String) {
         self.0.families.in_force.set(0);
-        self.readiness().bad_file = Some(why);
+        self.change(|readiness| readiness.bad_file = Some(why));
     }
 
     /// The plugin told of a call.
@@ -337,7 +343,7 @@ impl Metrics {
 
     /// All pools of the configuration are being served: from now on they decide whether the daemon is ready.
     pub fn started(&self) {
-        self.readiness().started = true;
+        self.change(|readiness| readiness.started = true);
     }
 
     /// What is missing until everything is ready, one line each.
@@ -355,11 +361,26 @@ impl Metrics {
         self.readiness().notes()
     }
 
+    /// How the daemon is.
+    pub fn standing(&self) -> Standing {
+        self.readiness().standing()
+    }
+
+    /// Changes whenever that may be another.
+    pub fn standing_changes(&self) -> watch::Receiver<()> {
+        self.0.changes.subscribe()
+    }
+
     /// Everything, in the format that [`http`] serves.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut out = String::new();
         text::encode(&mut out, &self.0.registry)?;
         Ok(out)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Readiness)) {
+        change(&mut self.readiness());
+        self.0.changes.send_replace(());
     }
 
     fn readiness(&self) -> MutexGuard<'_, Readiness> {

@@ -42,6 +42,19 @@ pub struct Pool {
     pub streams: usize,
 }
 
+/// How the daemon is, for those who show it; each line for a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Pools that the kubelet does not know, or does not listen to.
+    pub unregistered: Vec<String>,
+    /// Pools of the configuration in force that are not run.
+    pub refused: Vec<String>,
+    /// Why the configuration's file as it is now is not in force.
+    pub bad_file: Option<String>,
+    /// What cannot be learnt, or has ended.
+    pub degraded: Vec<String>,
+}
+
 // === impl Readiness ===
 
 impl Readiness {
@@ -55,10 +68,27 @@ impl Readiness {
         self.pools.remove(&resource.to_string());
     }
 
+    /// All of it, sorted by what it is about.
+    pub fn standing(&self) -> Standing {
+        let unheard = self.unheard.iter().filter(|_| !self.is_kubelet_away());
+        let degraded = unheard.chain(&self.journal).chain(&self.address).chain(&self.dead);
+        let printed = |line: &String| printable(line).into_owned();
+        Standing {
+            unregistered: self.not_registered(),
+            refused: self.refused.iter().map(printed).collect(),
+            bad_file: self.bad_file.as_ref().map(printed),
+            degraded: degraded.map(printed).collect(),
+        }
+    }
+
+    /// Of a kubelet that is not there, no more can be expected.
+    fn is_kubelet_away(&self) -> bool {
+        !self.pools.is_empty() && self.pools.values().all(|pool| !pool.registered)
+    }
+
     /// What is not as it should be, and keeps no pool from being served.
     pub fn notes(&self) -> Vec<String> {
-        // Of a kubelet that is not there, no more can be expected.
-        let kubelet_is_away = !self.pools.is_empty() && self.pools.values().all(|pool| !pool.registered);
+        let kubelet_is_away = self.is_kubelet_away();
         let unheard = self.unheard.iter().filter(|_| !kubelet_is_away).map(|because| {
             format!("devices are offered, and none is compared with its idle state or put right: {because}")
         });
@@ -81,12 +111,9 @@ impl Readiness {
         self.pools.iter().filter_map(lost).collect()
     }
 
-    /// What is missing until everything is ready, one line each.
-    pub fn missing(&self) -> Vec<String> {
+    /// What the kubelet does not know, or does not listen to, one line each.
+    fn not_registered(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        if !self.started {
-            missing.push("starting: not all pools are served yet".to_owned());
-        }
         for (resource, pool) in &self.pools {
             if !pool.registered {
                 missing.push(format!("{resource}: not registered with the kubelet"));
@@ -96,6 +123,16 @@ impl Readiness {
                 ));
             }
         }
+        missing
+    }
+
+    /// What is missing until everything is ready, one line each.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if !self.started {
+            missing.push("starting: not all pools are served yet".to_owned());
+        }
+        missing.extend(self.not_registered());
         missing.extend(self.address.clone());
         missing.extend(self.dead.iter().cloned());
         missing

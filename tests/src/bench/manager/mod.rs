@@ -4,6 +4,7 @@
 //! The node is a tree of files (`tree`): 8 PFs with 128 VFs each, bound to vfio-pci, so that no interface of the machine has
 //! a part in it. How fast it follows a change is measured in the emulated node ([`events`]). sriov-network-device-plugin runs on the same tree, in the same run (`process`).
 
+mod cluster;
 mod events;
 mod namespaces;
 mod process;
@@ -44,6 +45,8 @@ pub fn manager(programs: &Programs, directory: &Path, effort: Effort, measured: 
     allocate(ours, &kubelet_dir, measured);
     namespaces::namespaces(effort, measured);
     idle(ours, &kubelet_dir, effort, measured);
+    let telling = |kubeconfig: &Path| Manager::telling(&hardwired, &directory, &config, &kubelet_dir, kubeconfig);
+    cluster::cluster(telling, &kubelet_dir, &directory, effort, measured);
 
     match programs.find("sriovdp") {
         None => measured.note("left out: daemon.upstream_*, for no --peers folder has `sriovdp`"),

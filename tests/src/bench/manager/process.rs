@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::api_server::NODE;
+
 /// Where the peer looks for its kubelet, which nothing can change.
 pub(super) const KUBELET: &str = "/var/lib/kubelet";
 
@@ -27,6 +29,24 @@ pub(super) struct Spent {
 impl Manager {
     /// Starts `hardwired run`.
     pub(super) fn ours(program: &Path, directory: &Path, config: &Path, kubelet_dir: &Path) -> Self {
+        let command = Self::command(program, directory, config, kubelet_dir);
+        Self::start(command, &directory.join("hardwired.log"))
+    }
+
+    /// Starts it to tell a cluster what it has.
+    pub(super) fn telling(
+        program: &Path,
+        directory: &Path,
+        config: &Path,
+        kubelet_dir: &Path,
+        kubeconfig: &Path,
+    ) -> Self {
+        let mut command = Self::command(program, directory, config, kubelet_dir);
+        command.arg("--kube").arg(kubeconfig).env("NODE_NAME", NODE);
+        Self::start(command, &directory.join("hardwired.log"))
+    }
+
+    fn command(program: &Path, directory: &Path, config: &Path, kubelet_dir: &Path) -> Command {
         let mut command = Command::new(program);
         command.args(["run", "--config"]).arg(config);
         command.arg("--kubelet-dir").arg(kubelet_dir);
@@ -35,7 +55,7 @@ impl Manager {
             command.arg(flag).arg(directory.join(folder));
         }
         command.env("HARDWIRE_STATE_DIR", directory.join("state"));
-        Self::start(command, &directory.join("hardwired.log"))
+        command
     }
 
     /// Starts `hardwired run` on the real hardware.
@@ -77,10 +97,19 @@ impl Manager {
 
     /// `VmRSS`.
     pub(super) fn resident_kib(&self) -> u32 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-        kib.expect("VmRSS")
+        let kib = field(&self.child.id().to_string(), "VmRSS").and_then(|kib| kib.parse().ok());
+        kib.expect("VmRSS of a running process")
+    }
+
+    /// `VmRSS` of the programs that it started and that run, by name.
+    pub(super) fn started(&self) -> Vec<(String, u32)> {
+        let own = self.child.id().to_string();
+        let entries = fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
+        let pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let started = pids.filter(|pid| field(pid, "PPid").as_ref() == Some(&own));
+        started
+            .filter_map(|pid| Some((field(&pid, "Name")?, field(&pid, "VmRSS")?.parse().ok()?)))
+            .collect()
     }
 
     /// Processor time and context switches of all its threads.
@@ -113,6 +142,15 @@ impl Manager {
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let _ = self.child.wait();
     }
+}
+
+/// The first word of a line of /proc/PID/status.
+fn field(pid: &str, name: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    Some(line?.split_whitespace().next()?.to_owned())
 }
 
 impl Drop for Manager {

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::places::Places;
 use super::unseen::Unseen;
 use crate::events::socket::{Behind, behind};
+use crate::ledger::checkpoint::FILE as CHECKPOINT;
 use crate::ledger::podresources::{Held, PodResources};
 
 /// What a kubelet takes without `--root-dir`.
@@ -28,8 +29,6 @@ const UNITS: [&str; 4] = [
     "/lib/systemd/system",
 ];
 const SERVICE: &str = "kubelet.service";
-/// Its name in the device-plugin directory.
-const CHECKPOINT: &str = "kubelet_internal_checkpoint";
 /// A checkpoint of thousands of allocations is far below.
 const LARGEST: u64 = 64 << 20;
 

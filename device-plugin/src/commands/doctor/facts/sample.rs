@@ -202,6 +202,7 @@ impl Facts {
         record.pod = Some(PodName {
             namespace: namespace.to_owned(),
             name: pod.to_owned(),
+            uid: None,
         });
         let attached = Attached {
             record,
