@@ -210,6 +210,16 @@ impl Site {
         Daemon::spawn(command.envs(variables).env("HARDWIRE_STATE_DIR", state))
     }
 
+    /// Runs `hardwired install-cni` with this site's state.
+    pub fn install_cni(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(hardwired());
+        let command = command.arg("install-cni").args(arguments);
+        let command = command
+            .env("HARDWIRE_STATE_DIR", self.state_dir())
+            .env_remove("RUST_LOG");
+        command.output().expect("hardwired runs")
+    }
+
     /// Runs `hardwired adopt` for the daemon with this state directory.
     pub fn adopt(&self, device: &str, state: &Path) -> Output {
         let mut command = Command::new(hardwired());

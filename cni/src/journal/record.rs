@@ -8,7 +8,7 @@ use super::hardware::Hardware;
 use super::settings::InterfaceSettings;
 use crate::netns::NetnsIdentity;
 use crate::pf::{OriginalTrunk, OriginalVf};
-use crate::protocol::{CniArgs, ContainerId, NetworkName};
+use crate::protocol::{ChainCall, CniArgs, ContainerId, NetworkName};
 
 /// One attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub struct Record {
     /// The owner's pod; none where the runtime did not say.
     #[serde(default)]
     pub pod: Option<PodName>,
+    /// The call that it was made in, where that was for all attachments of the pod.
+    #[serde(default)]
+    pub chain: Option<ChainCall>,
 }
 
 impl Record {
@@ -70,7 +73,18 @@ impl Record {
             host_network: None,
             ending: None,
             pod: None,
+            chain: None,
         }
+    }
+
+    /// Whether a call with these names is for this attachment: its own, or the one for all of the pod's.
+    pub fn is_of(&self, container_id: &ContainerId, ifname: &IfName) -> bool {
+        self.owner.is_of(self.chain.as_ref(), container_id, ifname)
+    }
+
+    /// The network and the interface by which the runtime knows it.
+    pub fn called(&self) -> (&NetworkName, &IfName) {
+        self.owner.called(self.chain.as_ref())
     }
 
     /// Whether IPAM may hold an address: it is asked from step `moved` on.
@@ -133,6 +147,18 @@ impl Owner {
     /// Whether a call with these names is for this attachment.
     pub fn is(&self, container_id: &ContainerId, ifname: &IfName) -> bool {
         &self.container_id == container_id && &self.ifname == ifname
+    }
+
+    /// The same of an attachment that came with such a call: then that call's name is what counts, and its own interface's
+    /// may be another network's.
+    pub fn is_of(&self, chain: Option<&ChainCall>, container_id: &ContainerId, ifname: &IfName) -> bool {
+        let (_, called) = self.called(chain);
+        &self.container_id == container_id && called == ifname
+    }
+
+    /// The network and the interface by which the runtime knows an attachment that came with such a call.
+    pub fn called<'a>(&'a self, chain: Option<&'a ChainCall>) -> (&'a NetworkName, &'a IfName) {
+        chain.map_or((&self.network, &self.ifname), |chain| (&chain.network, &chain.ifname))
     }
 }
 

@@ -236,7 +236,7 @@ impl Journal {
         self.those(|_bytes| true)
     }
 
-    /// The records of one attachment, and those that cannot be read: a runtime that is confused may have attached several
+    /// The records of one attachment, or of all those that one call was for, and those that cannot be read: a runtime that is confused may have attached several
     /// devices under one name, and its one DEL is for all of them. `hint` is looked at first: where it has an interface in
     /// the pod, no other device can have got that name, and one file is read instead of all.
     pub fn of(
@@ -248,6 +248,7 @@ impl Journal {
         if let Some(device) = hint
             && let Ok(Some(record)) = self.get(device)
             && record.owner.is(container_id, ifname)
+            && record.chain.is_none()
             && record.link.is_some()
         {
             return Ok((vec![record], Vec::new()));
@@ -261,7 +262,7 @@ impl Journal {
             !text.starts_with(&begins) || text.contains(id) || !is_whole()
         };
         let (mut records, unreadable) = self.those(concerns)?;
-        records.retain(|record| record.owner.is(container_id, ifname));
+        records.retain(|record| record.is_of(container_id, ifname));
         Ok((records, unreadable))
     }
 

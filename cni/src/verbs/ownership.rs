@@ -68,7 +68,8 @@ pub(super) fn release_stale_owner(
         Err(error) => return Err(CniError::new(code::IO, error).into()),
     };
     let Some(record) = record else { return Ok(()) };
-    let again = record.owner.is(environment.container_id()?, environment.ifname()?);
+    let again =
+        record.owner.is(environment.container_id()?, environment.ifname()?) && record.chain == environment.chain;
     // After its DEL an attachment has no owner, whatever became of the namespace.
     if !again && !is_orphaned(&record) {
         return Err(if record.ending.is_some() {

@@ -23,6 +23,12 @@ pub struct Readiness {
     pub journal: Option<String>,
     /// Why the address of the metrics is not had.
     pub address: Option<String>,
+    /// Why our entry is not in the default network's list.
+    pub chain: Option<String>,
+    /// Why nobody attaches the devices of chained pools.
+    pub unattached: Option<String>,
+    /// Why the plugin does not know what the pools say.
+    pub policies: Option<String>,
     /// Why a new process is needed.
     pub dead: Vec<String>,
     /// By resource.
@@ -97,6 +103,9 @@ impl Readiness {
             }
         }
         missing.extend(self.address.clone());
+        missing.extend(self.unattached.as_deref().map(|why| printable(why).into_owned()));
+        missing.extend(self.policies.as_deref().map(|why| printable(why).into_owned()));
+        missing.extend(self.chain.as_deref().map(|why| printable(why).into_owned()));
         missing.extend(self.dead.iter().cloned());
         missing
     }
