@@ -52,14 +52,19 @@ pub fn ask(state: &Path, question: Question) -> Result<Answer, AskError> {
         question,
     };
     let request = serde_json::to_vec(&request).map_err(|error| misunderstood(error.to_string()))?;
-    let stream = connected(&path).map_err(|source| AskError::NoDaemon {
+    let no_answer = |source| AskError::NoAnswer {
         path: path.clone(),
         source,
+    };
+    let stream = connected(&path).map_err(|source| match source.kind() {
+        // Its queue is full, and stays so.
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => no_answer(source),
+        _ => AskError::NoDaemon {
+            path: path.clone(),
+            source,
+        },
     })?;
-    let answer = exchange(stream, request, until).map_err(|source| AskError::NoAnswer {
-        path: path.clone(),
-        source,
-    })?;
+    let answer = exchange(stream, request, until).map_err(no_answer)?;
     let reply: Reply = serde_json::from_slice(&answer).map_err(|error| misunderstood(error.to_string()))?;
     match reply.answer {
         _ if reply.version != Request::VERSION => Err(misunderstood(format!("its version is {}", reply.version))),

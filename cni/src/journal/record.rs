@@ -3,6 +3,7 @@
 use hardwire_pci::netlink::{Kept, KeptKind};
 use hardwire_pci::{DeviceId, IfName, MacAddr};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::hardware::Hardware;
 use super::settings::InterfaceSettings;
@@ -50,6 +51,9 @@ pub struct Record {
     /// The call that it was made in, where that was for all attachments of the pod.
     #[serde(default)]
     pub chain: Option<ChainCall>,
+    /// What it was answered with, once it was complete, where the call's answer is for several: that may leave out addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
 }
 
 impl Record {
@@ -74,6 +78,7 @@ impl Record {
             ending: None,
             pod: None,
             chain: None,
+            result: None,
         }
     }
 

@@ -107,6 +107,11 @@ impl Waiting {
     pub fn is_wanted(&self) -> bool {
         self.path.exists()
     }
+
+    /// Ends it; whether no DEL came until now. One that comes later finds all that was put on record before.
+    pub fn end(self) -> bool {
+        fs::remove_file(&self.path).is_ok()
+    }
 }
 
 impl Drop for Waiting {

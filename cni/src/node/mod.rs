@@ -5,6 +5,7 @@
 
 mod allow;
 mod config;
+mod device_names;
 mod findings;
 mod interface_pattern;
 mod policies;
@@ -14,6 +15,7 @@ mod uppers;
 
 pub use allow::{Allow, AskedSettings, Excess, VlanRange};
 pub use config::{DEFAULT as CONFIG_PATH, NodeConfig, NodeConfigError};
+pub use device_names::DeviceNames;
 pub use findings::{Findings, FindingsError};
 pub use interface_pattern::{BadPattern, InterfacePattern};
 pub use policies::{AttachBy, Policies, PoliciesError, PoolPolicy, RequireAllocation};

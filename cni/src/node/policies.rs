@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::allow::Allow;
+use super::device_names::DeviceNames;
 use super::interface_pattern::InterfacePattern;
 use super::trusted::{Untrusted, read_trusted};
 use crate::state_file::replace_on_disk;
@@ -62,7 +63,7 @@ pub struct PoolPolicy {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_left: bool,
     /// Its devices.
-    pub devices: Vec<DeviceId>,
+    pub devices: DeviceNames,
 }
 
 /// A pool's `requireAllocation`.
@@ -153,7 +154,7 @@ impl Policies {
             let is_same_function = id.pci().is_some() && id.pci() == device.id.pci();
             is_same_function || device.pf() == Some(id) || vfs.contains(id)
         };
-        self.pools.iter().filter(move |pool| pool.devices.iter().any(is_beside))
+        self.pools.iter().filter(move |pool| pool.devices.iter().any(|id| is_beside(&id)))
     }
 
     /// The pools whose devices we attach.
@@ -194,7 +195,7 @@ mod tests {
                 interface: Some("rdma%d".parse().unwrap()),
                 selected_by: "{}".to_owned(),
                 is_left: true,
-                devices: vec!["0000:3b:02.1".parse().unwrap()],
+                devices: [&"0000:3b:02.1".parse().unwrap()].into_iter().collect(),
             }],
         };
         policies.write(&path).unwrap();

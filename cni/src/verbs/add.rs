@@ -276,6 +276,10 @@ impl Attempt<'_> {
         if let Some(file) = device_info {
             self.device_info_written = file.write(candidate, &context.sysfs)?;
         }
+        if environment.chain.is_some() {
+            let json = result.to_json(conf.version);
+            self.record.result = Some(json.map_err(|error| CniError::new(code::INTERNAL, error))?);
+        }
         self.record.step = Step::Attached;
         let put = self.phases.time(Phase::Journal, || context.journal.put(&self.record));
         put.map_err(|error| journal(&error))?;

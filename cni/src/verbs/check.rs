@@ -104,7 +104,7 @@ pub(super) fn check_pod(
     Ok(())
 }
 
-fn check_routes(environment: &Environment, result: &Success) -> Result<(), CniError> {
+pub(super) fn check_routes(environment: &Environment, result: &Success) -> Result<(), CniError> {
     let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("CHECK: {error}"));
     if result.routes.is_empty() {
         return Ok(());

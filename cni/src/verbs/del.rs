@@ -7,8 +7,6 @@
 //!
 //! The DEL of a list in which we stand is for all attachments that its ADD made, whatever their interfaces are called.
 
-use std::collections::BTreeSet;
-
 use hardwire_pci::netlink::Socket;
 
 use super::other_version::refuse_unknown;
@@ -41,27 +39,24 @@ pub fn del(context: &Context, environment: &Environment, stdin: &[u8], phases: &
     if records.is_empty() {
         refuse_unknown(context, environment, &unreadable)?;
         ended = without_record(context, environment, stdin, phases);
-        // An ADD that the runtime gave up may have gone on beside this, with addresses that were just released.
-        records = context.journal.of(container_id, ifname, hint.as_ref()).map_err(io)?.0;
+        // An ADD that the runtime gave up may have gone on beside this, with addresses that were just released. That of a list
+        // sees that this came, and takes back what it makes.
+        if !is_of_list(stdin) {
+            records = context.journal.of(container_id, ifname, hint.as_ref()).map_err(io)?.0;
+        }
     } else {
         // No version that is not spoken is answered, whatever else stands there.
         Base::refuse_unspoken_version(stdin)?;
     }
-    let mut seen = BTreeSet::new();
-    loop {
-        let is_chain = records.iter().any(|record| record.chain.is_some());
-        for record in records {
-            let detached = detach(context, environment, &record, phases);
-            ended = ended.and(detached);
-            seen.insert(record.attempt);
-        }
-        if !is_chain {
-            return ended;
-        }
-        // An ADD that goes on may have made the next one before it saw the end of these.
-        records = context.journal.of(container_id, ifname, None).map_err(io)?.0;
-        records.retain(|record| !seen.contains(&record.attempt));
+    for record in records {
+        let detached = detach(context, environment, &record, phases);
+        ended = ended.and(detached);
     }
+    ended
+}
+
+fn is_of_list(stdin: &[u8]) -> bool {
+    Base::parse_for_del(stdin).is_ok_and(|base| PodConf::is_meant(&base))
 }
 
 /// Releases what a record says: addresses, then the device.

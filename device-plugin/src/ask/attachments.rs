@@ -116,7 +116,7 @@ mod tests {
             interface: interface.map(|pattern| pattern.parse().unwrap()),
             selected_by: String::new(),
             is_left: false,
-            devices: (1..=3).map(|n| format!("0000:3b:02.{n}").parse().unwrap()).collect(),
+            devices: (1..=3).map(id).collect::<Vec<_>>().iter().collect(),
         }
     }
 
@@ -124,8 +124,12 @@ mod tests {
         GivenDevice {
             resource: resource.to_owned(),
             container: container.to_owned(),
-            device: format!("0000:3b:02.{n}").parse().unwrap(),
+            device: id(n),
         }
+    }
+
+    fn id(n: u32) -> DeviceId {
+        format!("0000:3b:02.{n}").parse().unwrap()
     }
 
     fn names(pools: Vec<PoolPolicy>, given: Vec<GivenDevice>, with_multus: bool) -> Result<Vec<String>, String> {

@@ -181,6 +181,10 @@ impl PodAnswers {
     }
 
     async fn attachments(&self, pod: &CallingPod) -> Answer {
+        if self.policies.borrow().version != Policies::VERSION {
+            // A pod that was given a device before we were started anew is not to start without it.
+            return Answer::Unknown("hardwired has just started, and does not know its pools yet".to_owned());
+        }
         if self.policies.borrow().chained().next().is_none() {
             return Answer::Attachments(Vec::new());
         }

@@ -25,7 +25,7 @@ pub struct Pool {
     pub resource: ResourceName,
     /// A device belongs to it if one of these matches.
     pub selectors: Vec<Selector>,
-    /// The same as the configuration has it, to tell whether it is still the same.
+    /// The same as the configuration has it, as a list, to tell whether it is still the same.
     pub selected_by: String,
     /// Which kind of device it holds.
     pub device_type: DeviceType,
@@ -161,7 +161,11 @@ fn resource(object: &mut Object, defaults: &Defaults) -> Result<ResourceName, Ba
 fn selectors_as_text(pool: &Value) -> String {
     let mut fields = pool.as_object().into_iter().flatten();
     let selectors = fields.find(|(key, _)| key.eq_ignore_ascii_case("selectors"));
-    selectors.map(|(_, value)| value.to_string()).unwrap_or_default()
+    match selectors.map(|(_, value)| value) {
+        None => String::new(),
+        Some(Value::Object(one)) => format!("[{}]", Value::Object(one.clone())),
+        Some(list) => list.to_string(),
+    }
 }
 
 /// An object, or a list of objects of which one must match.

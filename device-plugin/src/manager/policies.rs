@@ -21,7 +21,10 @@ const MOST_LEFT: usize = 4096;
 /// What the file says, or would if it could be written.
 #[derive(Debug)]
 pub(super) struct WrittenPolicies {
+    /// Nothing is told before the first lists: what an earlier daemon left does not say what is chained now.
     told: watch::Sender<Arc<Policies>>,
+    /// What an earlier daemon left, until then.
+    left: Vec<PoolPolicy>,
     checkpoint: PathBuf,
     /// Where the runtime reads its networks.
     cni_config: PathBuf,
@@ -45,13 +48,13 @@ impl WrittenPolicies {
         cni_config: &Path,
         path: Option<&Path>,
     ) -> Self {
-        match path.map_or(Ok(None), Policies::read) {
-            Ok(None) => {}
-            Ok(Some(left)) => drop(told.send_replace(Arc::new(left))),
-            Err(error) => warn!("what pools said before is not known, and no longer holds: {error}"),
-        }
+        let left = path.map_or(Ok(None), Policies::read).unwrap_or_else(|error| {
+            warn!("what pools said before is not known, and no longer holds: {error}");
+            None
+        });
         Self {
             told,
+            left: left.map(|left| left.pools).unwrap_or_default(),
             checkpoint: device_plugin_dir.join(CHECKPOINT),
             cni_config: cni_config.to_owned(),
             is_written: false,
@@ -63,11 +66,17 @@ impl WrittenPolicies {
 
     /// Writes the file, if it says something else than before; nowhere if there is no `path`.
     pub(super) fn write(&mut self, path: Option<&Path>, lists: &[PoolList]) {
+        let now = lists.iter().map(policy).collect();
+        let is_first = self.told.borrow().version != Policies::VERSION;
         let policies = Policies {
             version: Policies::VERSION,
             checkpoint: self.checkpoint.clone(),
             cni_config: Some(self.cni_config.clone()),
-            pools: with_left(&self.told.borrow().pools, lists.iter().map(policy).collect()),
+            pools: if is_first {
+                with_left(&std::mem::take(&mut self.left), now)
+            } else {
+                with_left(&self.told.borrow().pools, now)
+            },
         };
         let is_news = **self.told.borrow() != policies;
         if !is_news && self.is_written {
@@ -111,22 +120,21 @@ impl WrittenPolicies {
 /// PF that has another name, must not give its devices to whoever names them. Other selectors are no slip: what they leave
 /// out is nobody's.
 fn with_left(before: &[PoolPolicy], mut now: Vec<PoolPolicy>) -> Vec<PoolPolicy> {
-    let listed: HashSet<DeviceId> = now.iter().flat_map(|pool| pool.devices.iter().cloned()).collect();
+    let listed: HashSet<DeviceId> = now.iter().flat_map(|pool| pool.devices.iter()).collect();
     for old in before {
-        let left = old.devices.iter().filter(|id| !listed.contains(*id));
-        let left = left.take(MOST_LEFT).cloned();
+        let left: Vec<DeviceId> = old.devices.iter().filter(|id| !listed.contains(id)).take(MOST_LEFT).collect();
         match now.iter_mut().find(|pool| pool.resource == old.resource) {
-            Some(pool) if pool.selected_by == old.selected_by => {
-                pool.devices.extend(left);
-                pool.devices.sort_unstable();
+            Some(pool) if pool.selected_by == old.selected_by && !left.is_empty() => {
+                let mut devices: Vec<DeviceId> = pool.devices.iter().chain(left).collect();
+                devices.sort_unstable();
+                pool.devices = devices.iter().collect();
             }
             Some(_) => {}
             None => {
-                let devices: Vec<DeviceId> = left.collect();
                 // Pods that were given one as this resource are known by it.
-                if !devices.is_empty() || old.attach == AttachBy::Chain {
+                if !left.is_empty() || old.attach == AttachBy::Chain {
                     now.push(PoolPolicy {
-                        devices,
+                        devices: left.iter().collect(),
                         is_left: true,
                         ..old.clone()
                     });
@@ -148,7 +156,7 @@ fn policy(list: &PoolList) -> PoolPolicy {
         interface: attachment.interface.clone(),
         selected_by: list.pool.selected_by.clone(),
         is_left: false,
-        devices: list.entries.keys().cloned().collect(),
+        devices: list.entries.keys().collect(),
     }
 }
 
@@ -168,7 +176,7 @@ mod tests {
             interface: None,
             selected_by: selected_by.to_owned(),
             is_left: false,
-            devices: devices.iter().map(|n| id(*n)).collect(),
+            devices: devices.iter().map(|n| id(*n)).collect::<Vec<_>>().iter().collect(),
         }
     }
 
@@ -204,7 +212,7 @@ mod tests {
         assert_eq!(said(&with_left(&before, Vec::new())), [("a", true, 2), ("b", true, 2)]);
         // No longer selected, by no wish of the operator's.
         let lost = with_left(&before[..1], vec![pool("a", by, "s", &[1])]);
-        assert_eq!(lost[0].devices, [id(1), id(2)]);
+        assert_eq!(lost[0].devices.iter().collect::<Vec<_>>(), [id(1), id(2)]);
         // Another pool has them, or the operator selects otherwise.
         assert_eq!(
             said(&with_left(&before[..1], vec![pool("c", by, "s", &[1, 2])])),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hardwire_pci::{DeviceId, IfName};
+use hardwire_pci::IfName;
 use serde_json::Value;
 
 use super::pods::attachments;
@@ -11,7 +11,7 @@ use super::stdin::stdin;
 use crate::Context;
 use crate::ask::PodAttachment;
 use crate::config::{Base, PodConf};
-use crate::journal::{Ending, Record};
+use crate::journal::{JournalError, Record, Waiting};
 use crate::protocol::{CallingPod, ChainCall, CniError, Environment, SpecVersion, Success, code};
 use crate::report::Phases;
 use crate::verbs::add::attach;
@@ -45,6 +45,11 @@ pub(in crate::verbs) fn add(
             format!("cniVersion: {version} cannot express the pod's interfaces: the list must give 0.3.1 or later");
         return Err(CniError::config(msg));
     }
+    // Noted before the first record is written, and withdrawn by a DEL before it reads any.
+    let noted = context
+        .journal
+        .note_waiting(environment.container_id()?, environment.ifname()?, None);
+    let noted = noted.map_err(|error| journal(&error))?;
     let mut made = Made {
         context,
         environment,
@@ -52,12 +57,22 @@ pub(in crate::verbs) fn add(
         records: Vec::new(),
         results: Vec::new(),
     };
-    let all = made.each(&wanted, previous.is_none(), phases);
+    let all = made.each(&wanted, previous.is_none(), &noted, phases);
     let result = all.and_then(|()| made.result(previous));
+    let result = result.and_then(|result| if noted.end() { Ok(result) } else { Err(ended()) });
     match result.and_then(|result| print(&result).map_err(printed)) {
         Ok(()) => Ok(()),
         Err(error) => Err(made.undo(error, phases)),
     }
+}
+
+fn journal(error: &JournalError) -> CniError {
+    CniError::new(code::IO, error)
+}
+
+fn ended() -> CniError {
+    let msg = "a DEL of this pod came while its devices were attached";
+    CniError::new(code::TRY_AGAIN, msg)
 }
 
 /// A pod whose only plugin we are, and that has no device.
@@ -83,7 +98,13 @@ struct Made<'a> {
 
 impl Made<'_> {
     /// Makes each; `alone`, the first has the name that the runtime asks for.
-    fn each(&mut self, wanted: &[PodAttachment], alone: bool, phases: &mut Phases) -> Result<(), CniError> {
+    fn each(
+        &mut self,
+        wanted: &[PodAttachment],
+        alone: bool,
+        noted: &Waiting,
+        phases: &mut Phases,
+    ) -> Result<(), CniError> {
         let first = self.environment.ifname()?.clone();
         for (index, attachment) in wanted.iter().enumerate() {
             let is_first = alone && index == 0;
@@ -95,7 +116,9 @@ impl Made<'_> {
                 ),
                 ..error
             })?;
-            self.still_wanted()?;
+            if !noted.is_wanted() {
+                return Err(ended());
+            }
         }
         Ok(())
     }
@@ -127,27 +150,7 @@ impl Made<'_> {
         Ok(())
     }
 
-    fn recorded(&self, device: &DeviceId) -> Result<Option<Record>, CniError> {
-        let found = self.context.journal.get(device);
-        found.map_err(|error| CniError::new(code::IO, error))
-    }
-
-    /// Its DEL may have come between two attachments. Then one that was made is gone, or on its way: a DEL that begins later
-    /// finds all of them, since it looks again after what it has released.
-    fn still_wanted(&self) -> Result<(), CniError> {
-        for record in &self.records {
-            let found = self.recorded(&record.device)?;
-            let is_there = |found: Record| found.attempt == record.attempt && found.ending != Some(Ending::Del);
-            if !found.is_some_and(is_there) {
-                let msg = "a DEL of this pod came while its devices were attached";
-                return Err(CniError::new(code::TRY_AGAIN, msg));
-            }
-        }
-        Ok(())
-    }
-
     fn result(&self, previous: Option<(Value, Success)>) -> Result<Value, CniError> {
-        self.still_wanted()?;
         let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, error);
         let alone = previous.is_none();
         let before = previous.as_ref().map_or(0, |(_, previous)| previous.interfaces.len());
@@ -174,7 +177,8 @@ impl Made<'_> {
     /// Takes back what was made, the last first. The first error is the one that is reported.
     fn undo(self, mut error: CniError, phases: &mut Phases) -> CniError {
         for record in self.records.iter().rev() {
-            let undone = match self.recorded(&record.device) {
+            let recorded = self.context.journal.get(&record.device);
+            let undone = match recorded.map_err(|error| journal(&error)) {
                 Ok(Some(found)) if found.attempt == record.attempt => {
                     detach(self.context, self.environment, &found, phases)
                 }
