@@ -98,6 +98,10 @@ fn install_cni(args: &InstallArgs) -> anyhow::Result<()> {
         match chain::chain(&context(), &args.cni_config_dir, program)? {
             Chained::Already(path) => info!("{}: our entry is in it", path.display()),
             Chained::Now { path, behind } => info!("{}: our entry is in it now, behind {behind}", path.display()),
+            Chained::Later => info!(
+                "{}: no network here yet but Multus' own: hardwired run puts our entry into the first that comes",
+                args.cni_config_dir.display()
+            ),
         }
     }
     if args.unchain {

@@ -154,7 +154,9 @@ impl Policies {
             let is_same_function = id.pci().is_some() && id.pci() == device.id.pci();
             is_same_function || device.pf() == Some(id) || vfs.contains(id)
         };
-        self.pools.iter().filter(move |pool| pool.devices.iter().any(|id| is_beside(&id)))
+        self.pools
+            .iter()
+            .filter(move |pool| pool.devices.iter().any(|id| is_beside(&id)))
     }
 
     /// The pools whose devices we attach.

@@ -122,7 +122,12 @@ impl WrittenPolicies {
 fn with_left(before: &[PoolPolicy], mut now: Vec<PoolPolicy>) -> Vec<PoolPolicy> {
     let listed: HashSet<DeviceId> = now.iter().flat_map(|pool| pool.devices.iter()).collect();
     for old in before {
-        let left: Vec<DeviceId> = old.devices.iter().filter(|id| !listed.contains(id)).take(MOST_LEFT).collect();
+        let left: Vec<DeviceId> = old
+            .devices
+            .iter()
+            .filter(|id| !listed.contains(id))
+            .take(MOST_LEFT)
+            .collect();
         match now.iter_mut().find(|pool| pool.resource == old.resource) {
             Some(pool) if pool.selected_by == old.selected_by && !left.is_empty() => {
                 let mut devices: Vec<DeviceId> = pool.devices.iter().chain(left).collect();

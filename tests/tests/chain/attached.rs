@@ -32,6 +32,57 @@ fn each_device_of_a_pod_is_attached_and_one_del_gives_all_back() {
 }
 
 #[test]
+fn check_compares_each_device_with_what_its_own_add_made() {
+    isolated(|| {
+        let mut node = Node::new();
+        let ipam = node.plugin.fake_ipam("told");
+        ipam.gives(&json!({"cniVersion": "1.0.0", "ips": [{"address": "10.77.0.5/24"}],
+                           "routes": [{"dst": "10.99.0.0/16", "gw": "10.77.0.1"}]}));
+        let _daemon = FakeDaemon::start(
+            &node.plugin.state(),
+            &[("net1", "net/hwa", json!({"ipam": ipam.conf()}))],
+        );
+        let result = node
+            .call("ADD", &json!({"prevResult": node.previous()}))
+            .run()
+            .success();
+        assert_eq!(result["ips"], node.previous()["ips"], "ours are not among them");
+        let check = node.call("CHECK", &json!({"prevResult": result}));
+        check.run().silence();
+        assert_eq!(ipam.calls().last().unwrap(), &format!("CHECK {} net1", node.pod.name()));
+        let asked: Value = serde_json::from_str(&ipam.kept("CHECK.stdin").unwrap()).unwrap();
+        let own = &asked["prevResult"];
+        assert_eq!(
+            (own["ips"].as_array().unwrap().len(), &own["ips"][0]["address"]),
+            (1, &json!("10.77.0.5/24"))
+        );
+        assert_eq!(own["interfaces"][0]["name"], "net1");
+        let is_told = |call: &Call, what: &str| {
+            let refused = call.run();
+            assert!(
+                refused.status != 0 && refused.stdout.contains(what),
+                "{}",
+                refused.stdout
+            );
+        };
+        node.pod.run(&["ip", "route", "del", "10.99.0.0/16"]);
+        is_told(&check, "route 10.99.0.0/16 via 10.77.0.1 is in no table");
+        node.pod.run(&["ip", "address", "del", "10.77.0.5/24", "dev", "net1"]);
+        is_told(&check, "address 10.77.0.5/24 is not on net1");
+        ipam.fails(
+            "CHECK",
+            &json!({"cniVersion": "1.0.0", "code": 120, "msg": "the lease is gone"}),
+        );
+        is_told(&check, "the lease is gone");
+        let without = node.call("CHECK", &json!({"prevResult": node.previous()}));
+        ipam.on("CHECK", "");
+        is_told(&without, "prevResult: it has no interface net1");
+        node.call("DEL", &json!({})).run().silence();
+        node.is_as_before();
+    });
+}
+
+#[test]
 fn addresses_are_reported_where_the_list_says_so() {
     on_a_node(|node| {
         let _daemon = node.daemon(&json!({"ipam": node.plugin.host_local("10.80.0.0/24")}));

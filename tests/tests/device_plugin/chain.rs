@@ -33,8 +33,12 @@ impl Lists {
 
     /// As its owner writes it.
     fn write(&self, text: &str) {
+        self.write_at(&self.path(), text);
+    }
+
+    fn write_at(&self, path: &std::path::Path, text: &str) {
         fs::write(self.directory.join(".new"), text).unwrap();
-        fs::rename(self.directory.join(".new"), self.path()).unwrap();
+        fs::rename(self.directory.join(".new"), path).unwrap();
     }
 
     fn install(&self, flag: &str) -> Output {
@@ -84,7 +88,9 @@ fn a_list_that_is_written_anew_gets_our_entry_back_until_that_is_a_fight() {
     let kubelet = Kubelet::start(&lists.site.kubelet_dir()).unwrap();
     let directory = lists.directory.to_str().unwrap();
     let flags = ["--cni-config-dir", directory, "--metrics-bind", "127.0.0.1:0"];
-    let mut daemon = lists.site.start_with(&one_pool(), tree.root(), &flags);
+    let mut pools = one_pool();
+    pools["resourceList"][0]["attach"] = json!("chain");
+    let mut daemon = lists.site.start_with(&pools, tree.root(), &flags);
     let line = daemon.wait_for_log("metrics and probes on http://", SOON);
     let address = line.rsplit_once("http://").unwrap().1.to_owned();
     for _ in 0..3 {
@@ -102,9 +108,30 @@ fn a_list_that_is_written_anew_gets_our_entry_back_until_that_is_a_fight() {
     // An operator sees to it.
     assert!(lists.install("--chain").status.success());
     http::wait_for(&address, "/readyz", |(status, _)| *status == 200, SOON);
-    // Out for good.
+    // Out for good: the daemon sees the list that is the first now, and lets it be.
     assert!(lists.install("--unchain").status.success());
-    lists.write(LIST);
+    let first = lists.directory.join("04-other.conflist");
+    lists.write_at(&first, LIST);
+    let is_seen = |(_, body): &(u16, String)| body.contains("04-other.conflist: our entry is not in it");
+    http::wait_for(&address, "/readyz", is_seen, SOON);
+    assert_eq!(fs::read_to_string(&first).unwrap(), LIST);
     assert_eq!(lists.entries(), 0);
     drop(kubelet);
+}
+
+#[test]
+fn a_node_whose_network_comes_later_gets_our_entry_then() {
+    let lists = Lists::new();
+    fs::remove_file(lists.path()).unwrap();
+    assert!(lists.install("--chain").status.success());
+    let tree = SysfsTree::with_vfs(1);
+    let _kubelet = Kubelet::start(&lists.site.kubelet_dir()).unwrap();
+    let directory = lists.directory.to_str().unwrap();
+    let mut daemon = lists
+        .site
+        .start_with(&one_pool(), tree.root(), &["--cni-config-dir", directory]);
+    daemon.wait_for_log("no network configuration here", SOON);
+    lists.write(LIST);
+    daemon.wait_for_log("our entry is in it again, behind cilium-cni", SOON);
+    assert_eq!(lists.entries(), 1);
 }

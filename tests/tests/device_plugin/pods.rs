@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
-use hardwire_cni::ask::{Answer, Question, SOCKET, ask};
+use hardwire_cni::ask::{Answer, LONGEST_REQUEST, Question, SOCKET, ask};
 use hardwire_cni::node::{AskedSettings, Policies, RequireAllocation};
 use hardwire_cni::protocol::CallingPod;
 use hardwire_tests::kubelet::{End, uid_of};
@@ -204,11 +204,13 @@ fn rule_9_a_request_has_a_bound_and_only_root_may_ask() {
         let answer = said(request);
         assert!(answer.contains(expected), "{answer}");
     }
-    let answer = said("x".repeat(20 << 10).as_bytes());
-    assert!(
-        answer.is_empty() || answer.contains("more than 16384 bytes"),
-        "{answer}"
-    );
+    for length in [LONGEST_REQUEST + 1, 20 << 10] {
+        let answer = said("x".repeat(length).as_bytes());
+        assert!(
+            answer.contains(r#"{"refused":"the request has more than 16384 bytes"}"#),
+            "{answer}"
+        );
+    }
 }
 
 #[test]

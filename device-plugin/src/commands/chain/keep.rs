@@ -122,7 +122,7 @@ async fn look(context: &Context, directory: &Path, put_backs: &mut PutBacks) -> 
             info!("{}: our entry is in it again, behind {behind}", path.display());
             None
         }
-        Ok(Ok(Chained::Already(_))) => None,
+        Ok(Ok(Chained::Already(_) | Chained::Later)) => None,
         Ok(Err(error)) => {
             warn!("pods without a NAD get no devices: {error}");
             Some(error.to_string())

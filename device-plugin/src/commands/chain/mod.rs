@@ -23,9 +23,13 @@ pub use place::{ChainError, Chained};
 use place::{chain_first, unchain_all};
 use wanted::Wanted;
 
-/// Puts our entry, whose `type` is `program`, into the default network's list, and notes that it is to stay there.
+/// Puts our entry, whose `type` is `program`, into the default network's list, and notes that it is to stay there. A node that is
+/// new has no network yet.
 pub fn chain(context: &Context, directory: &Path, program: &str) -> Result<Chained, ChainError> {
-    let chained = chain_first(directory, program)?;
+    let chained = match chain_first(directory, program) {
+        Err(ChainError::NoNetwork(_)) => Chained::Later,
+        chained => chained?,
+    };
     Wanted::at(context).note(program)?;
     Ok(chained)
 }

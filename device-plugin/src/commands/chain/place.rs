@@ -67,6 +67,8 @@ pub enum Chained {
         /// `type` of its first plugin.
         behind: String,
     },
+    /// There is no network yet: the daemon puts our entry into the first that comes.
+    Later,
 }
 
 /// Puts our entry into the default network's list.
@@ -166,7 +168,10 @@ fn first(directory: &Path) -> Result<(PathBuf, ReadFile), ChainError> {
 }
 
 fn files(directory: &Path) -> Result<Vec<PathBuf>, ChainError> {
-    configurations(directory).map_err(failed("list", directory))
+    configurations(directory).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => ChainError::NoNetwork(directory.to_owned()),
+        _ => failed("list", directory)(error),
+    })
 }
 
 fn read(path: &Path) -> Result<ReadFile, ChainError> {
