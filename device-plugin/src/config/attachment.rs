@@ -172,6 +172,11 @@ fn check(network: &Map<String, Value>) -> Result<(), String> {
             "{key} is not the pool's to say: its network is for all of its devices"
         ));
     }
+    if let Some(key) = ["logFile", "logLevel"].into_iter().find(|key| has(key)) {
+        return Err(format!(
+            "{key} does nothing here: our entry in the default network's list says where the plugin logs"
+        ));
+    }
     let version = SpecVersion::V1_0_0.as_str();
     for (key, value) in [("name", UNNAMED), ("cniVersion", version), ("type", "hardwire")] {
         if !has(key) {
@@ -252,6 +257,10 @@ mod tests {
             (json!({"vlan": 4095}), "vlan: 4095 is not valid"),
             (json!({"vlna": 7}), "almost vlan"),
             (json!({"deviceID": "0000:3b:02.1"}), "deviceID is not the pool's to say"),
+            (
+                json!({"logFile": "/var/log/x.log"}),
+                "our entry in the default network's list",
+            ),
             (json!({"cniVersion": "0.2.0"}), "0.3.1 or later"),
             (json!({"cniVersion": "9.9.9"}), "incompatible CNI versions"),
             (json!([]), "expected an object"),

@@ -93,6 +93,11 @@ impl Core {
         self.configuration.coming().map_or_else(in_force, <[Pool]>::to_vec)
     }
 
+    /// Whether our entry is in the default network's list is known before anything is offered.
+    pub(super) fn begin_chained(&mut self, missing: Option<String>) {
+        self.unchained = missing;
+    }
+
     /// Something happened.
     pub(super) fn on(&mut self, input: Input, now: Instant) -> Vec<Effect> {
         let mut effects = match input {

@@ -145,8 +145,7 @@ impl Manager {
         metrics.journal(&context.state, attachments.unheard.as_deref());
         let mut core = Core::new(Scanner::new(Arc::new(hardware)), config.pools, attachments, setup.grace);
         restore(&mut core, &context);
-        let chained = inputs.chained.borrow().clone();
-        core.on(Input::Chained(chained), Instant::now());
+        core.begin_chained(inputs.chained.borrow().clone());
         let served_with = ServedWith {
             host_paths: setup.host_paths,
             directory,

@@ -32,7 +32,7 @@ impl Node {
 }
 
 fn pool(rules: &Value) -> Value {
-    let mut pool = json!({"resource": RESOURCE, "devices": ["net/hwa"]});
+    let mut pool = json!({"resource": RESOURCE, "devices": "net/hwa"});
     for (key, value) in rules.as_object().unwrap() {
         pool[key] = value.clone();
     }

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use super::*;
 
 fn chained() -> Value {
-    json!([{"resource": RESOURCE, "attach": "chain", "devices": ["net/hwa"]}])
+    json!([{"resource": RESOURCE, "attach": "chain", "devices": "net/hwa"}])
 }
 
 #[track_caller]
@@ -47,7 +47,7 @@ fn a_pod_with_a_device_of_ours_waits_and_every_other_pod_starts() {
         refused(node, "it was given net/hwa of intel.com/before");
         // What a NAD attaches is no business of the list's.
         node.plugin
-            .pools_say(&json!([{"resource": RESOURCE, "attach": "multus", "devices": ["net/hwa"]}]));
+            .pools_say(&json!([{"resource": RESOURCE, "attach": "multus", "devices": "net/hwa"}]));
         passes(node);
     });
 }
