@@ -68,7 +68,7 @@ qemu_arguments() {
     # whose timer the emulator has lost, which RCU notices again and again. On a busy machine the
     # boot's own look at the timer finds it too slow, and would panic.
     -append "console=ttyS0 quiet intel_iommu=on oops=panic panic=-1 mitigations=off nokaslr \
-audit=0 lsm= cryptomgr.notests random.trust_cpu=on no_timer_check \
+audit=0 lsm=apparmor cryptomgr.notests random.trust_cpu=on no_timer_check \
 sysctl.kernel.panic_on_rcu_stall=1 sysctl.kernel.max_rcu_stall_to_panic=3 \
 initcall_blacklist=jent_mod_init,load_system_certificate_list,init_encrypted"
     -device "intel-iommu,intremap=on"

@@ -206,3 +206,47 @@ fn pf_down(node: &Node, igb: &Igb) {
     let found = node.found_and_mended("pf-down", &["device-unhealthy"]);
     assert_eq!(found["command"], format!("ip link set dev {} up", igb.name));
 }
+
+/// As a runtime's default profile has it for /sys, which deploy/base therefore leaves.
+const PROFILE: &str = "profile hw-doctor-denies flags=(attach_disconnected) {
+  capability, network, file, unix, signal, ptrace, umount,
+  deny /sys/[^f]*/** wkl,
+}
+";
+
+#[test]
+fn what_an_apparmor_profile_denies_is_named() {
+    let site = Site::new();
+    let profile = site.directory().join("profile");
+    std::fs::write(&profile, PROFILE).unwrap();
+    let load = |verb: &str| run(&["apparmor_parser", verb, "--skip-cache", profile.to_str().unwrap()]);
+    let report = |confine: &[&str]| -> Value {
+        let program = binaries::hardwired();
+        let words = [confine, &[program.to_str().unwrap(), "doctor", "--json"]].concat();
+        let output = Command::new(words[0])
+            .args(&words[1..])
+            .env("HARDWIRE_STATE_DIR", site.directory().join("state"))
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    };
+    let denied = |report: &Value| {
+        let mut findings = report["findings"].as_array().unwrap().iter();
+        findings.find(|finding| finding["name"] == "apparmor-denies").cloned()
+    };
+    load("--replace");
+    let confined = report(&["aa-exec", "--profile", "hw-doctor-denies", "--"]);
+    let free = report(&[]);
+    load("--remove");
+    let found = denied(&confined).unwrap_or_else(|| panic!("{confined:#}"));
+    assert_eq!(found["subject"], "/sys");
+    assert!(found["why"].as_str().unwrap().contains("hw-doctor-denies"), "{found:#}");
+    assert!(
+        found["command"]
+            .as_str()
+            .unwrap()
+            .contains("appArmorProfile: {type: Unconfined}"),
+        "{found:#}"
+    );
+    assert_eq!(denied(&free), None, "{free:#}");
+}
