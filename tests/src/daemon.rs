@@ -145,11 +145,22 @@ impl Site {
     /// Starts `hardwired run` on this node, with the state directory of a plugin where one is given, and a grace of one
     /// second for whatever there is one for.
     pub fn start_live(&self, config: &Value, state: Option<&Path>) -> Daemon {
+        Daemon::spawn(&mut self.live(config, state))
+    }
+
+    /// The same, where the runtime reads its networks in this directory.
+    pub fn start_live_beside(&self, config: &Value, state: &Path, cni_config: &Path) -> Daemon {
+        let mut command = self.live(config, Some(state));
+        Daemon::spawn(command.arg("--cni-config-dir").arg(cni_config))
+    }
+
+    fn live(&self, config: &Value, state: Option<&Path>) -> Command {
         let mut command = self.run(&self.config(config), Path::new("/sys"));
         if let Some(state) = state {
             command.env("HARDWIRE_STATE_DIR", state);
         }
-        Daemon::spawn(command.args(["--repair-grace", "1"]))
+        command.args(["--repair-grace", "1"]);
+        command
     }
 
     /// With a grace of one second for devices that are gone.

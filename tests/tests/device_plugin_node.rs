@@ -190,9 +190,10 @@ fn a_pod_gets_the_vf_that_the_kubelet_gave_it_and_no_network_gives_it_to_another
     config["resourceList"][0]["attach"] = json!("chain");
     config["resourceList"][0]["network"] = json!({"vlan": 100, "mtu": 1400});
     let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    plugin.list_has_us("cluster", false, false);
     let start = |config: &Value| {
         std::fs::create_dir_all(plugin.state()).unwrap();
-        let daemon = site.start_live(config, Some(&plugin.state()));
+        let daemon = site.start_live_beside(config, &plugin.state(), &plugin.cni_config());
         listed(&kubelet, "intel.com/igb", 2);
         daemon
     };
@@ -204,7 +205,6 @@ fn a_pod_gets_the_vf_that_the_kubelet_gave_it_and_no_network_gives_it_to_another
         .remove(0);
     let list = json!({"cniVersion": "1.0.0", "name": "cluster", "type": "hardwire", "attach": "pod",
                       "prevResult": {"cniVersion": "1.0.0", "interfaces": [{"name": "eth0", "sandbox": pod.path()}]}});
-    plugin.list_has_us("cluster", false, false);
     // The daemon listens a moment after it serves; until then the pod is tried again.
     let deadline = std::time::Instant::now() + SOON;
     let mut added = call(&plugin, &pod, "ADD", "eth0", &list).run();

@@ -104,20 +104,50 @@ fn device_ids<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Err
     Ok(ids)
 }
 
-// === impl Checkpoint ===
+/// The file's text. An ADD looks for its own pod's entries in it, and understands the rest only where they say nothing: it has
+/// those of all pods of the node.
+#[derive(Debug)]
+pub struct CheckpointText {
+    path: PathBuf,
+    text: Vec<u8>,
+}
 
-impl Checkpoint {
+// === impl CheckpointText ===
+
+impl CheckpointText {
     /// Reads the file; `None` where there is none: of a kubelet that never heard of a device, or at another place.
     pub fn read(path: &Path) -> Result<Option<Self>, CheckpointError> {
-        let untrusted = |source| CheckpointError::Untrusted {
+        let text = read_trusted(path, LARGEST).map_err(|source| CheckpointError::Untrusted {
             path: path.to_owned(),
             source,
+        })?;
+        let path = path.to_owned();
+        Ok(text.map(|text| Self { path, text }))
+    }
+
+    /// Whether an entry of the pod, written as the kubelet writes it, has the device. A no says nothing.
+    pub fn gave(&self, pod_uid: &str, device: &str) -> bool {
+        // Nothing that would have to be escaped: within a string no quote stands without a backslash, so what is found is an
+        // entry's beginning.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if pod_uid.is_empty() || !pod_uid.bytes().all(is_plain) {
+            return false;
+        }
+        let Ok(text) = std::str::from_utf8(&self.text) else {
+            return false;
         };
-        let Some(text) = read_trusted(path, LARGEST).map_err(untrusted)? else {
-            return Ok(None);
-        };
-        let file: File = serde_json::from_slice(&text).map_err(|error| CheckpointError::Form {
-            path: path.to_owned(),
+        let begins = format!(r#"{{"PodUID":"{pod_uid}","#);
+        text.match_indices(&begins).any(|(at, _)| {
+            let rest = text.get(at..).unwrap_or_default();
+            let entry = serde_json::Deserializer::from_str(rest).into_iter::<Entry>().next();
+            entry.is_some_and(|entry| entry.is_ok_and(|entry| entry.device_ids.iter().any(|id| id == device)))
+        })
+    }
+
+    /// All that it says.
+    pub fn understood(&self) -> Result<Checkpoint, CheckpointError> {
+        let file: File = serde_json::from_slice(&self.text).map_err(|error| CheckpointError::Form {
+            path: self.path.clone(),
             reason: error.to_string(),
         })?;
         let entries = file.data.pod_device_entries.unwrap_or_default().into_iter();
@@ -127,7 +157,17 @@ impl Checkpoint {
             resource: entry.resource_name,
             devices: entry.device_ids,
         });
-        Ok(Some(Self { given: given.collect() }))
+        Ok(Checkpoint { given: given.collect() })
+    }
+}
+
+// === impl Checkpoint ===
+
+impl Checkpoint {
+    /// Reads the file, and understands all of it; `None` where there is none.
+    pub fn read(path: &Path) -> Result<Option<Self>, CheckpointError> {
+        let text = CheckpointText::read(path)?;
+        text.map(|text| text.understood()).transpose()
     }
 
     /// All that was given.
@@ -183,6 +223,44 @@ mod tests {
         assert_eq!(checkpoint.of("u1").next().unwrap().devices, [DEVICE]);
         let holders: Vec<&str> = checkpoint.holders(DEVICE).map(|given| given.pod_uid.as_str()).collect();
         assert_eq!(holders, ["u1"]);
+    }
+
+    #[test]
+    fn a_pods_own_entry_is_found_without_the_rest_and_nothing_else_is_taken_for_it() {
+        let text = |text: &str| CheckpointText {
+            path: PathBuf::new(),
+            text: text.as_bytes().to_owned(),
+        };
+        let entry = |container: &str, ids: &str| {
+            format!(
+                r#"{{"PodUID":"u-1","ContainerName":"{container}","ResourceName":"r","DeviceIDs":{{"0":{ids}}},"AllocResp":""}}"#
+            )
+        };
+        let two = format!(
+            r#"{{"Data":{{"PodDeviceEntries":[{},{}]}}}}"#,
+            entry("a", "null"),
+            entry("b", &format!("[\"{DEVICE}\"]"))
+        );
+        assert!(text(&two).gave("u-1", DEVICE));
+        for (uid, device) in [
+            ("u-1", "0000:3b:02.2"),
+            ("u", DEVICE),
+            ("", DEVICE),
+            ("u-1\",\"", DEVICE),
+        ] {
+            assert!(!text(&two).gave(uid, device), "{uid} {device}");
+        }
+        // A text within a string, and an entry that ends too early.
+        let quoted = serde_json::to_string(&entry("b", &format!("[\"{DEVICE}\"]"))).unwrap();
+        assert!(
+            !text(&format!(
+                r#"{{"Data":{{"PodDeviceEntries":null,"RegisteredDevices":{quoted}}}}}"#
+            ))
+            .gave("u-1", DEVICE)
+        );
+        assert!(
+            !text(r#"{"Data":{"PodDeviceEntries":[{"PodUID":"u-1","DeviceIDs":["0000:3b:02.1"]"#).gave("u-1", DEVICE)
+        );
     }
 
     #[test]

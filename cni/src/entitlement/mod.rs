@@ -11,7 +11,7 @@ mod witness;
 
 use hardwire_pci::{Device, DeviceId, read_device};
 
-pub use checkpoint::{CHECKPOINT, Checkpoint, CheckpointError, Given};
+pub use checkpoint::{CHECKPOINT, Checkpoint, CheckpointError, CheckpointText, Given};
 pub use witness::{Word, word};
 
 use crate::Context;
@@ -106,7 +106,14 @@ fn refuse_unless_given(
     device: &DeviceId,
     settings: AskedSettings,
 ) -> Result<(), CniError> {
-    let here = match Checkpoint::read(&policies.checkpoint) {
+    let checkpoint = CheckpointText::read(&policies.checkpoint);
+    if let Ok(Some(text)) = &checkpoint
+        && text.gave(&pod.uid, &device.to_string())
+    {
+        return Ok(());
+    }
+    let understood = checkpoint.and_then(|text| text.map(|text| text.understood()).transpose());
+    let here = match understood {
         Ok(checkpoint) => word(checkpoint.as_ref(), pod, device),
         Err(error) => Word::Unknown(error.to_string()),
     };

@@ -14,6 +14,7 @@ use hardwire_pci::{DeviceId, IfName};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
+use super::record::Record;
 use super::store::{Journal, JournalError, create};
 use crate::protocol::{ChainCall, ContainerId};
 
@@ -76,6 +77,14 @@ impl Journal {
             }
         }
         Ok(())
+    }
+
+    /// Tells the ADD that made an attachment along with others that it is released: none of them is left without the others. What
+    /// an ADD that was killed has noted goes with it.
+    pub fn withdraw_call_of(&self, record: &Record) -> Result<(), JournalError> {
+        record.chain.as_ref().map_or(Ok(()), |chain| {
+            self.withdraw_waiting(&record.owner.container_id, &chain.ifname)
+        })
     }
 
     /// Hears of the next change of a device's record, and of the DEL of the one who waits. Made while the device's lock is

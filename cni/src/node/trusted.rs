@@ -43,7 +43,7 @@ pub fn read_trusted(path: &Path, largest: u64) -> Result<Option<Vec<u8>>, Untrus
             mode & 0o7777
         )));
     }
-    let mut content = Vec::new();
+    let mut content = Vec::with_capacity(usize::try_from(metadata.size().min(largest) + 1).unwrap_or_default());
     file.take(largest + 1).read_to_end(&mut content)?;
     if u64::try_from(content.len()).unwrap_or(u64::MAX) > largest {
         return Err(Untrusted::Unsafe(format!("it is larger than {largest} bytes")));

@@ -96,7 +96,7 @@ impl WrittenPolicies {
         let path = path.display();
         self.unwritten = written
             .err()
-            .map(|error| format!("{path}: what the plugin should know of the pools is not written: {error}"));
+            .map(|error| format!("{path}: what pools say of their devices is not written for the plugin: {error}"));
         if let Some(why) = &self.unwritten {
             warn!("{why}");
             self.again = Some(Instant::now() + self.pauses.pause());

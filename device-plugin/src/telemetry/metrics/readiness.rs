@@ -74,7 +74,9 @@ impl Readiness {
         let refused = self.refused.iter().map(|refused| format!("pool refused: {refused}"));
         let bad_file = self.bad_file.iter();
         let bad_file = bad_file.map(|why| format!("configuration refused: {why}; the one before stays in force"));
-        let notes = unheard.chain(journal).chain(refused).chain(bad_file);
+        let policies = self.policies.iter();
+        let policies = policies.map(|why| format!("a network gets whichever device it names: {why}"));
+        let notes = unheard.chain(journal).chain(refused).chain(bad_file).chain(policies);
         notes.map(|line| printable(&line).into_owned()).collect()
     }
 
@@ -104,7 +106,6 @@ impl Readiness {
         }
         missing.extend(self.address.clone());
         missing.extend(self.unattached.as_deref().map(|why| printable(why).into_owned()));
-        missing.extend(self.policies.as_deref().map(|why| printable(why).into_owned()));
         missing.extend(self.chain.as_deref().map(|why| printable(why).into_owned()));
         missing.extend(self.dead.iter().cloned());
         missing
