@@ -120,6 +120,14 @@ impl WrittenPolicies {
 /// PF that has another name, must not give its devices to whoever names them. Other selectors are no slip: what they leave
 /// out is nobody's.
 fn with_left(before: &[PoolPolicy], mut now: Vec<PoolPolicy>) -> Vec<PoolPolicy> {
+    let is_same = |old: &PoolPolicy| {
+        let same = |pool: &PoolPolicy| pool.resource == old.resource && pool.devices == old.devices;
+        now.iter().any(same)
+    };
+    // As nearly always. What follows is large.
+    if before.iter().all(is_same) {
+        return now;
+    }
     let listed: HashSet<DeviceId> = now.iter().flat_map(|pool| pool.devices.iter()).collect();
     for old in before {
         let left: Vec<DeviceId> = old
