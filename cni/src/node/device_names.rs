@@ -71,7 +71,7 @@ mod tests {
             assert!(!names.contains(&other.parse().unwrap()), "{other}");
         }
         let none: DeviceNames = std::iter::empty().collect();
-        assert!(none.is_empty() && none.len() == 0 && !none.contains(&ids[0]));
+        assert!(none.is_empty() && !none.contains(&ids[0]));
         let read: DeviceNames = serde_json::from_str(&serde_json::to_string(&names).unwrap()).unwrap();
         assert_eq!(read, names);
     }
