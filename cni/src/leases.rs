@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::boot_id;
 use crate::journal::{Ipam, Owner, Record};
-use crate::protocol::ContainerId;
+use crate::protocol::{ChainCall, ContainerId};
 use crate::state_file::{replace, replace_on_disk};
 
 const LEASE: &str = "json";
@@ -56,6 +56,9 @@ pub struct Lease {
     pub owner: Owner,
     /// What IPAM DEL needs.
     pub ipam: Ipam,
+    /// The call that the attachment was made in, where that was for all of the pod's.
+    #[serde(default)]
+    pub chain: Option<ChainCall>,
 }
 
 impl Lease {
@@ -97,6 +100,7 @@ impl Leases {
             device: record.device.clone(),
             owner: record.owner.clone(),
             ipam,
+            chain: record.chain.clone(),
         };
         let json = serde_json::to_vec(&lease).map_err(|error| at("encode")(error.into()))?;
         replace_on_disk(&path, &json).map_err(at("write"))
@@ -130,7 +134,7 @@ impl Leases {
     /// What is kept for one attachment.
     pub fn of(&self, container_id: &ContainerId, ifname: &IfName) -> Result<Vec<Lease>, LeaseError> {
         let mut leases = self.read_those(|text| text.contains(container_id.as_str()))?;
-        leases.retain(|lease| lease.owner.is(container_id, ifname));
+        leases.retain(|lease| lease.owner.is_of(lease.chain.as_ref(), container_id, ifname));
         Ok(leases)
     }
 

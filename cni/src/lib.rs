@@ -2,10 +2,11 @@
 //! `hardwired` runs too when a DEL never came.
 //!
 //! Synchronous, and linked with no C library, so that `hardwire` is one static file. The way of an ADD:
-//! [`protocol`] and [`config`] (text becomes types) → [`device`] (which one, and may it be given away) → [`journal`] (what
+//! [`protocol`] and [`config`] (text becomes types) → [`device`] (which one, and may it be given away; [`entitlement`]: to this pod) → [`journal`] (what
 //! was, and whose it is now) → [`pf`] and [`attach`] (one message to the PF, one move) → [`ipam`] → result. [`release`] is
 //! the way back and needs the journal only; [`migration`] honours what the replaced plugins left. [`verbs`] has one file for each `CNI_COMMAND`.
 
+pub mod ask;
 pub mod attach;
 pub mod baseline;
 pub mod beneath;
@@ -13,6 +14,7 @@ mod boot;
 pub mod config;
 mod context;
 pub mod device;
+pub mod entitlement;
 pub mod ipam;
 pub mod journal;
 pub mod kernel;

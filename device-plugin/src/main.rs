@@ -8,10 +8,11 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use hardwire_device_plugin::ask::control;
 use hardwire_device_plugin::commands::args::{Cli, Command, InstallArgs, RunArgs};
-use hardwire_device_plugin::commands::install_cni::{Installed, install};
+use hardwire_device_plugin::commands::chain::Chained;
+use hardwire_device_plugin::commands::install_cni::{Installed, PROGRAM, ProgramName, install};
 use hardwire_device_plugin::commands::networks::nad;
 use hardwire_device_plugin::commands::terminal::{Output, Paint};
-use hardwire_device_plugin::commands::{check, completions, devices, doctor, run as daemon, upstream_flags};
+use hardwire_device_plugin::commands::{chain, check, completions, devices, doctor, run as daemon, upstream_flags};
 use hardwire_device_plugin::telemetry::logging;
 use tracing::{error, info};
 
@@ -75,13 +76,16 @@ fn command(command: &Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
 }
 
 fn adopt(device: &str, out: &mut impl Write) -> anyhow::Result<()> {
-    let state = hardwire_cni::Context::read(|name| std::env::var_os(name)).state;
-    let done = control::adopt(&state, device).with_context(|| device.to_owned())?;
+    let done = control::adopt(&context().state, device).with_context(|| device.to_owned())?;
     Ok(writeln!(out, "{device}: {done}")?)
 }
 
-fn install_cni(InstallArgs { from, to, name }: &InstallArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    for name in name {
+fn install_cni(args: &InstallArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let InstallArgs { from, to, name, .. } = args;
+    let programs = to
+        .iter()
+        .flat_map(|to| name.iter().map(move |name| (to.as_path(), name)));
+    for (to, name) in programs {
         match install(from, to, name)? {
             Installed::Already(at) => writeln!(out, "{} is {} already", at.display(), from.display())?,
             Installed::Now { at, kept } => {
@@ -92,7 +96,34 @@ fn install_cni(InstallArgs { from, to, name }: &InstallArgs, out: &mut impl Writ
             }
         }
     }
+    if args.chain {
+        let program = name.first().map_or(PROGRAM, ProgramName::as_str);
+        match chain::chain(&context(), &args.cni_config_dir, program)? {
+            Chained::Already(path) => writeln!(out, "{}: our entry is in it", path.display())?,
+            Chained::Now { path, behind } => {
+                writeln!(out, "{}: our entry is in it now, behind {behind}", path.display())?;
+            }
+            Chained::Later => writeln!(
+                out,
+                "{}: no network here yet but Multus' own: hardwired run puts our entry into the first that comes",
+                args.cni_config_dir.display()
+            )?,
+        }
+    }
+    if args.unchain {
+        let changed = chain::unchain(&context(), &args.cni_config_dir)?;
+        if changed.is_empty() {
+            writeln!(out, "{}: our entry is in no list", args.cni_config_dir.display())?;
+        }
+        for path in changed {
+            writeln!(out, "{}: our entry is out of it", path.display())?;
+        }
+    }
     Ok(())
+}
+
+fn context() -> hardwire_cni::Context {
+    hardwire_cni::Context::read(|name| std::env::var_os(name))
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<()> {

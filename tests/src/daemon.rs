@@ -173,11 +173,22 @@ impl Site {
     /// Starts `hardwired run` on this node, with the state directory of a plugin where one is given, and a grace of one
     /// second for whatever there is one for.
     pub fn start_live(&self, config: &Value, state: Option<&Path>) -> Daemon {
+        Daemon::spawn(&mut self.live(config, state))
+    }
+
+    /// The same, where the runtime reads its networks in this directory.
+    pub fn start_live_beside(&self, config: &Value, state: &Path, cni_config: &Path) -> Daemon {
+        let mut command = self.live(config, Some(state));
+        Daemon::spawn(command.arg("--cni-config-dir").arg(cni_config))
+    }
+
+    fn live(&self, config: &Value, state: Option<&Path>) -> Command {
         let mut command = self.run(&self.config(config), Path::new("/sys"));
         if let Some(state) = state {
             command.env("HARDWIRE_STATE_DIR", state);
         }
-        Daemon::spawn(command.args(["--repair-grace", "1"]))
+        command.args(["--repair-grace", "1"]);
+        command
     }
 
     /// With a grace of one second for devices that are gone.
@@ -236,6 +247,16 @@ impl Site {
         command.arg(inner.get_program()).args(inner.get_args());
         let variables = inner.get_envs().filter_map(|(name, value)| Some((name, value?)));
         Daemon::spawn(command.envs(variables).env("HARDWIRE_STATE_DIR", state))
+    }
+
+    /// Runs `hardwired install-cni` with this site's state.
+    pub fn install_cni(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(hardwired());
+        let command = command.arg("install-cni").args(arguments);
+        let command = command
+            .env("HARDWIRE_STATE_DIR", self.state_dir())
+            .env_remove("RUST_LOG");
+        command.output().expect("hardwired runs")
     }
 
     /// Runs `hardwired adopt` for the daemon with this state directory.

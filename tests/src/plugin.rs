@@ -1,6 +1,7 @@
 //! Calling the built `hardwire` as a runtime does.
 
 mod call;
+mod fake_daemon;
 mod fake_ipam;
 mod scene;
 
@@ -16,6 +17,7 @@ use crate::binaries::hardwire;
 use crate::node::Pod;
 
 pub use call::Call;
+pub use fake_daemon::FakeDaemon;
 pub use fake_ipam::FakeIpam;
 pub use scene::{Scene, Seen};
 
@@ -132,6 +134,22 @@ impl Plugin {
         std::fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("a mode");
     }
 
+    /// Where the runtime reads its networks.
+    pub fn cni_config(&self) -> PathBuf {
+        self.directory.path().join("net.d")
+    }
+
+    /// Lets the runtime have a list with our entry, alone or behind another plugin.
+    pub fn list_has_us(&self, network: &str, is_alone: bool, report_ips: bool) {
+        let mut plugins = vec![json!({"type": "hardwire", "attach": "pod", "reportIps": report_ips})];
+        if !is_alone {
+            plugins.insert(0, json!({"type": "bridge"}));
+        }
+        let list = json!({"cniVersion": "1.1.0", "name": network, "plugins": plugins});
+        std::fs::create_dir_all(self.cni_config()).expect("a directory");
+        std::fs::write(self.cni_config().join("10-list.conflist"), list.to_string()).expect("a file");
+    }
+
     /// The directory of device-info files.
     pub fn device_info(&self) -> PathBuf {
         self.directory.path().join("devinfo/cni")
@@ -159,6 +177,7 @@ impl Plugin {
         process.env("HARDWIRE_PLUGIN_CONFIG", self.operator_file());
         process.env("HARDWIRE_LOG_DIR", self.directory());
         process.env("HARDWIRE_DEVICE_INFO_DIR", self.device_info());
+        process.env("HARDWIRE_CNI_CONFIG_DIR", self.cni_config());
         if !command.is_empty() {
             process.env("CNI_COMMAND", command);
         }

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use hardwire_tests::daemon::{Daemon, Site};
-use hardwire_tests::kubelet::Kubelet;
+use hardwire_tests::kubelet::{Kubelet, uid_of};
 use hardwire_tests::node::{Igb, Netdevsim, Pod, run};
+use hardwire_tests::plugin::{Call, Plugin};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -173,4 +174,87 @@ fn a_nic_that_the_node_stands_on_is_never_offered_unless_named() {
         SOON,
     );
     assert_eq!(listed(&kubelet, "intel.com/nic", 1), [id.as_str()]);
+}
+
+/// A call for a pod of the kubelet's.
+fn call(plugin: &Plugin, pod: &Pod, command: &str, ifname: &str, conf: &Value) -> Call {
+    let args = format!("K8S_POD_NAMESPACE=red;K8S_POD_NAME=a;K8S_POD_UID={}", uid_of("red/a"));
+    let call = plugin.request(command, pod, conf).set("CNI_IFNAME", ifname);
+    call.set("CNI_ARGS", args)
+}
+
+#[test]
+fn a_pod_gets_the_vf_that_the_kubelet_gave_it_and_no_network_gives_it_to_another() {
+    let (igb, site, plugin, pod) = (Igb::get(), Site::new(), Plugin::new(), Pod::new("given"));
+    let mut config = pool("igb", &json!({"pfNames": [format!("{}#2,3", igb.name)]}));
+    config["resourceList"][0]["attach"] = json!("chain");
+    config["resourceList"][0]["network"] = json!({"vlan": 100, "mtu": 1400});
+    let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
+    plugin.list_has_us("cluster", false, false);
+    let start = |config: &Value| {
+        std::fs::create_dir_all(plugin.state()).unwrap();
+        let daemon = site.start_live_beside(config, &plugin.state(), &plugin.cni_config());
+        listed(&kubelet, "intel.com/igb", 2);
+        daemon
+    };
+    let mut daemon = start(&config);
+    let device = kubelet
+        .admit("red/a", "main", "intel.com/igb", 1)
+        .unwrap()
+        .devices
+        .remove(0);
+    let list = json!({"cniVersion": "1.0.0", "name": "cluster", "type": "hardwire", "attach": "pod",
+                      "prevResult": {"cniVersion": "1.0.0", "interfaces": [{"name": "eth0", "sandbox": pod.path()}]}});
+    // The daemon listens a moment after it serves; until then the pod is tried again.
+    let deadline = std::time::Instant::now() + SOON;
+    let mut added = call(&plugin, &pod, "ADD", "eth0", &list).run();
+    while added.status != 0 && added.stdout.contains("hardwired does not run") {
+        assert!(std::time::Instant::now() < deadline, "{}", added.stdout);
+        std::thread::sleep(Duration::from_millis(20));
+        added = call(&plugin, &pod, "ADD", "eth0", &list).run();
+    }
+    let result = added.success();
+    assert_eq!(result["interfaces"][1]["name"], "net1");
+    let index = if device == igb.vf_address(2) { 2 } else { 3 };
+    assert_eq!(igb.vf(index)["vlan_list"][0]["vlan"], 100);
+    assert_eq!(pod.link("net1").unwrap()["mtu"], 1400);
+    // Away while the pod ends.
+    daemon.signal(Signal::KILL);
+    daemon.wait(SOON);
+    call(&plugin, &pod, "DEL", "eth0", &list).run().silence();
+    assert!(pod.link("net1").is_none() && igb.vf(index)["vlan_list"][0]["vlan"].is_null());
+    let waits = call(&plugin, &pod, "ADD", "eth0", &list).run();
+    assert!(
+        waits.stdout.contains(&format!("it was given {device}")),
+        "{}",
+        waits.stdout
+    );
+    // The same pool for networks.
+    config["resourceList"][0] = json!({"resourceName": "igb", "selectors": config["resourceList"][0]["selectors"],
+                                       "allow": {"vlan": ["100-199"]}});
+    let _daemon = start(&config);
+    let other = if index == 2 {
+        igb.vf_address(3)
+    } else {
+        igb.vf_address(2)
+    };
+    let network = |device: &str, vlan: u32| json!({"cniVersion": "1.0.0", "name": "n", "type": "hardwire", "deviceID": device, "vlan": vlan});
+    let add = |device: &str, vlan| call(&plugin, &pod, "ADD", "net1", &network(device, vlan)).run();
+    let refused = add(&other, 100);
+    assert!(
+        refused.stdout.contains("the kubelet has given it to no pod"),
+        "{}",
+        refused.stdout
+    );
+    let refused = add(&device, 200);
+    assert!(
+        refused.stdout.contains("its allow.vlan is 100-199"),
+        "{}",
+        refused.stdout
+    );
+    add(&device, 101).success();
+    call(&plugin, &pod, "DEL", "net1", &network(&device, 101))
+        .run()
+        .silence();
+    assert!(igb.vf(index)["vlan_list"][0]["vlan"].is_null());
 }

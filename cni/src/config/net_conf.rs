@@ -45,6 +45,9 @@ impl NetConf {
     pub fn parse(base: Base, version: SpecVersion, args: &CniArgs) -> Result<Self, CniError> {
         let fields = base.fields();
         typos::check(base.strangers())?;
+        if fields.get("reportIps").is_some() {
+            return Err(CniError::config("reportIps: it does nothing without attach: pod"));
+        }
         check_ipam_type(&base)?;
         let runtime = field::object(fields, "runtimeConfig")?;
         let mac = mac(fields, runtime, args)?;

@@ -64,6 +64,11 @@ impl VlanTrunk {
         self.0.is_empty()
     }
 
+    /// Its ranges, both ends included.
+    pub fn ranges(&self) -> impl Iterator<Item = (u16, u16)> {
+        self.0.iter().copied()
+    }
+
     /// The ids of this that are not in `other`.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {

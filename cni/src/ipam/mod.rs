@@ -57,7 +57,14 @@ impl<'a> Delegate<'a> {
             plugin,
             path: &environment.path,
             config: stdin,
-            variables: Vec::new(),
+            // The environment that it inherits names the interface of the call, and whatever was asked for in it.
+            variables: match (&environment.chain, environment.ifname()) {
+                (Some(_), Ok(ifname)) => vec![
+                    ("CNI_IFNAME", ifname.to_string()),
+                    ("CNI_ARGS", environment.raw_args.clone()),
+                ],
+                _ => Vec::new(),
+            },
         }
     }
 
@@ -114,12 +121,14 @@ impl Located<'_> {
 
 /// IPAM DEL with what the attachment's record holds, whatever the caller's configuration says.
 pub fn release(ipam: &journal::Ipam, owner: &Owner, by: ReleasedBy<'_>) -> Result<(), CniError> {
-    let mut variables = vec![("CNI_ARGS", ipam.args.clone())];
+    let mut variables = vec![
+        ("CNI_ARGS", ipam.args.clone()),
+        ("CNI_IFNAME", owner.ifname.to_string()),
+    ];
     if !matches!(by, ReleasedBy::ItsDel(_)) {
         variables.extend([
             ("CNI_CONTAINERID", owner.container_id.to_string()),
             ("CNI_NETNS", owner.netns_path.clone()),
-            ("CNI_IFNAME", owner.ifname.to_string()),
         ]);
     }
     // Plugins may have been moved since the ADD.

@@ -3,12 +3,13 @@
 use hardwire_pci::netlink::{Kept, KeptKind};
 use hardwire_pci::{DeviceId, IfName, MacAddr};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::hardware::Hardware;
 use super::settings::InterfaceSettings;
 use crate::netns::NetnsIdentity;
 use crate::pf::{OriginalTrunk, OriginalVf};
-use crate::protocol::{CniArgs, ContainerId, NetworkName};
+use crate::protocol::{ChainCall, CniArgs, ContainerId, NetworkName};
 
 /// One attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,12 @@ pub struct Record {
     /// What the pod has of it, once ADD has succeeded; for those who show it, and nothing goes by it.
     #[serde(default, skip_serializing_if = "InPod::is_unknown")]
     pub in_pod: InPod,
+    /// The call that it was made in, where that was for all attachments of the pod.
+    #[serde(default)]
+    pub chain: Option<ChainCall>,
+    /// What it was answered with, once it was complete, where the call's answer is for several: that may leave out addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
 }
 
 impl Record {
@@ -74,7 +81,19 @@ impl Record {
             ending: None,
             pod: None,
             in_pod: InPod::default(),
+            chain: None,
+            result: None,
         }
+    }
+
+    /// Whether a call with these names is for this attachment: its own, or the one for all of the pod's.
+    pub fn is_of(&self, container_id: &ContainerId, ifname: &IfName) -> bool {
+        self.owner.is_of(self.chain.as_ref(), container_id, ifname)
+    }
+
+    /// The network and the interface by which the runtime knows it.
+    pub fn called(&self) -> (&NetworkName, &IfName) {
+        self.owner.called(self.chain.as_ref())
     }
 
     /// Whether IPAM may hold an address: it is asked from step `moved` on.
@@ -163,6 +182,18 @@ impl Owner {
     /// Whether a call with these names is for this attachment.
     pub fn is(&self, container_id: &ContainerId, ifname: &IfName) -> bool {
         &self.container_id == container_id && &self.ifname == ifname
+    }
+
+    /// The same of an attachment that came with such a call: then that call's name is what counts, and its own interface's
+    /// may be another network's.
+    pub fn is_of(&self, chain: Option<&ChainCall>, container_id: &ContainerId, ifname: &IfName) -> bool {
+        let (_, called) = self.called(chain);
+        &self.container_id == container_id && called == ifname
+    }
+
+    /// The network and the interface by which the runtime knows an attachment that came with such a call.
+    pub fn called<'a>(&'a self, chain: Option<&'a ChainCall>) -> (&'a NetworkName, &'a IfName) {
+        chain.map_or((&self.network, &self.ifname), |chain| (&chain.network, &chain.ifname))
     }
 }
 

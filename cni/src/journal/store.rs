@@ -236,9 +236,9 @@ impl Journal {
         self.those(|_bytes| true)
     }
 
-    /// The records of one attachment, and those that cannot be read: a runtime that is confused may have attached several
-    /// devices under one name, and its one DEL is for all of them. `hint` is looked at first: where it has an interface in
-    /// the pod, no other device can have got that name, and one file is read instead of all.
+    /// The records of one attachment, or of all those that one call was for, and those that cannot be read: a runtime that is
+    /// confused may have attached several devices under one name, and its one DEL is for all of them. `hint` is looked at first:
+    /// where it has an interface in the pod, no other device can have got that name, and one file is read instead of all.
     pub fn of(
         &self,
         container_id: &ContainerId,
@@ -248,6 +248,7 @@ impl Journal {
         if let Some(device) = hint
             && let Ok(Some(record)) = self.get(device)
             && record.owner.is(container_id, ifname)
+            && record.chain.is_none()
             && record.link.is_some()
         {
             return Ok((vec![record], Vec::new()));
@@ -261,7 +262,7 @@ impl Journal {
             !text.starts_with(&begins) || text.contains(id) || !is_whole()
         };
         let (mut records, unreadable) = self.those(concerns)?;
-        records.retain(|record| record.owner.is(container_id, ifname));
+        records.retain(|record| record.is_of(container_id, ifname));
         Ok((records, unreadable))
     }
 
@@ -298,7 +299,7 @@ impl Journal {
     ) -> Result<Option<Record>, JournalError> {
         if let Some(device) = hint
             && let Ok(Some(record)) = self.get(device)
-            && record.owner.is(container_id, ifname)
+            && record.is_of(container_id, ifname)
         {
             return Ok(Some(record));
         }
@@ -306,7 +307,7 @@ impl Journal {
         for record in unreadable {
             tracing::warn!("{record}");
         }
-        Ok(records.into_iter().find(|record| record.owner.is(container_id, ifname)))
+        Ok(records.into_iter().find(|record| record.is_of(container_id, ifname)))
     }
 
     fn ipam_path(&self, device: &DeviceId) -> PathBuf {

@@ -14,8 +14,9 @@ use hardwire_pci::{DeviceId, IfName};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
+use super::record::Record;
 use super::store::{Journal, JournalError, create};
-use crate::protocol::ContainerId;
+use crate::protocol::{ChainCall, ContainerId};
 
 /// Longer names are cut; a name of 255 bytes is a file system's longest.
 const NAME_MAX: usize = 200;
@@ -27,9 +28,21 @@ pub struct Waiting {
 }
 
 impl Journal {
-    /// Notes that the ADD of this attachment waits.
-    pub fn note_waiting(&self, container_id: &ContainerId, ifname: &IfName) -> Result<Waiting, JournalError> {
-        let path = self.waiting_path(container_id, ifname);
+    /// Notes that the ADD of this attachment waits. One of several that a call is for is noted beside the call's own name.
+    pub fn note_waiting(
+        &self,
+        container_id: &ContainerId,
+        ifname: &IfName,
+        chain: Option<&ChainCall>,
+    ) -> Result<Waiting, JournalError> {
+        let path = match chain {
+            None => self.waiting_path(container_id, ifname),
+            Some(chain) => {
+                let mut path = self.waiting_path(container_id, &chain.ifname).into_os_string();
+                path.push(format!(":{ifname}"));
+                path.into()
+            }
+        };
         create(&self.waiting)?;
         let mut options = OpenOptions::new();
         let made = options.create(true).append(true).mode(0o600).open(&path);
@@ -43,18 +56,35 @@ impl Journal {
         }
     }
 
-    /// Tells an ADD of this attachment that waits that its DEL came.
+    /// Tells an ADD of this attachment that waits that its DEL came, and each of those that a call is for.
     pub fn withdraw_waiting(&self, container_id: &ContainerId, ifname: &IfName) -> Result<(), JournalError> {
-        let path = self.waiting_path(container_id, ifname);
-        match fs::remove_file(&path) {
-            // Where nothing can be removed, there may be nothing to remove: no reason to keep a device.
-            Err(source) if path.exists() => Err(JournalError::Io {
-                step: "remove",
-                path,
-                source,
-            }),
-            _ => Ok(()),
+        let own = self.waiting_path(container_id, ifname);
+        let beside = format!("{}:", own.file_name().unwrap_or_default().to_string_lossy());
+        let entries = fs::read_dir(&self.waiting).into_iter().flatten().filter_map(Result::ok);
+        let parts = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&beside));
+        let paths: Vec<PathBuf> = parts.map(|entry| entry.path()).chain([own]).collect();
+        for path in paths {
+            match fs::remove_file(&path) {
+                // Where nothing can be removed, there may be nothing to remove: no reason to keep a device.
+                Err(source) if path.exists() => {
+                    return Err(JournalError::Io {
+                        step: "remove",
+                        path,
+                        source,
+                    });
+                }
+                _ => {}
+            }
         }
+        Ok(())
+    }
+
+    /// Tells the ADD that made an attachment along with others that it is released: none of them is left without the others. What
+    /// an ADD that was killed has noted goes with it.
+    pub fn withdraw_call_of(&self, record: &Record) -> Result<(), JournalError> {
+        record.chain.as_ref().map_or(Ok(()), |chain| {
+            self.withdraw_waiting(&record.owner.container_id, &chain.ifname)
+        })
     }
 
     /// Hears of the next change of a device's record, and of the DEL of the one who waits. Made while the device's lock is
@@ -85,6 +115,11 @@ impl Waiting {
     /// Whether no DEL came.
     pub fn is_wanted(&self) -> bool {
         self.path.exists()
+    }
+
+    /// Ends it; whether no DEL came until now. One that comes later finds all that was put on record before.
+    pub fn end(self) -> bool {
+        fs::remove_file(&self.path).is_ok()
     }
 }
 

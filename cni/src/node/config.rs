@@ -3,21 +3,18 @@
 //! Believed only where nobody but root can have written it. A key that is not known is an error, as is any other content:
 //! a limit that the operator misspelt must not be none.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use hardwire_pci::{DeviceId, IfName};
-use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
+
+use super::trusted::{Untrusted, read_trusted};
 
 /// Where the file is.
 pub const DEFAULT: &str = "/etc/hardwire/plugin.json";
 /// Bytes; far more than a node has devices for.
 const LARGEST: u64 = 64 * 1024;
-/// Writable by its group or by everybody.
-const OTHERS_WRITE: u32 = 0o022;
 
 /// What the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -71,38 +68,19 @@ pub enum NodeConfigError {
 impl NodeConfig {
     /// Reads the file; `None` where there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, NodeConfigError> {
-        let failed = |source: io::Error| NodeConfigError::Io {
-            path: path.to_owned(),
-            source,
+        let Some(text) = read_trusted(path, LARGEST).map_err(|untrusted| match untrusted {
+            Untrusted::Io(source) => NodeConfigError::Io {
+                path: path.to_owned(),
+                source,
+            },
+            Untrusted::Unsafe(why) => NodeConfigError::Unsafe {
+                path: path.to_owned(),
+                why,
+            },
+        })?
+        else {
+            return Ok(None);
         };
-        let distrusted = |why: &str| NodeConfigError::Unsafe {
-            path: path.to_owned(),
-            why: why.to_owned(),
-        };
-        // A FIFO would hold us, and a link may lead to what somebody else wrote.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
-            Err(rustix::io::Errno::LOOP) => return Err(distrusted("it is a symbolic link: make it a file")),
-            Err(errno) => return Err(failed(errno.into())),
-        };
-        let metadata = file.metadata().map_err(failed)?;
-        let (is_file, mode) = (metadata.is_file(), metadata.mode());
-        if !is_file || metadata.uid() != 0 || mode & OTHERS_WRITE != 0 {
-            let why = format!(
-                "{}, owner {}, mode {:o}: it must be a file of root's that nobody else may write (0, 644)",
-                if is_file { "a file" } else { "no file" },
-                metadata.uid(),
-                mode & 0o7777
-            );
-            return Err(distrusted(&why));
-        }
-        let mut text = Vec::new();
-        file.take(LARGEST + 1).read_to_end(&mut text).map_err(failed)?;
-        if u64::try_from(text.len()).unwrap_or(u64::MAX) > LARGEST {
-            return Err(distrusted(&format!("it is larger than {LARGEST} bytes")));
-        }
         // serde takes a list for the values of the keys in their order.
         if text.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
             return Err(NodeConfigError::NoObject(path.to_owned()));

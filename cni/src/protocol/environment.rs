@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use hardwire_pci::{BadIfName, IfName};
 
 use super::args::CniArgs;
+use super::chain_call::ChainCall;
 use super::error::{CniError, code};
 use super::names::ContainerId;
 use crate::printable::printable;
@@ -70,6 +71,8 @@ pub struct Environment {
     pub raw_args: String,
     /// `CNI_NETNS_OVERRIDE`: the plugin's own namespace is allowed.
     pub netns_override: bool,
+    /// The runtime's call, where this is one of the attachments that it is for.
+    pub chain: Option<ChainCall>,
 }
 
 impl Environment {
@@ -150,7 +153,21 @@ impl Environment {
             netns,
             path,
             raw_args,
+            chain: None,
         }))
+    }
+
+    /// The same call for one of the attachments that it is for: these are as the operator says, and nobody's arguments count.
+    #[must_use]
+    pub fn for_attachment(&self, ifname: IfName, chain: ChainCall) -> Self {
+        let args = self.args.of_kubernetes();
+        Self {
+            ifname: Some(ifname),
+            chain: Some(chain),
+            raw_args: args.as_str().to_owned(),
+            args,
+            ..self.clone()
+        }
     }
 
     /// The command. Unknown ones are reported only after stdin was validated, as the reference does.

@@ -38,11 +38,13 @@ pub mod code {
     pub const NAME_TAKEN: u32 = 102;
     /// The PF, its driver or the kernel refused.
     pub const REFUSED: u32 = 103;
+    /// The pod was not given the device.
+    pub const NOT_GIVEN: u32 = 104;
     /// Anything else.
     pub const INTERNAL: u32 = 999;
 
     /// Those that a call may end with, success (0) first.
-    pub const ALL: [u32; 14] = [
+    pub const ALL: [u32; 15] = [
         0,
         INCOMPATIBLE_VERSION,
         ENVIRONMENT,
@@ -56,6 +58,7 @@ pub mod code {
         NODE_DEVICE,
         NAME_TAKEN,
         REFUSED,
+        NOT_GIVEN,
         INTERNAL,
     ];
 }

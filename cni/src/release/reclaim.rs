@@ -51,6 +51,7 @@ pub fn reclaim(
                 msg: format!("IPAM DEL: {}", error.msg),
                 ..error
             }));
+            errors.extend(context.journal.withdraw_call_of(&record).map_err(io).err());
             // This program ends, and its plugin was ended for that: the next one goes by the record, and asks IPAM again.
             if errors.is_empty() || !ipam::all_are_ended() {
                 errors.extend(release_device(context, &record, host));

@@ -2,7 +2,7 @@
 //!
 //!  1. The configuration becomes types, and what it asks for is checked; what an ADD of before left (prevResult) is read.
 //!  2. The pod's namespace is entered, for a socket in it; the interface's name is free there.
-//!  3. The device is found and its lock taken. A stale attachment of it is released; for one that is ending this waits, and
+//!  3. The device is found, is the pod's ([`entitlement`]), and its lock taken. A stale attachment of it is released; for one that is ending this waits, and
 //!     begins again at 2.
 //!  4. The device may be given away: no other plugin has it, its PF is not in use, it is not the node's own, it is clean.
 //!  5. An ADD that has waited writes its record now, and ends if its DEL came meanwhile. Nothing is changed until here.
@@ -29,6 +29,7 @@ use crate::Context;
 use crate::attach::{CarrierBound, DeviceInfoFile, MoveToPod, PodInterface, WrittenDeviceInfo};
 use crate::config::{Base, NetConf};
 use crate::device::{Candidate, candidate, identify};
+use crate::entitlement;
 use crate::ipam::Delegate;
 use crate::journal::{DeviceLock, Ending, Ipam, JournalError, Owner, PodName, Record, Step, Target};
 use crate::migration;
@@ -39,15 +40,15 @@ use crate::release::{Outcome, release};
 use crate::report::{Phase, Phases};
 
 /// Attaches the device that the configuration names and hands the result to `print`: an attachment whose result nobody
-/// gets is none.
-pub fn add(
+/// gets is none. The device is a NAD's, or one of those that the pod was given.
+pub(super) fn attach(
     context: &Context,
     environment: &Environment,
+    base: Base,
     stdin: &[u8],
     print: impl FnOnce(&Value) -> io::Result<()>,
     phases: &mut Phases,
 ) -> Result<(), CniError> {
-    let base = Base::parse(stdin)?;
     let version = base.required_version()?;
     let mut conf = NetConf::parse(base, version, &environment.args)?;
     let operator = NodeConfig::read(&context.plugin_config);
@@ -64,6 +65,10 @@ pub fn add(
         refuse_taken_name(environment, &mut pod)?;
         let id = identify(&conf.device, context, &mut host)?;
         phases.device(&id);
+        // What the node itself wants attached is the operator's, and the pod's by the node's own word.
+        if environment.chain.is_none() {
+            entitlement::check(context, environment, &conf, &id)?;
+        }
         let lock = phases.time(Phase::Lock, || holder_wait.lock(&id))?;
         let begun = release_stale_owner(context, environment, &id, &mut host).and_then(|()| {
             migration::check_free(context, &id)?;
@@ -100,6 +105,7 @@ pub fn add(
             path: environment.path.clone(),
         }),
         pod: PodName::of(&environment.args),
+        chain: environment.chain.clone(),
         ..Record::new(candidate.device.id.clone(), attempt(), owner, Step::Begun)
     };
     if let Err(error) = holder_wait.claim(&record) {
@@ -271,6 +277,10 @@ impl Attempt<'_> {
         }
         if let Some(file) = device_info {
             self.device_info_written = file.write(candidate, &context.sysfs)?;
+        }
+        if environment.chain.is_some() {
+            let json = result.to_json(conf.version);
+            self.record.result = Some(json.map_err(|error| CniError::new(code::INTERNAL, error))?);
         }
         self.record.step = Step::Attached;
         let put = self.phases.time(Phase::Journal, || context.journal.put(&self.record));

@@ -3,6 +3,7 @@
 //! Chained plugins may change what they are for (tuning the MAC, sbr the tables of routes, vrf the master), and prevResult
 //! holds the MAC that tuning set, so that is what the interface is compared with.
 
+use hardwire_pci::IfName;
 use hardwire_pci::netlink::Socket;
 
 use super::previous::previous;
@@ -10,13 +11,12 @@ use crate::Context;
 use crate::config::{Base, NetConf};
 use crate::ipam::Delegate;
 use crate::journal::Record;
-use crate::netns::Netns;
+use crate::netns::{Entered, Netns};
 use crate::pf::{PfError, VfPort, pf_of};
 use crate::protocol::{CniError, Command, Environment, Interface, NextHop, SpecVersion, Success, code};
 
 /// Compares the pod, and the VF on its PF, with prevResult and the record.
-pub fn check(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
-    let base = Base::parse(stdin)?;
+pub(super) fn check(context: &Context, environment: &Environment, base: Base, stdin: &[u8]) -> Result<(), CniError> {
     let version = base.version_since(SpecVersion::V0_4_0, "CHECK")?;
     let mut conf = NetConf::parse(base, version, &environment.args)?;
     if let Some(plugin) = &conf.base.ipam {
@@ -24,7 +24,7 @@ pub fn check(context: &Context, environment: &Environment, stdin: &[u8]) -> Resu
     }
     let result = previous(&mut conf)?;
     let result = result.ok_or_else(|| CniError::config("prevResult: CHECK needs the result of the ADD"))?;
-    let interface = our_interface(environment, &result)?;
+    let interface = our_interface(environment, environment.ifname()?, &result)?;
     let record = context
         .journal
         .find(environment.container_id()?, environment.ifname()?, conf.device.id());
@@ -32,12 +32,17 @@ pub fn check(context: &Context, environment: &Environment, stdin: &[u8]) -> Resu
     let without_netdev = record.as_ref().is_some_and(|record| record.link.is_none());
     if !without_netdev {
         check_pod(environment, &result, interface.0, &interface.1)?;
+        check_routes(environment, &result)?;
     }
     record.map_or(Ok(()), |record| check_vf(context, &record))
 }
 
-fn our_interface(environment: &Environment, result: &Success) -> Result<(usize, Interface), CniError> {
-    let (ifname, netns) = (environment.ifname()?.as_str(), environment.netns()?);
+pub(super) fn our_interface(
+    environment: &Environment,
+    ifname: &IfName,
+    result: &Success,
+) -> Result<(usize, Interface), CniError> {
+    let (ifname, netns) = (ifname.as_str(), environment.netns()?);
     let named = result
         .interfaces
         .iter()
@@ -58,10 +63,22 @@ fn our_interface(environment: &Environment, result: &Success) -> Result<(usize, 
     }))
 }
 
-fn check_pod(environment: &Environment, result: &Success, index: usize, interface: &Interface) -> Result<(), CniError> {
-    let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("CHECK: {error}"));
+fn enter(environment: &Environment) -> Result<Entered, CniError> {
     let netns = Netns::open(environment.netns()?).map_err(|error| CniError::new(code::ENVIRONMENT, error))?;
-    let mut pod = netns.enter().map_err(|error| failed(&error))?;
+    netns
+        .enter()
+        .map_err(|error| CniError::new(code::INTERNAL, format!("CHECK: {error}")))
+}
+
+/// Compares an interface of the pod with the one of the result that has this place.
+pub(super) fn check_pod(
+    environment: &Environment,
+    result: &Success,
+    index: usize,
+    interface: &Interface,
+) -> Result<(), CniError> {
+    let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("CHECK: {error}"));
+    let mut pod = enter(environment)?;
     let name = &interface.name;
     let link = pod.socket.link_by_name(name).map_err(|error| failed(&error))?;
     let link = link.ok_or_else(|| failed(&format!("interface {name} is not in the pod")))?;
@@ -84,15 +101,15 @@ fn check_pod(environment: &Environment, result: &Success, index: usize, interfac
             Some(_) => {}
         }
     }
-    check_routes(&mut pod.socket, result)
+    Ok(())
 }
 
-fn check_routes(pod: &mut Socket, result: &Success) -> Result<(), CniError> {
+pub(super) fn check_routes(environment: &Environment, result: &Success) -> Result<(), CniError> {
     let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("CHECK: {error}"));
     if result.routes.is_empty() {
         return Ok(());
     }
-    let routes = pod.routes().map_err(|error| failed(&error))?;
+    let routes = enter(environment)?.socket.routes().map_err(|error| failed(&error))?;
     for route in &result.routes {
         let default = route.dst.prefix() == 0;
         let there = routes.iter().any(|found| {
@@ -115,7 +132,7 @@ fn check_routes(pod: &mut Socket, result: &Success) -> Result<(), CniError> {
 }
 
 /// The VF's attributes on the PF are nobody's to change while a pod has it.
-fn check_vf(context: &Context, record: &Record) -> Result<(), CniError> {
+pub(super) fn check_vf(context: &Context, record: &Record) -> Result<(), CniError> {
     let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("CHECK: {error}"));
     let Some(vf) = &record.vf else { return Ok(()) };
     let pf =

@@ -4,13 +4,15 @@
 //! prevResult, no namespace, and nothing on stdin that can be understood. IPAM is released first (dhcp needs the interface),
 //! and its failure is reported only after the device is back. The call's own configuration counts where there is neither a
 //! record nor a lease: for an attachment that another plugin made, or an older version of this one.
+//!
+//! The DEL of a list in which we stand is for all attachments that its ADD made, whatever their interfaces are called.
 
 use hardwire_pci::netlink::Socket;
 
 use super::other_version::refuse_unknown;
 use super::ownership::refuse_own_netns;
 use crate::Context;
-use crate::config::{Base, is_beyond_bounds};
+use crate::config::{Base, PodConf, is_beyond_bounds};
 use crate::ipam::{Delegate, ReleasedBy};
 use crate::journal::{Ending, JournalError, Record, Step};
 use crate::migration;
@@ -19,7 +21,7 @@ use crate::protocol::{CniError, Command, Environment, code};
 use crate::release::{Outcome, release, release_ipam, release_lease};
 use crate::report::{Phase, Phases};
 
-/// Detaches what `CNI_CONTAINERID` has as `CNI_IFNAME`.
+/// Detaches what `CNI_CONTAINERID` has as `CNI_IFNAME`, and what it was given in the call of that name.
 pub fn del(context: &Context, environment: &Environment, stdin: &[u8], phases: &mut Phases) -> Result<(), CniError> {
     let (container_id, ifname) = (environment.container_id()?, environment.ifname()?);
     if let Some(pod) = environment.netns.as_deref().and_then(|path| Netns::open(path).ok()) {
@@ -37,8 +39,11 @@ pub fn del(context: &Context, environment: &Environment, stdin: &[u8], phases: &
     if records.is_empty() {
         refuse_unknown(context, environment, &unreadable)?;
         ended = without_record(context, environment, stdin, phases);
-        // An ADD that the runtime gave up may have gone on beside this, with addresses that were just released.
-        records = context.journal.of(container_id, ifname, hint.as_ref()).map_err(io)?.0;
+        // An ADD that the runtime gave up may have gone on beside this, with addresses that were just released. That of a list
+        // sees that this came, and takes back what it makes.
+        if !is_of_list(stdin) {
+            records = context.journal.of(container_id, ifname, hint.as_ref()).map_err(io)?.0;
+        }
     } else {
         // No version that is not spoken is answered, whatever else stands there.
         Base::refuse_unspoken_version(stdin)?;
@@ -50,8 +55,17 @@ pub fn del(context: &Context, environment: &Environment, stdin: &[u8], phases: &
     ended
 }
 
+fn is_of_list(stdin: &[u8]) -> bool {
+    Base::parse_for_del(stdin).is_ok_and(|base| PodConf::is_meant(&base))
+}
+
 /// Releases what a record says: addresses, then the device.
-fn detach(context: &Context, environment: &Environment, seen: &Record, phases: &mut Phases) -> Result<(), CniError> {
+pub(super) fn detach(
+    context: &Context,
+    environment: &Environment,
+    seen: &Record,
+    phases: &mut Phases,
+) -> Result<(), CniError> {
     let io = |error: JournalError| CniError::new(code::IO, error);
     let by = ReleasedBy::ItsDel(environment);
     phases.device(&seen.device);
@@ -69,7 +83,7 @@ fn detach(context: &Context, environment: &Environment, seen: &Record, phases: &
     // Read again under the lock: another DEL may have been faster, and the device may be another pod's by now.
     let record = context.journal.get(device).map_err(io)?;
     let (container_id, ifname) = (environment.container_id()?, environment.ifname()?);
-    let Some(record) = record.filter(|record| record.owner.is(container_id, ifname)) else {
+    let Some(record) = record.filter(|record| record.is_of(container_id, ifname)) else {
         context.journal.unlock(device, lock).map_err(io)?;
         return ipam;
     };
@@ -122,6 +136,10 @@ fn without_record(
     };
     base.required_version()?;
     let mut ipam = release_all(context, environment, &leases, phases);
+    if PodConf::is_meant(&base) {
+        // What was there before us attached nothing by such a configuration.
+        return ipam;
+    }
     let mut missing = None;
     if let (true, Some(plugin)) = (leases.is_empty(), base.ipam.as_deref()) {
         let delegate = Delegate::of_call(plugin, environment, stdin);

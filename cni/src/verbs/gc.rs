@@ -13,7 +13,7 @@ use crate::config::{Base, Bounds};
 use crate::ipam::{Delegate, ReleasedBy};
 use crate::journal::{Owner, Record};
 use crate::node::NodeConfig;
-use crate::protocol::{AnyCase, CniError, ContainerId, Environment, SpecVersion, code};
+use crate::protocol::{AnyCase, ChainCall, CniError, ContainerId, Environment, SpecVersion, code};
 use crate::release::{reclaim, release_stale_leases};
 
 const LISTS: [&str; 2] = ["cni.dev/valid-attachments", "cni.dev/attachments"];
@@ -31,11 +31,14 @@ pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<
     for record in unreadable {
         tracing::warn!("{record}");
     }
-    let is_stale = |owner: &Owner| {
-        owner.network == base.name && !valid.contains(&(owner.container_id.clone(), owner.ifname.clone()))
+    let is_stale = |owner: &Owner, chain: Option<&ChainCall>| {
+        let (network, ifname) = owner.called(chain);
+        *network == base.name && !valid.contains(&(owner.container_id.clone(), ifname.clone()))
     };
     let by = ReleasedBy::Another(environment);
-    let stale = records.into_iter().filter(|record| is_stale(&record.owner));
+    let stale = records
+        .into_iter()
+        .filter(|record| is_stale(&record.owner, record.chain.as_ref()));
     let mut errors: Vec<CniError> = stale
         .filter_map(|record| collect(context, &record, by, &mut host).err())
         .collect();
@@ -48,7 +51,7 @@ pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<
     errors.extend(release_stale_leases(
         context,
         vouched,
-        |lease| is_stale(&lease.owner),
+        |lease| is_stale(&lease.owner, lease.chain.as_ref()),
         by,
     ));
     if let Some(plugin) = &base.ipam {

@@ -1,8 +1,10 @@
-//! One file for each `CNI_COMMAND`.
+//! One file for each `CNI_COMMAND`, and `chain` for those of our entry in a list; `entry` tells which is meant.
 
 mod add;
+mod chain;
 mod check;
 mod del;
+mod entry;
 mod gc;
 mod other_version;
 mod ownership;
@@ -11,9 +13,7 @@ mod status;
 mod version;
 mod wait;
 
-pub use add::add;
-pub use check::check;
 pub use del::del;
+pub use entry::{add, check, status};
 pub use gc::gc;
-pub use status::status;
 pub use version::{about, help, version};

@@ -68,7 +68,8 @@ pub(super) fn release_stale_owner(
         Err(error) => return Err(CniError::new(code::IO, error).into()),
     };
     let Some(record) = record else { return Ok(()) };
-    let again = record.owner.is(environment.container_id()?, environment.ifname()?);
+    let again =
+        record.owner.is(environment.container_id()?, environment.ifname()?) && record.chain == environment.chain;
     // After its DEL an attachment has no owner, whatever became of the namespace.
     if !again && !is_orphaned(&record) {
         return Err(if record.ending.is_some() {
@@ -81,6 +82,10 @@ pub(super) fn release_stale_owner(
         device = %id, network = %record.owner.network, container = %record.owner.container_id,
         "releasing an attachment that no DEL came for"
     );
+    if record.owner.container_id != *environment.container_id()? {
+        let withdrawn = context.journal.withdraw_call_of(&record);
+        withdrawn.map_err(|error| CniError::new(code::IO, error))?;
+    }
     if let Err(error) = release_ipam(context, &record, ReleasedBy::Another(environment)) {
         // The one who asks now is another pod, and the address is not its: the lease stays for who releases it.
         tracing::warn!(device = %id, "IPAM DEL: {error}");

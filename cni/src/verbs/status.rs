@@ -23,8 +23,7 @@ use crate::node::NodeConfig;
 use crate::protocol::{CniError, Environment, SpecVersion, code};
 
 /// Checks the state directory, the rights, the device that the configuration itself names, and IPAM.
-pub fn status(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<(), CniError> {
-    let base = Base::parse(stdin)?;
+pub(super) fn status(context: &Context, environment: &Environment, base: Base, stdin: &[u8]) -> Result<(), CniError> {
     let version = base.version_since(SpecVersion::WITH_GC_AND_STATUS, "STATUS")?;
     let conf = NetConf::parse(base, version, &environment.args)?;
     let unavailable = |why: &dyn std::fmt::Display| CniError::new(code::UNAVAILABLE, why);

@@ -71,7 +71,10 @@ impl<'a> HolderWait<'a> {
             waiting
         } else {
             let (container_id, ifname) = (self.environment.container_id()?, self.environment.ifname()?);
-            let noted = self.context.journal.note_waiting(container_id, ifname);
+            let noted = self
+                .context
+                .journal
+                .note_waiting(container_id, ifname, self.environment.chain.as_ref());
             noted.map_err(|error| CniError::new(code::IO, error))?
         };
         Ok(self.waiting.insert(waiting))

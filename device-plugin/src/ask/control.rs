@@ -12,17 +12,16 @@ use std::time::Duration;
 
 use hardwire_pci::DeviceId;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tokio::time::timeout;
+use tracing::debug;
 
 use super::fix::{FIXES, Fix, Mender};
 use super::in_force::{InForce, Running};
+use super::listening::listen;
 use super::rights::Rights;
-use crate::events::backoff::Backoff;
 use crate::events::connections::{self, Limits};
-use crate::events::socket::{SocketFile, bind};
 use crate::telemetry::metrics::Metrics;
 
 /// Name of the socket in the state directory.
@@ -91,22 +90,6 @@ pub async fn serve(state: &Path, answers: Answers) {
         }
     };
     connections::serve("requests", &listener, LIMITS, answer).await;
-}
-
-/// Takes the socket's place, however often it takes.
-async fn listen(path: &Path) -> (UnixListener, SocketFile) {
-    let mut backoff = Backoff::default();
-    loop {
-        let bound = bind(path).and_then(|(listener, file)| {
-            file.for_root_only()?;
-            Ok((listener, file))
-        });
-        match bound {
-            Ok(bound) => return bound,
-            Err(error) => warn!("no requests are taken yet: {error}"),
-        }
-        sleep(backoff.pause()).await;
-    }
 }
 
 async fn answer(stream: UnixStream, answers: &Answers) -> io::Result<()> {

@@ -21,6 +21,8 @@ use crate::telemetry::metrics::http::MetricsBind;
 const CONFIG: &str = "/etc/pcidp/config.json";
 const KUBELET_DIR: &str = "/var/lib/kubelet";
 const SYSFS: &str = "/sys";
+/// As containerd and CRI-O have it.
+const CNI_CONFIG: &str = "/etc/cni/net.d";
 /// As there.
 pub(crate) const PREFIX: &str = "intel.com";
 /// The highest level in manifests of sriov-network-device-plugin, at which it logs what others log as info.
@@ -68,7 +70,8 @@ pub enum Command {
     /// Say what is wrong on this node, since when and why, and the command that mends it. Exit status 0: nothing; 1: warnings;
     /// 2: errors; 3: it could not be looked at.
     Doctor(DoctorArgs),
-    /// Put the CNI plugin's program into the node's directory of CNI plugins, in one step.
+    /// Put the CNI plugin's program into the node's directory of CNI plugins, in one step; with `--chain`, its entry into the
+    /// default network's list.
     InstallCni(InstallArgs),
 }
 
@@ -89,6 +92,9 @@ pub struct RunArgs {
     /// release what was attached before a boot.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub ipam_by_container_id: Vec<String>,
+    /// Where the runtime's network configurations are: whether Multus is among them tells what chained interfaces are called.
+    #[arg(long, value_name = "DIR", default_value = CNI_CONFIG)]
+    pub cni_config_dir: PathBuf,
     /// What containers get.
     #[command(flatten)]
     pub container: ContainerArgs,
@@ -187,8 +193,18 @@ pub struct InstallArgs {
     #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]
     pub from: PathBuf,
     /// The directory, /opt/cni/bin on most nodes.
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["chain", "unchain"])]
+    pub to: Option<PathBuf>,
+    /// Put {"type": "hardwire", "attach": "pod"} at the end of the default network's list, so that pods get the devices of pools
+    /// with `attach: chain` without a NAD. The running daemon puts it back when that file is written anew.
+    #[arg(long)]
+    pub chain: bool,
+    /// Take it out again, for good. Refused while devices are attached by it.
+    #[arg(long, conflicts_with = "chain")]
+    pub unchain: bool,
+    /// Where the runtime's network configurations are.
+    #[arg(long, value_name = "DIR", default_value = CNI_CONFIG)]
+    pub cni_config_dir: PathBuf,
     /// What it is called there: the `type` of the networks that are to use it. With `sriov` it takes the place of
     /// sriov-cni, whose program is kept beside it as sriov.before-hardwire.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = PROGRAM)]

@@ -38,6 +38,15 @@ pub struct ProgramName(String);
 #[error("expected a file name as in a network's \"type\", such as {PROGRAM} or {SRIOV}, that begins with no dot")]
 pub struct BadProgramName;
 
+// === impl ProgramName ===
+
+impl ProgramName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for ProgramName {
     type Err = BadProgramName;
 

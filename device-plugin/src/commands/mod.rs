@@ -5,6 +5,7 @@
 //! - [`args`], [`container_args`]: the flags; `examples`, below their help; [`upstream_flags`]: those of
 //!   sriov-network-device-plugin, translated;
 //! - [`run`]: the daemon, from its lock to its drain; [`tasks`]: what it does at the same time;
+//! - [`chain`]: our entry in the default network's list, which `install-cni` and the daemon put there;
 //! - [`doctor`]: what is wrong, why, and what mends it; [`mending`]: what the daemon does of that;
 //! - [`devices`], [`check`], [`install_cni`], [`completions`]: the commands of the same names (`adopt` is
 //!   [`crate::ask::control`]'s client);
@@ -12,6 +13,7 @@
 //! - [`terminal`], [`yaml`]: how they print.
 
 pub mod args;
+pub mod chain;
 pub mod check;
 pub mod completions;
 pub mod container_args;

@@ -11,10 +11,12 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::chain;
 use super::tasks::{Ended, Tasks, Until};
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
 use crate::ask::own_pod::OwnPod;
+use crate::ask::pods::{self, PodAnswers};
 use crate::ask::rights::Rights;
 use crate::cluster::{KubeAccess, Snapshot, Sources, Telling};
 use crate::commands::args::RunArgs;
@@ -73,24 +75,15 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let (in_force, in_force_changes) = in_force(metrics.clone());
     let answers = Answers {
         adopt: ask,
-        running: Running {
-            kubelet_dir: args.node.kubelet_dir.clone(),
-            pod_resources_dir: pod_resources_dir.clone(),
-            sysfs_root: args.node.sysfs_root.clone(),
-            defaults: args.node.defaults(),
-            cni_bin_dir: args.cni_bin_dir.clone(),
-            cni_program: args.cni_program.clone(),
-            in_force: InForce::default(),
-            unregistered: Vec::new(),
-            rights: Rights::default(),
-            pod: OwnPod::of_this_process(),
-        },
+        running: running(args),
         in_force: in_force_changes,
         metrics: metrics.clone(),
         mender: workshop(args, &context, &state).mender(),
     };
     let cluster = cluster(args, state.path(), &metrics);
     let teller = cluster.as_ref().map(|cluster| cluster.teller.clone());
+    let (pod_answers, pod_questions, policies) = PodAnswers::new(&args.cni_config_dir);
+    let (tell_chained, chained) = watch::channel(chain::missing(&args.cni_config_dir));
     let manager = Manager::start(Setup {
         pulse,
         context: context.clone(),
@@ -102,6 +95,10 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         grace: Duration::from_secs(args.removal_grace),
         attachments: attachment_changes,
         requests,
+        pod_questions,
+        chained,
+        cni_config: args.cni_config_dir.clone(),
+        policies,
         in_force,
         reload: Arc::clone(&reload),
         returned: Arc::clone(&returned),
@@ -117,7 +114,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let mut tasks = Tasks::new(metrics.clone());
     metrics.started();
     if let Some(state) = state.path() {
-        listening(&mut tasks, state, answers, &metrics);
+        listening(&mut tasks, state, answers, pod_answers, &metrics);
     } else {
         warn!("no reports, no requests, and no view of the devices: there is no state directory");
     }
@@ -133,6 +130,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     tasks.needed("loop", manager.run(stop.clone()));
     match state.unknown() {
         None => {
+            keep_chained(&mut tasks, &context, &args.cni_config_dir, &metrics, tell_chained);
             let (owing, vouched, stopped) = (context.clone(), args.ipam_by_container_id.clone(), stop.clone());
             tasks.kept("leases", Until::Done, move || {
                 leases::run(owing.clone(), vouched.clone(), stopped.clone())
@@ -166,6 +164,37 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     ipam::end_all();
     tasks.end(DRAIN_BOUND).await;
     ended
+}
+
+/// Where our entry is to be in the default network's list, it is kept there.
+fn keep_chained(
+    tasks: &mut Tasks,
+    context: &Context,
+    directory: &Path,
+    metrics: &Metrics,
+    tell: watch::Sender<Option<String>>,
+) {
+    let tell = Arc::new(tell);
+    let (context, directory, metrics) = (context.clone(), directory.to_owned(), metrics.clone());
+    tasks.kept("chain", Until::Dropped, move || {
+        chain::keep::keep(context.clone(), directory.clone(), metrics.clone(), Arc::clone(&tell))
+    });
+}
+
+/// What is told of this process to whoever asks over the control socket.
+fn running(args: &RunArgs) -> Running {
+    Running {
+        kubelet_dir: args.node.kubelet_dir.clone(),
+        pod_resources_dir: args.node.pod_resources_dir(),
+        sysfs_root: args.node.sysfs_root.clone(),
+        defaults: args.node.defaults(),
+        cni_bin_dir: args.cni_bin_dir.clone(),
+        cni_program: args.cni_program.clone(),
+        in_force: InForce::default(),
+        unregistered: Vec::new(),
+        rights: Rights::default(),
+        pod: OwnPod::of_this_process(),
+    }
 }
 
 /// What `doctor --fix` may have the daemon do.
@@ -215,7 +244,7 @@ fn cluster(args: &RunArgs, state: Option<&Path>, metrics: &Metrics) -> Option<Cl
 
 /// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports
 /// the plugin goes by idle records, and what an earlier daemon left of them is invalidated by now.
-fn listening(tasks: &mut Tasks, state: &Path, answers: Answers, metrics: &Metrics) {
+fn listening(tasks: &mut Tasks, state: &Path, answers: Answers, pod_answers: PodAnswers, metrics: &Metrics) {
     let (path, counted) = (state.to_owned(), metrics.clone());
     tasks.kept("reports", Until::Dropped, move || {
         let (path, counted) = (path.clone(), counted.clone());
@@ -225,6 +254,11 @@ fn listening(tasks: &mut Tasks, state: &Path, answers: Answers, metrics: &Metric
     tasks.kept("requests", Until::Dropped, move || {
         let (path, answers) = (path.clone(), answers.clone());
         async move { control::serve(&path, answers).await }
+    });
+    let path = state.to_owned();
+    tasks.kept("questions", Until::Dropped, move || {
+        let (path, answers) = (path.clone(), pod_answers.clone());
+        async move { pods::serve(&path, answers).await }
     });
 }
 

@@ -6,7 +6,7 @@ pub(super) const LIST: &str = "resourceList";
 /// Fields of a pool without which it takes other devices.
 pub(super) const POOL_DECISIVE: [&str; 2] = ["selectors", "deviceType"];
 /// The other fields of a pool.
-pub(super) const POOL_HARMLESS: [&str; 8] = [
+pub(super) const POOL_HARMLESS: [&str; 13] = [
     "resourceName",
     "resourcePrefix",
     "excludeTopology",
@@ -15,6 +15,11 @@ pub(super) const POOL_HARMLESS: [&str; 8] = [
     "onChange",
     "onCarrierLoss",
     "preferredAllocation",
+    "requireAllocation",
+    "allow",
+    "attach",
+    "network",
+    "interface",
 ];
 
 /// Those fields of a selector that choose devices.

@@ -4,6 +4,7 @@
 //! holds pools and none of them is good; an empty list is a node without pools, which is nothing wrong.
 
 mod additional_info;
+mod attachment;
 mod candidate;
 mod document;
 mod error;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use additional_info::AdditionalInfo;
+pub use attachment::Attachment;
 pub use candidate::{Asked, Candidate, DdpProfile, Detail, Details};
 pub use document::BadDocument;
 pub use error::{ConfigError, Refused};

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Defaults;
 use super::additional_info::{self, AdditionalInfo};
+use super::attachment::Attachment;
 use super::candidate::Asked;
 use super::object::{BadField, Item, Object};
 use super::policy::{DeviceType, OnCarrierLoss, OnChange, Placement};
@@ -24,6 +25,8 @@ pub struct Pool {
     pub resource: ResourceName,
     /// A device belongs to it if one of these matches.
     pub selectors: Vec<Selector>,
+    /// The same as the configuration has it, as a list, to tell whether it is still the same.
+    pub selected_by: String,
     /// Which kind of device it holds.
     pub device_type: DeviceType,
     /// What a change on a free device means.
@@ -38,6 +41,8 @@ pub struct Pool {
     pub additional_info: Option<AdditionalInfo>,
     /// Devices that may be given away although the node itself uses them.
     pub allow_node_devices: Vec<NodeDevice>,
+    /// How its devices reach pods, and which.
+    pub attachment: Attachment,
     /// The environment variables that list a container's devices: upstream's, and one for shells where that has a hyphen.
     pub variables: Vec<String>,
 }
@@ -100,6 +105,7 @@ impl Pool {
     }
 
     pub(super) fn parse(value: Value, defaults: &Defaults, warnings: &mut Vec<String>) -> Result<Self, BadField> {
+        let selected_by = selectors_as_text(&value);
         let mut object = Object::new("", value)?;
         let resource = resource(&mut object, defaults)?;
         let device_type = object.word("deviceType", &DeviceType::WORDS)?.unwrap_or_default();
@@ -107,6 +113,7 @@ impl Pool {
             variables: vec![resource.variable()],
             resource,
             selectors: selectors(&mut object, device_type, warnings)?,
+            selected_by,
             device_type,
             on_change: object.word("onChange", &OnChange::WORDS)?.unwrap_or_default(),
             on_carrier_loss: object.word("onCarrierLoss", &OnCarrierLoss::WORDS)?.unwrap_or_default(),
@@ -120,6 +127,7 @@ impl Pool {
                 .iter()
                 .map(NodeDevice::parse)
                 .collect::<Result<_, _>>()?,
+            attachment: Attachment::parse(&mut object, warnings)?,
         };
         unknown_keys::in_pool(object.unknown(), warnings)?;
         Ok(pool)
@@ -148,6 +156,16 @@ fn resource(object: &mut Object, defaults: &Defaults) -> Result<ResourceName, Ba
         return Err(BadField::new("resourceName", &name.into(), expected));
     }
     Ok(resource)
+}
+
+fn selectors_as_text(pool: &Value) -> String {
+    let mut fields = pool.as_object().into_iter().flatten();
+    let selectors = fields.find(|(key, _)| key.eq_ignore_ascii_case("selectors"));
+    match selectors.map(|(_, value)| value) {
+        None => String::new(),
+        Some(Value::Object(one)) => format!("[{}]", Value::Object(one.clone())),
+        Some(list) => list.to_string(),
+    }
 }
 
 /// An object, or a list of objects of which one must match.

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use hardwire_cni::attach::pci_section;
+use hardwire_cni::node::AttachBy;
 use hardwire_pci::{DeviceId, VdpaDriver};
 use serde_json::{Map, Value, json};
 
@@ -19,7 +20,8 @@ const SUFFIX: &str = "-device.json";
 
 /// The file of a device.
 pub fn device_info(folder: &Path, pool: &Pool, member: &Member<'_>, characters: &Characters) -> Option<Document> {
-    if pool.device_type != DeviceType::NetDevice {
+    // Multus is no part of how others reach pods.
+    if pool.device_type != DeviceType::NetDevice || pool.attachment.by == AttachBy::Chain {
         return None;
     }
     // As readers of it make the name of a device (`GetDPDeviceInfo` of the Network Plumbing Working Group's utilities).

@@ -48,6 +48,7 @@ fn well() -> HealthInput<'static> {
         resource: RESOURCE,
         host_use: None,
         unselected: None,
+        unattached: None,
         difference: None,
     }
 }

@@ -38,6 +38,8 @@ pub struct HealthInput<'a> {
     pub host_use: Option<&'a HostUse>,
     /// Why the pool's configuration no longer selects it.
     pub unselected: Option<String>,
+    /// Why nobody would attach it to a pod that it was given to.
+    pub unattached: Option<&'a str>,
     /// How it differs from its baseline.
     pub difference: Option<&'a str>,
 }
@@ -65,6 +67,8 @@ pub enum UnhealthyReason {
     NotGivenBack,
     /// Somebody has it as another resource.
     HeldAsOther(HeldAsOther),
+    /// Nobody would attach it to its pod.
+    Unattached(String),
     /// It was unhealthy too often of late.
     Flapping,
 }
@@ -84,6 +88,7 @@ impl UnhealthyReason {
             Self::NotGivenBack => "not-given-back",
             Self::HeldAsOther(_) => "held-as-other",
             Self::Flapping => "flapping",
+            Self::Unattached(_) => "unattached",
         }
     }
 }
@@ -101,6 +106,7 @@ impl fmt::Display for UnhealthyReason {
             Self::UnderRepair => f.write_str("under repair: its pod is gone and no DEL came"),
             Self::NotGivenBack => f.write_str("under repair: its DEL came, and could not give it back"),
             Self::HeldAsOther(other) => other.fmt(f),
+            Self::Unattached(why) => write!(f, "nobody would attach it to its pod (attach: chain): {why}"),
             Self::Flapping => f.write_str("well again, but unhealthy too often of late"),
         }
     }
@@ -128,6 +134,11 @@ pub fn refusal(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
     missing(input)
         .or_else(|| without_driver(input))
         .or_else(|| host_use.map(|host_use| UnhealthyReason::UsedByNode(host_use.clone())))
+        .or_else(|| unattached(input))
+}
+
+fn unattached(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
+    input.unattached.map(|why| UnhealthyReason::Unattached(why.to_owned()))
 }
 
 fn missing(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
@@ -161,6 +172,9 @@ fn not_as_it_should_be(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
     }
     if let Some(why) = &input.unselected {
         return Some(UnhealthyReason::Unselected(why.clone()));
+    }
+    if let Some(unattached) = unattached(input) {
+        return Some(unattached);
     }
     // A difference seen while the device was known to be free stays one while nobody can tell.
     let difference = input.difference?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hardwire_cni::node::AttachBy;
 use hardwire_pci::{Device, DeviceId};
 use tokio::time::Instant;
 use tracing::{debug, error, info};
@@ -13,8 +14,9 @@ use super::assignment_log;
 use super::configuration::Configuration;
 use super::inspections::{self, Inspections};
 use super::kernel_events::Hearers;
-use super::lists::Lists;
+use super::lists::{Lists, PoolList};
 use super::messages::{Effect, Input, Job};
+use super::pod_questions::PodQuestions;
 use super::scanner::{Scanner, differing, pf_for, pfs};
 use super::upper_search::UpperSearch;
 use super::verdicts::{Known, Owners, has_kernel_driver, reconcile};
@@ -50,6 +52,9 @@ pub(super) struct Core {
     /// Which DDP profiles adapters are loaded with.
     profiles: Profiles,
     configuration: Configuration,
+    /// Why our entry is in no list of the default network.
+    unchained: Option<String>,
+    pod_questions: PodQuestions,
     /// Devices that left their pools and had documents that somebody may need.
     kept: BTreeSet<String>,
     slow: Option<Instant>,
@@ -73,6 +78,8 @@ impl Core {
             assignment: Assignment::default(),
             profiles: Profiles::default(),
             configuration: Configuration::default(),
+            unchained: None,
+            pod_questions: PodQuestions::default(),
             kept: BTreeSet::new(),
             slow: None,
             serve_again: None,
@@ -84,6 +91,11 @@ impl Core {
     pub(super) fn pools(&self) -> Vec<Pool> {
         let in_force = || self.lists.pools.iter().map(|list| list.pool.clone()).collect();
         self.configuration.coming().map_or_else(in_force, <[Pool]>::to_vec)
+    }
+
+    /// Whether our entry is in the default network's list is known before anything is offered.
+    pub(super) fn begin_chained(&mut self, missing: Option<String>) {
+        self.unchained = missing;
     }
 
     /// Something happened.
@@ -101,6 +113,16 @@ impl Core {
                 vec![Effect::show()]
             }
             Input::Adopt(request) => self.on_adopt(request),
+            Input::Chained(missing) => {
+                self.unchained = missing;
+                self.reconcile(now);
+                vec![Effect::show()]
+            }
+            Input::AboutPod(about) => {
+                let answer = self.ledger.want(now);
+                self.pod_questions.wait(answer, about);
+                Vec::new()
+            }
             Input::Reload => {
                 self.on_reload(now);
                 Vec::new()
@@ -128,6 +150,9 @@ impl Core {
             Input::PodResources(answer) => {
                 self.ledger.on_podresources(answer, now);
                 self.reconcile(now);
+                let mut questions = std::mem::take(&mut self.pod_questions);
+                questions.answer(&self.ledger, |id| self.owner(id));
+                self.pod_questions = questions;
                 vec![Effect::NoteGivenAway, Effect::show()]
             }
             Input::Inspected(results) => {
@@ -407,6 +432,7 @@ impl Core {
             resources: &resources,
             baselines: &self.baselines,
             owners: &owners,
+            unchained: self.unchained.as_deref(),
         };
         reconcile(&mut self.lists, &known, now);
         for list in &self.lists.pools {
@@ -415,6 +441,17 @@ impl Core {
                 self.ledger.remember(id, owner, Some(&resource));
             }
         }
+    }
+
+    /// Why the devices of chained pools reach no pod; none where there is no such pool either.
+    pub(super) fn unattached(&self) -> Option<String> {
+        let is_chained = |list: &PoolList| list.pool.attachment.by == AttachBy::Chain;
+        let chained = self.lists.pools.iter().find(|list| is_chained(list))?;
+        let why = self.unchained.as_ref()?;
+        Some(format!(
+            "{}: nobody would attach its devices (attach: chain): {why}",
+            chained.pool.resource
+        ))
     }
 
     /// The baselines of devices that no pool has any more say nothing of what this node offers.

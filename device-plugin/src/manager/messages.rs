@@ -8,6 +8,7 @@ use hardwire_cni::node::Upper;
 use hardwire_pci::{DeviceId, PciAddress};
 
 use crate::ask::control::Adopt;
+use crate::ask::pods::AboutPod;
 use crate::config::Config;
 use crate::events::Event;
 use crate::health::baselines::RecordChange;
@@ -32,6 +33,10 @@ pub(super) enum Input {
     Kept(BTreeSet<String>),
     /// An operator asks.
     Adopt(Adopt),
+    /// Our entry is in the default network's list, or why it is not.
+    Chained(Option<String>),
+    /// The plugin asks about a pod.
+    AboutPod(AboutPod),
     /// An operator wants everything read again.
     Reload,
     /// The configuration's file may have changed.

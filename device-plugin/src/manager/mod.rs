@@ -10,8 +10,9 @@
 //!   `inspections` (when VFs are compared with their records), `upper_search` (when other namespaces are searched),
 //!   `configuration`, and the ledger and the baselines of the directories of those names;
 //! - `kernel_events`: which part hears of what the kernel tells;
+//! - `pod_questions`: what the plugin waits for the kubelet to tell;
 //! - `verdicts`: what is known of a listed device, and what that means;
-//! - `jobs`: what is done beside the loop; `served_pool`, `findings`, `view`, `assignment_log`: what others are shown;
+//! - `jobs`: what is done beside the loop; `served_pool`, `findings`, `policies`, `view`, `assignment_log`: what others are shown;
 //! - `setup`: the beginning.
 
 mod assignment_log;
@@ -24,6 +25,8 @@ mod jobs;
 mod kernel_events;
 mod lists;
 mod messages;
+mod pod_questions;
+mod policies;
 mod scanner;
 mod served_pool;
 mod setup;
@@ -47,6 +50,7 @@ use self::jobs::Jobs;
 use self::messages::{Effect, Input};
 use self::served_pool::{ServedPool, ServedWith};
 use crate::ask::control::Adopt;
+use crate::ask::pods::AboutPod;
 use crate::cluster::Snapshot;
 use crate::config::ResourceName;
 use crate::events::{Event, Events};
@@ -75,6 +79,7 @@ pub struct Manager {
     /// What is done when the kubelet has its first lists.
     after_first_lists: Vec<Effect>,
     findings: findings::WrittenFindings,
+    policies: policies::WrittenPolicies,
     view: view::Written,
     /// Takes what the cluster is told of, where it is told anything.
     cluster: Option<watch::Sender<Option<Snapshot>>>,
@@ -90,6 +95,8 @@ struct Inputs {
     kubelet_socket: Option<watch::Receiver<()>>,
     attachments: watch::Receiver<Attachments>,
     requests: mpsc::Receiver<Adopt>,
+    pod_questions: mpsc::Receiver<AboutPod>,
+    chained: watch::Receiver<Option<String>>,
     reload: Arc<Notify>,
 }
 
@@ -97,6 +104,8 @@ struct Inputs {
 enum Next {
     /// An event of which more has to be known.
     Kernel(Event),
+    /// What could not be shown is shown again.
+    Show,
     Input(Box<Input>),
 }
 
@@ -118,7 +127,7 @@ impl Manager {
             self.perform_all(effects).await;
         }
         loop {
-            let due = self.core.due();
+            let (due, unwritten) = (self.core.due(), self.policies.due());
             let allocations = Arc::clone(self.core.ledger.allocations());
             let (inputs, publisher) = (&mut self.inputs, &self.served_with.host_paths.publisher);
             let next = tokio::select! {
@@ -128,15 +137,22 @@ impl Manager {
                 Ok(()) = inputs.attachments.changed() => Input::Attachments(inputs.attachments.borrow_and_update().clone()).into(),
                 () = allocations.noted() => Input::Allocated.into(),
                 Some(request) = inputs.requests.recv() => Input::Adopt(request).into(),
+                Ok(()) = inputs.chained.changed() => Input::Chained(inputs.chained.borrow_and_update().clone()).into(),
+                Some(about) = inputs.pod_questions.recv() => Input::AboutPod(about).into(),
                 () = inputs.reload.notified() => Input::Reload.into(),
                 Ok(()) = inputs.config.changed() => Input::ConfigFile.into(),
                 Some(()) = changed(&mut inputs.kubelet_socket) => Input::KubeletSocket.into(),
                 Some(input) = self.jobs.next() => input.into(),
                 () = publisher.kept() => Input::Kept(publisher.kept_devices()).into(),
                 () = until(due) => Input::Timer.into(),
+                () = until(unwritten) => Next::Show,
             };
             let input = match next {
                 Next::Kernel(event) => self.kernel(event),
+                Next::Show => {
+                    self.show(&BTreeSet::new());
+                    continue;
+                }
                 Next::Input(input) => *input,
             };
             self.count(&input);
@@ -304,6 +320,15 @@ impl Manager {
         let uppers = core.search.uppers.as_deref();
         self.findings
             .write((state, &self.boot), uppers, lists, &core.assignment, seen);
+        // Only the node's own directory is the plugin's.
+        let path = self
+            .state
+            .unknown()
+            .is_none()
+            .then_some(self.context.policies.as_path());
+        self.policies.write(path, lists);
+        self.metrics.policies(self.policies.unwritten());
+        self.metrics.unattached(core.unattached());
         for list in lists {
             let resource = &list.pool.resource;
             let mut served = self.served.iter_mut();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hardwire_cni::Context;
 use hardwire_cni::boot_id;
+use hardwire_cni::node::Policies;
 use hardwire_pci::DeviceId;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
@@ -21,9 +22,10 @@ use super::messages::{Effect, Input};
 use super::scanner::Scanner;
 use super::served_pool::{ServedPool, ServedWith};
 use super::verdicts::has_kernel_driver;
-use super::{Inputs, Manager, findings, view};
+use super::{Inputs, Manager, findings, policies, view};
 use crate::ask::control::Adopt;
 use crate::ask::in_force::InForceSender;
+use crate::ask::pods::AboutPod;
 use crate::ask::view::View;
 use crate::cluster::Snapshot;
 use crate::config::{Config, ConfigError, Defaults};
@@ -62,6 +64,14 @@ pub struct Setup {
     pub attachments: watch::Receiver<Attachments>,
     /// What operators ask for.
     pub requests: mpsc::Receiver<Adopt>,
+    /// What the plugin asks about pods.
+    pub pod_questions: mpsc::Receiver<AboutPod>,
+    /// Whether our entry is in the default network's list, or why it is not.
+    pub chained: watch::Receiver<Option<String>>,
+    /// Where the runtime reads its networks.
+    pub cni_config: PathBuf,
+    /// Told what the pools say.
+    pub policies: watch::Sender<Arc<Policies>>,
     /// Told which configuration is in force.
     pub in_force: InForceSender,
     /// Takes what the cluster is told of, where it is told anything.
@@ -107,6 +117,8 @@ impl Manager {
             kubelet_socket: watch_podresources(&setup.pod_resources_dir),
             attachments: setup.attachments,
             requests: setup.requests,
+            pod_questions: setup.pod_questions,
+            chained: setup.chained,
             reload: setup.reload,
         };
         let config = Config::read(&setup.config, &setup.defaults)?;
@@ -124,8 +136,10 @@ impl Manager {
             warn!(device = skipped.name, "skipped: {}", skipped.reason);
         }
         let path = file.defaults.plugin_directory.clone();
-        let directory =
-            Directory::watch(&path, Some("sock")).map_err(|source| StartError::Directory { path, source })?;
+        let directory = Directory::watch(&path, Some("sock")).map_err(|source| StartError::Directory {
+            path: path.clone(),
+            source,
+        })?;
         let podresources = PodResources::in_directory(&setup.pod_resources_dir);
         let attachments = match setup.state.unknown() {
             None => Attachments::read(&context.journal),
@@ -134,6 +148,7 @@ impl Manager {
         metrics.journal(&context.state, attachments.unheard.as_deref());
         let mut core = Core::new(Scanner::new(Arc::new(hardware)), config.pools, attachments, setup.grace);
         restore(&mut core, &context);
+        core.begin_chained(inputs.chained.borrow().clone());
         let served_with = ServedWith {
             host_paths: setup.host_paths,
             directory,
@@ -143,6 +158,9 @@ impl Manager {
             },
             metrics: metrics.clone(),
         };
+        let is_the_nodes = setup.state.unknown().is_none();
+        let policies = context.policies.clone();
+        let left = is_the_nodes.then_some(policies.as_path());
         let mut manager = Self {
             core,
             inputs,
@@ -159,6 +177,7 @@ impl Manager {
             ending: std::collections::BTreeMap::new(),
             after_first_lists: Vec::new(),
             findings: findings::WrittenFindings::default(),
+            policies: policies::WrittenPolicies::new(setup.policies, &path, &setup.cni_config, left),
             view: view::Written::default(),
             cluster: setup.cluster,
             metrics,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hardwire_cni::node::AttachBy;
 use hardwire_pci::char_devices::is_userspace_driver;
 use hardwire_pci::{Device, DeviceId};
 use tokio::time::Instant;
@@ -30,6 +31,8 @@ pub(super) struct Known<'a> {
     pub(super) baselines: &'a Baselines,
     /// Who has what.
     pub(super) owners: &'a Owners,
+    /// Why our entry is in no list of the default network.
+    pub(super) unchained: Option<&'a str>,
 }
 
 /// Brings the lists up to date with what is known, and says of each device what is the case now.
@@ -126,6 +129,7 @@ impl Known<'_> {
             resource,
             host_use: self.seen.host_use(id).filter(|_| !is_allowed),
             unselected: self.unselected(index, id, device),
+            unattached: self.unchained.filter(|_| list.pool.attachment.by == AttachBy::Chain),
             difference: self.baselines.difference(id),
         }
     }

@@ -69,6 +69,11 @@ pub const GROUPS: [(&str, &[Figure]); 6] = [
         "The program",
         &[
             figure("version_over_empty", Most(1.5), "VERSION : an empty program"),
+            figure(
+                "chain_add_without_devices_ms",
+                Most(1.0),
+                "ms over VERSION, of the list's ADD for a pod without a device",
+            ),
             figure("binary_mib", Most(3.0), "MiB on disk"),
             figure("add_peak_rss_mib", Most(4.0), "MiB resident at most, of ADD"),
         ],

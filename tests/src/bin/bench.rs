@@ -114,6 +114,7 @@ fn native(measure: &Measure, programs: &Programs, directory: &Path, effort: Effo
     if measure.wants("startup") {
         let scene = Scene::new(1, directory);
         startup::version(programs, &scene, effort, measured);
+        startup::chain(programs, &scene, effort, measured);
         startup::size(programs, &scene, measured);
     }
     if measure.wants("parallel") {

@@ -6,7 +6,7 @@ use hardwire_proto::deviceplugin as api;
 use tonic::Status;
 
 use super::plugins::client;
-use super::{Allocation, Shared};
+use super::{Allocation, Shared, checkpoint};
 
 /// Why a container is not admitted.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,7 @@ pub(super) async fn admit(
     shared
         .state
         .send_modify(|state| state.allocations.push(allocation.clone()));
+    checkpoint::write(shared);
     shared.tell(&format!("{pod} gets {} of {resource}", allocation.devices.join(" ")));
     Ok(allocation)
 }
@@ -156,6 +157,7 @@ pub(super) fn free(shared: &Shared, pod: &str) -> Vec<Allocation> {
     shared.state.send_modify(|state| {
         freed = state.allocations.extract_if(.., |held| held.pod == pod).collect();
     });
+    checkpoint::write(shared);
     shared.tell(&format!("{pod} is gone"));
     freed
 }

@@ -8,6 +8,7 @@
 //! whatever a killed process would lose. Not to be called from within another runtime.
 
 mod admission;
+mod checkpoint;
 mod client;
 mod directory;
 mod plugins;
@@ -29,6 +30,7 @@ use tokio::time::timeout;
 use tonic::Status;
 
 pub use admission::AdmissionError;
+pub use checkpoint::uid_of;
 pub use client::{ListStream, PluginClient};
 pub use state::{Allocation, Resource, State};
 
@@ -230,6 +232,7 @@ impl Kubelet {
         self.shared
             .state
             .send_modify(|state| state.allocations.push(allocation));
+        checkpoint::write(&self.shared);
     }
 
     /// A pod is gone; returns what it held.

@@ -31,6 +31,14 @@ pub trait Subject {
     /// The configuration, of ADD and DEL.
     fn conf(&self) -> Value;
 
+    /// `CNI_ARGS`.
+    fn args(&self) -> &'static str {
+        ""
+    }
+
+    /// What there has to be when the state directory was made anew.
+    fn begin(&self) {}
+
     /// What can be seen beside links, addresses, routes and files.
     fn look(&self, _view: &mut View) {}
 
@@ -83,6 +91,7 @@ impl<'a, S: Subject> Scene<'a, S> {
         for files in [subject.plugin().state(), subject.plugin().directory().join("ipam")] {
             drop(std::fs::remove_dir_all(files));
         }
+        subject.begin();
         let first = pods.0.unwrap_or_else(|| Pod::new("first"));
         Self {
             subject,
@@ -103,6 +112,7 @@ impl<'a, S: Subject> Scene<'a, S> {
         self.subject
             .plugin()
             .request(command, &self.second, &self.subject.conf())
+            .set("CNI_ARGS", self.subject.args())
     }
 
     /// What comes before the call that is disturbed. Returns what must be seen in the end.

@@ -43,6 +43,7 @@ impl Plugin {
             .set("HARDWIRE_PLUGIN_CONFIG", self.operator_file())
             .set("HARDWIRE_LOG_DIR", self.directory())
             .set("HARDWIRE_DEVICE_INFO_DIR", self.device_info())
+            .set("HARDWIRE_CNI_CONFIG_DIR", self.cni_config())
     }
 }
 

@@ -145,6 +145,46 @@ fn the_plugin_is_installed_whole_and_runs() {
 }
 
 #[test]
+fn the_chained_variant_puts_our_entry_into_the_list_or_leaves_it_to_the_daemon() {
+    let Some(objects) = kustomized("chain") else { return };
+    let spec = &of_kind(&objects, "DaemonSet")["spec"]["template"]["spec"];
+    let node = tempfile::tempdir().unwrap();
+    let (to, lists, state) = (
+        node.path().join("opt/cni/bin"),
+        node.path().join("net.d"),
+        node.path().join("state"),
+    );
+    let program = hardwire();
+    let replaced = [
+        ("/usr/bin/hardwire", program.to_str().unwrap()),
+        ("/host/opt/cni/bin", to.to_str().unwrap()),
+        ("/etc/cni/net.d", lists.to_str().unwrap()),
+    ];
+    let install = || {
+        let mut installed = Command::new(hardwired());
+        installed.args(arguments(&spec["initContainers"][0], &replaced));
+        let output = installed.env("HARDWIRE_STATE_DIR", &state).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    // A node whose network plugin is not there yet.
+    assert!(install().contains("no network here yet"));
+    assert_eq!(fs::read_to_string(state.join("chained")).unwrap(), "hardwire");
+    fs::create_dir_all(&lists).unwrap();
+    let list = lists.join("10-calico.conflist");
+    fs::write(
+        &list,
+        r#"{"name": "k8s", "cniVersion": "1.0.0", "plugins": [{"type": "calico"}]}"#,
+    )
+    .unwrap();
+    for _ in 0..2 {
+        install();
+        let text = fs::read_to_string(&list).unwrap();
+        assert_eq!(text.matches(r#""attach": "pod""#).count(), 1, "{text}");
+    }
+}
+
+#[test]
 fn the_drop_in_installs_the_plugin_as_sriov_too_and_keeps_whose_name_that_was() {
     let Some(objects) = kustomized("drop-in") else { return };
     let spec = &of_kind(&objects, "DaemonSet")["spec"]["template"]["spec"];

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use hardwire_cni::node::AttachBy;
+use hardwire_device_plugin::config::{Config, Defaults};
+use hardwire_tests::daemon::Site;
+
 use super::cluster::{of_account, whose};
 use super::*;
 
-const FOLDERS: [&str; 6] = [
+const FOLDERS: [&str; 7] = [
     "before-1.30",
+    "chain",
     "drop-in",
     "examples/pools",
     "multus-thick",
@@ -180,6 +185,52 @@ fn the_model_of_a_drop_in_keeps_arguments_node_selector_and_tolerations() {
     }
     for key in ["volumes", "initContainers", "securityContext"] {
         assert_eq!(spec[key], same[key], "{key}");
+    }
+}
+
+#[test]
+fn the_chained_variant_writes_the_lists_of_the_node_and_nothing_else_that_the_base_does_not() {
+    let Some(objects) = kustomized("chain") else { return };
+    let spec = pod_of(of_kind(&objects, "DaemonSet"));
+    let base = pod_spec();
+    assert_eq!(spec["volumes"], base["volumes"]);
+    let mounts = |container: &Value| -> BTreeSet<(String, bool)> {
+        let mount = |mount: &Value| {
+            let path = mount["mountPath"].as_str().unwrap().to_owned();
+            (path, mount["readOnly"] == true)
+        };
+        list(&container["volumeMounts"]).iter().map(mount).collect()
+    };
+    let mut expected = mounts(&base["containers"][0]);
+    assert!(expected.remove(&("/etc/cni".to_owned(), true)));
+    expected.insert(("/etc/cni".to_owned(), false));
+    assert_eq!(mounts(&spec["containers"][0]), expected);
+    let init = &spec["initContainers"][0];
+    let mut expected = mounts(&base["initContainers"][0]);
+    // The lists, and the note that our entry is to stay in them, which the plugin's own daemon reads.
+    expected.extend(["/etc/cni", "/var/lib/hardwire"].map(|path| (path.to_owned(), false)));
+    assert_eq!(mounts(init), expected);
+    assert_eq!(init["securityContext"], base["initContainers"][0]["securityContext"]);
+    assert!(texts(&init["args"]).contains(&"--chain"));
+}
+
+#[test]
+fn the_chained_variants_pools_are_attached_without_a_network_object() {
+    let Some(objects) = kustomized("chain") else { return };
+    let text = of_kind(&objects, "ConfigMap")["data"]["config.json"].as_str().unwrap();
+    let site = Site::new();
+    let file = site.directory().join("config.json");
+    std::fs::write(&file, text).unwrap();
+    let defaults = Defaults {
+        resource_prefix: "intel.com".to_owned(),
+        plugin_directory: site.directory().to_owned(),
+    };
+    let config = Config::read(&file, &defaults).unwrap();
+    assert!(config.refused.is_empty() && config.warnings.is_empty(), "{config:?}");
+    assert!(!config.pools.is_empty());
+    for pool in &config.pools {
+        assert_eq!(pool.attachment.by, AttachBy::Chain, "{}", pool.resource);
+        assert!(pool.attachment.network.is_some(), "{}", pool.resource);
     }
 }
 

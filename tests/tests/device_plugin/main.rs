@@ -6,6 +6,7 @@
 mod allocate;
 mod authority;
 mod cdi;
+mod chain;
 mod characters;
 mod cluster;
 mod commands;
@@ -24,6 +25,7 @@ mod mounts;
 mod networks;
 mod node_devices;
 mod podresources;
+mod pods;
 mod preferred;
 mod profiles;
 mod recovery;

@@ -10,6 +10,11 @@ use super::*;
 
 const NODES_STATE: &str = "/run/hardwire";
 
+/// What a node has there and a test must not write.
+fn own_var_lib(options: &str) {
+    run(&["mount", "-t", "tmpfs", "-o", options, "tmpfs", "/var/lib"]);
+}
+
 /// What a daemon without the node's state directory says, and that it works.
 fn says_and_works(arguments: &[&str], mount: &str, why: &str) -> (Running, String) {
     run(&["ip", "link", "set", "lo", "up"]);
@@ -47,6 +52,14 @@ fn says_and_works(arguments: &[&str], mount: &str, why: &str) -> (Running, Strin
     (running, address)
 }
 
+/// The node's `/run/hardwire`, and a `/var/lib` with these options.
+fn have_the_nodes_state(var_lib: &str) {
+    own_var_lib(var_lib);
+    fs::create_dir_all("/run/of-the-node/hardwire").unwrap();
+    fs::create_dir_all(NODES_STATE).unwrap();
+    run(&["mount", "--bind", "/run/of-the-node/hardwire", NODES_STATE]);
+}
+
 fn devices(running: &Running, arguments: &[&str]) -> String {
     let output = running
         .site
@@ -58,6 +71,7 @@ fn devices(running: &Running, arguments: &[&str]) -> String {
 #[test]
 fn rule_7_a_read_only_root_without_the_nodes_state_offers_devices_and_repairs_nothing() {
     isolated(|| {
+        own_var_lib("rw");
         // As what an image brings, which has no such directory.
         run(&["mount", "-o", "remount,ro", "/run"]);
         let (mut running, address) = says_and_works(&[], NODES_STATE, "Read-only file system");
@@ -95,6 +109,7 @@ fn rule_7_a_read_only_root_without_the_nodes_state_offers_devices_and_repairs_no
 fn rule_7_an_empty_dir_is_not_the_nodes_state_and_is_not_taken_for_it() {
     for in_memory in [false, true] {
         isolated(|| {
+            own_var_lib("rw");
             let pods = "/run/kubelet/pods/1f/volumes/kubernetes.io~empty-dir/state";
             fs::create_dir_all(NODES_STATE).unwrap();
             fs::create_dir_all(pods).unwrap();
@@ -114,9 +129,7 @@ fn rule_7_an_empty_dir_is_not_the_nodes_state_and_is_not_taken_for_it() {
 #[test]
 fn a_directory_of_the_nodes_run_is_the_nodes_state() {
     isolated(|| {
-        fs::create_dir_all("/run/of-the-node/hardwire").unwrap();
-        fs::create_dir_all(NODES_STATE).unwrap();
-        run(&["mount", "--bind", "/run/of-the-node/hardwire", NODES_STATE]);
+        have_the_nodes_state("rw");
         run(&["ip", "link", "set", "lo", "up"]);
         let (site, tree) = (Site::new(), SysfsTree::with_vfs(2));
         let _kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
@@ -131,9 +144,7 @@ fn a_directory_of_the_nodes_run_is_the_nodes_state() {
 #[test]
 fn rule_7_without_pod_resources_devices_are_offered_and_the_mount_is_named() {
     isolated(|| {
-        fs::create_dir_all("/run/of-the-node/hardwire").unwrap();
-        fs::create_dir_all(NODES_STATE).unwrap();
-        run(&["mount", "--bind", "/run/of-the-node/hardwire", NODES_STATE]);
+        have_the_nodes_state("rw");
         let missing = "/var/lib/not-mounted/pod-resources";
         let arguments = ["--pod-resources-dir", missing];
         let (running, address) = says_and_works(&arguments, missing, "which pod holds which device is not known");
@@ -147,6 +158,18 @@ fn rule_7_without_pod_resources_devices_are_offered_and_the_mount_is_named() {
         );
         let text = devices(&running, &arguments);
         assert!(text.contains("which pod holds which device is not known"), "{text}");
+    });
+}
+
+#[test]
+fn rule_9_rules_that_do_not_reach_the_plugin_are_told_and_keep_no_pod_from_its_device() {
+    isolated(|| {
+        have_the_nodes_state("ro");
+        says_and_works(
+            &[],
+            "/var/lib/hardwire/policies.json",
+            "a network gets whichever device it names",
+        );
     });
 }
 

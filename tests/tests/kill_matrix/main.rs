@@ -4,6 +4,7 @@
 #![cfg(target_arch = "x86_64")]
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
+mod chained;
 mod dirty;
 mod lent;
 mod nic;
@@ -15,6 +16,7 @@ use hardwire_tests::node::isolated;
 use hardwire_tests::trace::Kind;
 use nix::libc::{EBUSY, EIO, ENOSPC, EOPNOTSUPP, EROFS};
 
+use chained::Chained;
 use dirty::Dirty;
 use lent::Lent;
 use nic::Nic;
@@ -62,6 +64,21 @@ fn rule_5_what_the_node_has_on_a_nic_that_it_lends_is_there_after_any_kill() {
         // The rest is killed with the other NIC.
         for verb in [Verb::Add, Verb::Del] {
             matrix.kill(verb, |point| matches!(point.kind, Kind::Change | Kind::State));
+        }
+        matrix.finish();
+    });
+}
+
+#[test]
+fn all_of_a_pods_devices_are_back_after_any_kill() {
+    isolated(|| {
+        let mut matrix = Matrix::new(
+            "two NICs in one call: ADD and DEL killed",
+            Chained::new as fn() -> Chained,
+        );
+        // The rest is killed with one NIC.
+        for verb in [Verb::Add, Verb::Del] {
+            matrix.kill(verb, |point| matches!(point.kind, Kind::Change));
         }
         matrix.finish();
     });

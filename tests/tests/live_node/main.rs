@@ -90,20 +90,20 @@ impl Live {
     #[track_caller]
     fn wait_for_idle(&self, id: &str) -> Value {
         let idle = self.plugin.state().join("idle");
-        self.wait_for(&format!("an idle record of {id} in force"), || records::idle(&idle, id))
+        wait_for(&format!("an idle record of {id} in force"), || records::idle(&idle, id))
     }
+}
 
-    /// Waits for something that the daemon writes.
-    #[track_caller]
-    fn wait_for<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
-        let deadline = Instant::now() + SOON;
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            assert!(Instant::now() < deadline, "{what}: not within {SOON:?}");
-            std::thread::sleep(Duration::from_millis(20));
+/// Waits for something that the daemon writes.
+#[track_caller]
+fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(found) = look() {
+            return found;
         }
+        assert!(Instant::now() < deadline, "{what}: not within {SOON:?}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -120,7 +120,7 @@ fn rule_5_what_a_pool_allows_a_nad_may_ask_for() {
     let pool = json!({"selectors": {"pciAddresses": [id]}, "allowNodeDevices": [nic]});
     let live = Live::start(&pool, 1);
     // What the pools allow reaches the plugin with what the first search of other namespaces found.
-    live.wait_for("the daemon's findings", || {
+    wait_for("the daemon's findings", || {
         Findings::read(&live.plugin.state()).unwrap()
     });
     let conf =

@@ -246,6 +246,21 @@ impl Metrics {
         self.change(|readiness| readiness.journal = unheard.map(str::to_owned));
     }
 
+    /// Whether our entry is in the default network's list, if it is to be; else why it is not.
+    pub fn chained(&self, missing: Option<String>) {
+        self.readiness().chain = missing;
+    }
+
+    /// The devices of chained pools are attached to pods, or why they are not.
+    pub fn unattached(&self, why: Option<String>) {
+        self.readiness().unattached = why;
+    }
+
+    /// What pools say is where the plugin reads it, or why it is not.
+    pub fn policies(&self, unwritten: Option<String>) {
+        self.readiness().policies = unwritten;
+    }
+
     /// A message of the kernel made no sense.
     pub fn malformed_event(&self, origin: Origin) {
         let source = families::SourceLabels {

@@ -23,6 +23,12 @@ pub struct Readiness {
     pub journal: Option<String>,
     /// Why the address of the metrics is not had.
     pub address: Option<String>,
+    /// Why our entry is not in the default network's list.
+    pub chain: Option<String>,
+    /// Why nobody attaches the devices of chained pools.
+    pub unattached: Option<String>,
+    /// Why the plugin does not know what the pools say.
+    pub policies: Option<String>,
     /// Why a new process is needed.
     pub dead: Vec<String>,
     /// By resource.
@@ -98,7 +104,9 @@ impl Readiness {
         let refused = self.refused.iter().map(|refused| format!("pool refused: {refused}"));
         let bad_file = self.bad_file.iter();
         let bad_file = bad_file.map(|why| format!("configuration refused: {why}; the one before stays in force"));
-        let notes = unheard.chain(journal).chain(refused).chain(bad_file);
+        let policies = self.policies.iter();
+        let policies = policies.map(|why| format!("a network gets whichever device it names: {why}"));
+        let notes = unheard.chain(journal).chain(refused).chain(bad_file).chain(policies);
         notes.map(|line| printable(&line).into_owned()).collect()
     }
 
@@ -134,6 +142,8 @@ impl Readiness {
         }
         missing.extend(self.not_registered());
         missing.extend(self.address.clone());
+        missing.extend(self.unattached.as_deref().map(|why| printable(why).into_owned()));
+        missing.extend(self.chain.as_deref().map(|why| printable(why).into_owned()));
         missing.extend(self.dead.iter().cloned());
         missing
     }
