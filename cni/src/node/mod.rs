@@ -7,6 +7,6 @@ mod config;
 mod findings;
 mod uppers;
 
-pub use config::{DEFAULT as CONFIG_PATH, NodeConfig, NodeConfigError};
+pub use config::{DEFAULT as CONFIG_PATH, NodeConfig, NodeConfigError, StorePlace};
 pub use findings::{Findings, FindingsError};
 pub use uppers::{SearchError, Upper, search};
