@@ -12,21 +12,21 @@ use serde_json::{Value, json};
 
 /// A call of an IPAM plugin.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// The verb.
-    pub command: Command,
+    pub(crate) command: Command,
     /// `CNI_CONTAINERID`.
-    pub container: String,
+    pub(crate) container: String,
     /// `CNI_IFNAME`.
-    pub ifname: String,
+    pub(crate) ifname: String,
     /// `CNI_ARGS`.
-    pub args: String,
+    pub(crate) args: String,
     /// stdin.
-    pub config: Value,
+    pub(crate) config: Value,
 }
 
 /// What was answered: a result of 1.0.0, or the words of an error.
-pub type Answer = Result<Value, String>;
+pub(crate) type Answer = Result<Value, String>;
 
 impl Request {
     fn variables(&self) -> [(&'static str, String); 6] {
@@ -41,7 +41,7 @@ impl Request {
     }
 
     /// The program's answer.
-    pub fn ask(&self, program: &Path) -> Answer {
+    pub(crate) fn ask(&self, program: &Path) -> Answer {
         let mut process = Process::new(program);
         process.env_clear().envs(self.variables());
         process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -52,11 +52,13 @@ impl Request {
         if !output.status.success() {
             return Err(answer["msg"].as_str().unwrap().to_owned());
         }
-        Ok(json!({"ips": answer["ips"], "routes": answer["routes"], "dns": answer["dns"]}))
+        // Older ones print an empty `dns`.
+        let dns = answer["dns"].as_object().filter(|dns| !dns.is_empty());
+        Ok(json!({"ips": answer["ips"], "routes": answer["routes"], "dns": dns}))
     }
 
     /// The library's answer, where no program can be found.
-    pub fn ask_here(&self, context: &Context) -> Answer {
+    pub(crate) fn ask_here(&self, context: &Context) -> Answer {
         let variable = |name: &str| {
             let found = self.variables().into_iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| OsString::from(value))
