@@ -212,7 +212,11 @@ fn ipam_type(fields: AnyCase<'_>) -> Result<Option<String>, CniError> {
     let Some(ipam) = ipam.as_object() else {
         return Err(decode(format!("ipam: {} is no object", quoted(ipam))));
     };
-    match AnyCase::new(ipam).get("type") {
+    let ipam = AnyCase::new(ipam);
+    if let Some(other) = ipam.get("inProcess").filter(|value| !value.is_boolean()) {
+        return Err(decode(format!("ipam.inProcess: {} is neither true nor false", quoted(other))));
+    }
+    match ipam.get("type") {
         None => Ok(None),
         Some(Value::String(name)) => Ok(Some(name.clone()).filter(|name| !name.is_empty())),
         Some(other) => Err(decode(format!("ipam.type: {} is no text", quoted(other)))),

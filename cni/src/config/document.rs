@@ -20,7 +20,7 @@ const STRANGERS: usize = 256;
 const LONGEST_STRANGER: usize = 32;
 
 /// What is read of `ipam`: the rest is the plugin's, which gets stdin as it is.
-const OF_IPAM: &[&str] = &["type"];
+const OF_IPAM: &[&str] = &["type", "inProcess"];
 
 /// A configuration whose text is within bounds.
 #[derive(Debug, Clone, Default)]

@@ -15,7 +15,8 @@ use crate::write_out;
 
 /// Its name in `ipam.type`.
 pub(super) const NAME: &str = "host-local";
-const DATA_DIR: &str = "/var/lib/cni/networks";
+/// Where its stores are unless `dataDir` says otherwise.
+pub(super) const DATA_DIR: &str = "/var/lib/cni/networks";
 /// A container id, a line's end and an interface's name: more than this is no file of host-local's.
 const LARGEST: usize = 4096;
 

@@ -1,18 +1,23 @@
-//! Delegation to an IPAM plugin.
+//! Delegation to an IPAM plugin, or its part played here.
 //!
 //! Contract: CNI spec 1.1.0 section 4 and libcni's pkg/invoke: found along `CNI_PATH`, run in the host's
 //! namespace with our environment and our stdin byte for byte, its errors handed on unchanged.
+//! `in_process` does what two of the reference plugins do, without a program.
 
 mod exchange;
 mod find;
 mod host_local;
+mod in_process;
 mod newer_verbs;
 mod run;
 mod running;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use self::in_process::{Attachment, InProcess, Kind, Permission, permission};
+use crate::Context;
 use crate::journal::{self, Owner};
+use crate::node::NodeConfig;
 use crate::protocol::{CniError, Command, Environment, SpecVersion, Success, code};
 
 pub use find::{FindError, find};
@@ -30,13 +35,28 @@ pub struct Delegate<'a> {
     pub config: &'a [u8],
     /// Variables beside our own environment; for a release by a record.
     pub variables: Vec<(&'static str, String)>,
+    /// Whose attachment it is about.
+    attachment: Attachment,
+    /// Where the operator's word is.
+    context: &'a Context,
+    /// Whether no program is to be run where none is needed.
+    is_repair: bool,
 }
 
 /// An IPAM plugin that was found.
 #[derive(Debug)]
 pub struct Located<'a> {
     delegate: &'a Delegate<'a>,
-    program: PathBuf,
+    server: Server<'a>,
+}
+
+/// Who does what the plugin does.
+#[derive(Debug)]
+enum Server<'a> {
+    /// Its program.
+    Program(PathBuf),
+    /// This one.
+    InProcess(Box<InProcess<'a>>),
 }
 
 /// Who releases an attachment's addresses.
@@ -52,7 +72,8 @@ pub enum ReleasedBy<'a> {
 
 impl<'a> Delegate<'a> {
     /// The plugin of this very call: our environment and our stdin as they came.
-    pub fn of_call(plugin: &'a str, environment: &'a Environment, stdin: &'a [u8]) -> Self {
+    pub fn of_call(context: &'a Context, plugin: &'a str, environment: &'a Environment, stdin: &'a [u8]) -> Self {
+        let text = |text: Result<String, CniError>| text.unwrap_or_default();
         Self {
             plugin,
             path: &environment.path,
@@ -65,15 +86,53 @@ impl<'a> Delegate<'a> {
                 ],
                 _ => Vec::new(),
             },
+            attachment: Attachment {
+                container_id: text(environment.container_id().map(ToString::to_string)),
+                ifname: text(environment.ifname().map(ToString::to_string)),
+                args: environment.raw_args.clone(),
+            },
+            context,
+            is_repair: false,
         }
     }
 
-    /// Finds the program, before anything is done that would have to be undone without it.
+    /// Finds the program, or that none is needed, before anything is done that would have to be undone without it.
     pub fn locate(&self) -> Result<Located<'_>, FindError> {
         Ok(Located {
             delegate: self,
-            program: find(self.plugin, self.path)?,
+            server: self.server()?,
         })
+    }
+
+    fn server(&self) -> Result<Server<'_>, FindError> {
+        let Some(kind) = Kind::of(self.plugin) else {
+            return find(self.plugin, self.path).map(Server::Program);
+        };
+        let operator = match NodeConfig::read(&self.context.plugin_config) {
+            Ok(operator) => operator.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!("{error}: IPAM plugin {} is left to its program", self.plugin);
+                return find(self.plugin, self.path).map(Server::Program);
+            }
+        };
+        let permission = permission(kind, self.config, &operator);
+        let here = |operator| {
+            Server::InProcess(Box::new(InProcess {
+                kind,
+                config: self.config,
+                attachment: self.attachment.clone(),
+                operator,
+            }))
+        };
+        match permission {
+            Permission::InProcess => Ok(here(operator)),
+            Permission::WhereMissing if self.is_repair => Ok(here(operator)),
+            Permission::WhereMissing => match find(self.plugin, self.path) {
+                Err(FindError::Missing { .. } | FindError::NoPath) => Ok(here(operator)),
+                found => found.map(Server::Program),
+            },
+            Permission::Program => find(self.plugin, self.path).map(Server::Program),
+        }
     }
 
     /// Calls a verb of which only success or failure counts.
@@ -86,17 +145,17 @@ impl<'a> Delegate<'a> {
 impl Located<'_> {
     /// Asks for addresses.
     pub fn add(&self, version: SpecVersion) -> Result<Success, CniError> {
-        let stdout = self.call(Command::Add)?;
+        let program = match &self.server {
+            Server::Program(program) => program,
+            Server::InProcess(here) => return checked(self.delegate.plugin, here.add()?),
+        };
+        let stdout = self.call(program, Command::Add)?;
         let plugin = self.delegate.plugin;
         let broken =
             |problem: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("IPAM plugin {plugin}: {problem}"));
         let value = serde_json::from_slice(&stdout).map_err(|error| broken(&format!("its result: {error}")))?;
         let result = Success::from_json(&value, version).map_err(|error| broken(&error))?;
-        result.check_families().map_err(|error| broken(&error))?;
-        if result.ips.is_empty() {
-            return Err(CniError::new(code::INTERNAL, "IPAM plugin returned missing IP config")
-                .with_details(format!("ipam.type {plugin}")));
-        }
+        let result = checked(plugin, result)?;
         if plugin == host_local::NAME {
             host_local::begin_write_out(self.delegate.config, &result.ips);
         }
@@ -105,12 +164,23 @@ impl Located<'_> {
 
     /// Calls a verb of which only success or failure counts.
     pub fn run(&self, command: Command) -> Result<(), CniError> {
-        self.call(command).map(|_stdout| ())
+        match &self.server {
+            Server::Program(program) => self.call(program, command).map(|_stdout| ()),
+            Server::InProcess(here) => here.run(command),
+        }
     }
 
-    fn call(&self, command: Command) -> Result<Vec<u8>, CniError> {
+    /// What the program says of itself; nothing where there is none.
+    fn version(&self) -> Option<Vec<u8>> {
+        match &self.server {
+            Server::Program(program) => self.call(program, Command::Version).ok(),
+            Server::InProcess(_) => None,
+        }
+    }
+
+    fn call(&self, program: &Path, command: Command) -> Result<Vec<u8>, CniError> {
         Call {
-            program: &self.program,
+            program,
             command,
             config: self.delegate.config,
             variables: &self.delegate.variables,
@@ -119,8 +189,19 @@ impl Located<'_> {
     }
 }
 
+/// Addresses that an attachment can have.
+fn checked(plugin: &str, result: Success) -> Result<Success, CniError> {
+    let families = result.check_families();
+    families.map_err(|error| CniError::new(code::INTERNAL, format!("IPAM plugin {plugin}: {error}")))?;
+    if result.ips.is_empty() {
+        let missing = CniError::new(code::INTERNAL, "IPAM plugin returned missing IP config");
+        return Err(missing.with_details(format!("ipam.type {plugin}")));
+    }
+    Ok(result)
+}
+
 /// IPAM DEL with what the attachment's record holds, whatever the caller's configuration says.
-pub fn release(ipam: &journal::Ipam, owner: &Owner, by: ReleasedBy<'_>) -> Result<(), CniError> {
+pub fn release(context: &Context, ipam: &journal::Ipam, owner: &Owner, by: ReleasedBy<'_>) -> Result<(), CniError> {
     let mut variables = vec![
         ("CNI_ARGS", ipam.args.clone()),
         ("CNI_IFNAME", owner.ifname.to_string()),
@@ -148,6 +229,13 @@ pub fn release(ipam: &journal::Ipam, owner: &Owner, by: ReleasedBy<'_>) -> Resul
         path,
         config: ipam.config.as_bytes(),
         variables,
+        attachment: Attachment {
+            container_id: owner.container_id.to_string(),
+            ifname: owner.ifname.to_string(),
+            args: ipam.args.clone(),
+        },
+        context,
+        is_repair: matches!(by, ReleasedBy::Repair),
     }
     .run(Command::Del)
 }

@@ -93,7 +93,7 @@ impl Answer {
 
 /// The versions that a plugin says it speaks.
 fn spoken(located: &Located<'_>) -> Option<Vec<String>> {
-    let answer: Value = serde_json::from_slice(&located.call(Command::Version).ok()?).ok()?;
+    let answer: Value = serde_json::from_slice(&located.version()?).ok()?;
     let list = AnyCase::new(answer.as_object()?).get("supportedVersions")?.as_array()?;
     let versions = list.iter().filter_map(Value::as_str);
     Some(versions.map(str::to_owned).collect())

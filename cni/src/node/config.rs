@@ -3,6 +3,7 @@
 //! Believed only where nobody but root can have written it. A key that is not known is an error, as is any other content:
 //! a limit that the operator misspelt must not be none.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -10,11 +11,14 @@ use hardwire_pci::{DeviceId, IfName};
 use serde::Deserialize;
 
 use super::trusted::{Untrusted, read_trusted};
+use crate::beneath::plain_components;
 
 /// Where the file is.
 pub const DEFAULT: &str = "/etc/hardwire/plugin.json";
 /// Bytes; far more than a node has devices for.
 const LARGEST: u64 = 64 * 1024;
+/// Where host-local's stores are unless a configuration says otherwise.
+const IPAM_STORES: &str = "/var/lib/cni/networks";
 
 /// What the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -29,6 +33,24 @@ pub struct NodeConfig {
     /// IPAM plugins that release what a container id has, and nothing else, beside those that are known to.
     #[serde(default)]
     ipam_by_container_id: Vec<String>,
+    /// Whether host-local and static are served without their programs, where a configuration does not say so.
+    #[serde(default)]
+    ipam_in_process: Option<bool>,
+    /// Directories beside `/var/lib/cni/networks` below which host-local's stores may be, where no program serves it.
+    #[serde(default)]
+    ipam_data_dirs: Vec<PlainPath>,
+    /// Files that `resolvConf` may name, where no program serves it.
+    #[serde(default)]
+    ipam_resolv_confs: Vec<PlainPath>,
+}
+
+/// Where the stores of host-local are, beneath a directory of the operator's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorePlace<'a> {
+    /// The operator's directory.
+    pub base: PathBuf,
+    /// The directories below it, as a configuration names them.
+    pub below: Vec<&'a OsStr>,
 }
 
 /// Why the file is not believed.
@@ -106,9 +128,50 @@ impl NodeConfig {
         })
     }
 
+    /// Whether host-local and static are served without their programs; none where that is for each network to say.
+    pub fn ipam_in_process(&self) -> Option<bool> {
+        self.ipam_in_process
+    }
+
+    /// The place of a `dataDir`, if a directory of the operator's holds it.
+    pub fn ipam_store<'a>(&self, data_dir: &'a str) -> Option<StorePlace<'a>> {
+        let path = plain_components(data_dir.trim_end_matches('/'))?;
+        let named = self.ipam_data_dirs.iter().map(|PlainPath(base)| base.as_path());
+        let mut bases = named.chain([Path::new(IPAM_STORES)]);
+        bases.find_map(|base| {
+            let base_text = base.to_str()?;
+            let depth = plain_components(base_text)?.len();
+            Path::new(data_dir).starts_with(base).then(|| StorePlace {
+                base: base.to_owned(),
+                below: path[depth..].to_vec(),
+            })
+        })
+    }
+
+    /// Whether `resolvConf` may name this file.
+    pub fn allows_resolv_conf(&self, path: &str) -> bool {
+        self.ipam_resolv_confs.iter().any(|PlainPath(named)| named == Path::new(path))
+    }
+
     /// The directory beside the usual ones in which log files may be: absolute, without `..`.
     pub fn log_directory(&self) -> Option<&Path> {
         self.log_directory.as_ref().map(|directory| directory.0.as_path())
+    }
+}
+
+/// An absolute path in plain words.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct PlainPath(PathBuf);
+
+impl TryFrom<String> for PlainPath {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match plain_components(&text) {
+            Some(_) => Ok(Self(PathBuf::from(text))),
+            None => Err(format!("{text:?}: expected an absolute path without \"..\" or a \"/\" at its end")),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ mod trusted;
 mod uppers;
 
 pub use allow::{Allow, AskedSettings, Excess, VlanRange};
-pub use config::{DEFAULT as CONFIG_PATH, NodeConfig, NodeConfigError};
+pub use config::{DEFAULT as CONFIG_PATH, NodeConfig, NodeConfigError, StorePlace};
 pub use device_names::DeviceNames;
 pub use findings::{Findings, FindingsError};
 pub use interface_pattern::{BadPattern, InterfacePattern};

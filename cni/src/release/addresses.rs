@@ -21,7 +21,7 @@ pub fn release_ipam(context: &Context, record: &Record, by: ReleasedBy<'_>) -> R
     let Some(ipam) = record.ipam.as_ref().filter(|_| record.may_hold_addresses()) else {
         return Ok(());
     };
-    if let Err(error) = ipam::release(ipam, &record.owner, by) {
+    if let Err(error) = ipam::release(context, ipam, &record.owner, by) {
         // Of a version that kept none: whoever has the device next must not take this with it.
         if !context.leases.has(&record.attempt)
             && let Err(error) = context.leases.keep(record)
@@ -39,7 +39,7 @@ pub fn release_lease(context: &Context, lease: &Lease, by: ReleasedBy<'_>) -> Re
         device = %lease.device, container = %lease.owner.container_id, ifname = %lease.owner.ifname,
         "IPAM releases what an attachment without a record still holds"
     );
-    ipam::release(&lease.ipam, &lease.owner, by)?;
+    ipam::release(context, &lease.ipam, &lease.owner, by)?;
     context.leases.forget(&lease.attempt).map_err(io)
 }
 

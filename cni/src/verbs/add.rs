@@ -297,7 +297,7 @@ impl Attempt<'_> {
             conf,
             ..
         } = self.call;
-        let delegate = Delegate::of_call(plugin, environment, stdin);
+        let delegate = Delegate::of_call(context, plugin, environment, stdin);
         let located = delegate
             .locate()
             .map_err(|error| CniError::new(code::INTERNAL, error))?;
@@ -345,7 +345,7 @@ impl Attempt<'_> {
         }
         let asked = conf.base.ipam.as_ref().filter(|_| self.ipam_asked);
         let released = asked.map_or(Ok(()), |plugin| {
-            Delegate::of_call(plugin, environment, stdin).run(Command::Del)
+            Delegate::of_call(context, plugin, environment, stdin).run(Command::Del)
         });
         if let Err(failed) = released {
             error = error.and_then_failed("IPAM DEL", &failed);

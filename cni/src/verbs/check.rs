@@ -20,7 +20,7 @@ pub(super) fn check(context: &Context, environment: &Environment, base: Base, st
     let version = base.version_since(SpecVersion::V0_4_0, "CHECK")?;
     let mut conf = NetConf::parse(base, version, &environment.args)?;
     if let Some(plugin) = &conf.base.ipam {
-        Delegate::of_call(plugin, environment, stdin).run(Command::Check)?;
+        Delegate::of_call(context, plugin, environment, stdin).run(Command::Check)?;
     }
     let result = previous(&mut conf)?;
     let result = result.ok_or_else(|| CniError::config("prevResult: CHECK needs the result of the ADD"))?;

@@ -142,7 +142,7 @@ fn without_record(
     }
     let mut missing = None;
     if let (true, Some(plugin)) = (leases.is_empty(), base.ipam.as_deref()) {
-        let delegate = Delegate::of_call(plugin, environment, stdin);
+        let delegate = Delegate::of_call(context, plugin, environment, stdin);
         match delegate.locate() {
             Ok(located) => ipam = phases.time(Phase::Ipam, || located.run(Command::Del)),
             Err(error) => missing = Some(error),

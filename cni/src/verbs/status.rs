@@ -57,7 +57,7 @@ pub(super) fn status(context: &Context, environment: &Environment, base: Base, s
         return Ok(());
     };
     context.leases.probe().map_err(|error| unavailable(&error))?;
-    Delegate::of_call(plugin, environment, stdin).status(version)
+    Delegate::of_call(context, plugin, environment, stdin).status(version)
 }
 
 /// Why no device that the configuration can use is there any more, by the daemon's records; `None` if one may be, or if

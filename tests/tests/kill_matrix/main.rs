@@ -39,6 +39,18 @@ fn a_del_that_is_killed_is_finished_by_the_next() {
     matrix("DEL killed", |matrix| matrix.kill(Verb::Del, |_| true));
 }
 
+/// The store's calls are ours then.
+#[test]
+fn addresses_without_a_program_are_released_after_any_kill() {
+    isolated(|| {
+        let mut matrix = Matrix::new("addresses in process: ADD and DEL killed", Nic::in_process as fn() -> Nic);
+        for verb in [Verb::Add, Verb::Del] {
+            matrix.kill(verb, |point| point.kind == Kind::Other);
+        }
+        matrix.finish();
+    });
+}
+
 #[test]
 fn a_netlink_request_that_is_refused_leaves_no_trace() {
     matrix("netlink refused", |matrix| {

@@ -14,6 +14,8 @@ const MAC: &str = "02:00:00:00:0b:01";
 pub(crate) struct Nic {
     plugin: Plugin,
     veth: Veth,
+    /// Its addresses are given without a program.
+    is_in_process: bool,
 }
 
 impl Nic {
@@ -21,7 +23,17 @@ impl Nic {
         Self {
             plugin: Plugin::new(),
             veth: Self::make(),
+            is_in_process: false,
         }
+    }
+
+    pub(crate) fn in_process() -> Self {
+        let nic = Self {
+            is_in_process: true,
+            ..Self::new()
+        };
+        nic.plugin.operator_says(&json!({"ipamDataDirs": [nic.plugin.directory().join("ipam")]}));
+        nic
     }
 
     fn make() -> Veth {
@@ -62,6 +74,7 @@ impl Subject for Nic {
     fn conf(&self) -> Value {
         let mut ipam = self.plugin.host_local("10.70.0.0/24");
         ipam["routes"] = json!([{"dst": "0.0.0.0/0"}, {"dst": "10.71.0.0/16", "gw": "10.70.0.9"}]);
+        ipam["inProcess"] = json!(self.is_in_process);
         json!({"cniVersion": "1.0.0", "name": "net-a", "type": "hardwire", "device": NAME, "mtu": 1300,
                "mac": "02:00:00:00:0b:0a", "promisc": true, "ipam": ipam})
     }
