@@ -96,6 +96,23 @@ impl<'a> Delegate<'a> {
         }
     }
 
+    /// The plugin of an attachment on record, with a configuration that is made of the record's.
+    pub fn on_record(context: &'a Context, ipam: &'a journal::Ipam, owner: &Owner, config: &'a [u8]) -> Self {
+        Self {
+            plugin: &ipam.plugin,
+            path: &ipam.path,
+            config,
+            variables: vec![
+                ("CNI_ARGS", ipam.args.clone()),
+                ("CNI_IFNAME", owner.ifname.to_string()),
+                ("CNI_PATH", ipam.path.clone()),
+            ],
+            attachment: Attachment::on_record(ipam, owner),
+            context,
+            is_repair: false,
+        }
+    }
+
     /// Finds the program, or that none is needed, before anything is done that would have to be undone without it.
     pub fn locate(&self) -> Result<Located<'_>, FindError> {
         Ok(Located {
@@ -229,11 +246,7 @@ pub fn release(context: &Context, ipam: &journal::Ipam, owner: &Owner, by: Relea
         path,
         config: ipam.config.as_bytes(),
         variables,
-        attachment: Attachment {
-            container_id: owner.container_id.to_string(),
-            ifname: owner.ifname.to_string(),
-            args: ipam.args.clone(),
-        },
+        attachment: Attachment::on_record(ipam, owner),
         context,
         is_repair: matches!(by, ReleasedBy::Repair),
     }

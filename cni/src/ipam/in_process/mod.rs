@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use self::config::Ipam;
 use super::host_local::NAME as HOST_LOCAL;
+use crate::journal::{self, Owner};
 use crate::node::NodeConfig;
 use crate::protocol::{CniError, Command, Success, code};
 
@@ -74,6 +75,19 @@ impl Kind {
             HOST_LOCAL => Some(Self::HostLocal),
             STATIC => Some(Self::Static),
             _ => None,
+        }
+    }
+}
+
+// === impl Attachment ===
+
+impl Attachment {
+    /// That of a record.
+    pub(super) fn on_record(ipam: &journal::Ipam, owner: &Owner) -> Self {
+        Self {
+            container_id: owner.container_id.to_string(),
+            ifname: owner.ifname.to_string(),
+            args: ipam.args.clone(),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::Context;
 use crate::config::{Base, PodConf};
 use crate::ipam::Delegate;
-use crate::journal::{Ipam, Record};
+use crate::journal::Record;
 use crate::protocol::{CniError, Command, Environment, SpecVersion, Success, code};
 use crate::verbs::check::{check_pod, check_routes, check_vf, our_interface};
 use crate::verbs::previous::previous_as_it_stands;
@@ -40,7 +40,7 @@ fn check_one(context: &Context, environment: &Environment, result: &Success, rec
         .ok_or_else(|| failed(&"its ADD did not come to an end"))?;
     if let Some(ipam) = &record.ipam {
         let config = with_previous(&ipam.config, own).map_err(|error| failed(&error))?;
-        check_addresses(ipam, &record.owner.ifname.to_string(), &config)?;
+        Delegate::on_record(context, ipam, &record.owner, &config).run(Command::Check)?;
     }
     let (index, interface) = our_interface(environment, &record.owner.ifname, result)?;
     if record.link.is_some() {
@@ -51,20 +51,6 @@ fn check_one(context: &Context, environment: &Environment, result: &Success, rec
         check_routes(environment, &own)?;
     }
     check_vf(context, record)
-}
-
-fn check_addresses(ipam: &Ipam, ifname: &str, config: &[u8]) -> Result<(), CniError> {
-    let delegate = Delegate {
-        plugin: &ipam.plugin,
-        path: &ipam.path,
-        config,
-        variables: vec![
-            ("CNI_ARGS", ipam.args.clone()),
-            ("CNI_IFNAME", ifname.to_owned()),
-            ("CNI_PATH", ipam.path.clone()),
-        ],
-    };
-    delegate.run(Command::Check)
 }
 
 /// What IPAM was given on ADD, with what the ADD came to.
