@@ -39,9 +39,9 @@ fn cell<'a>(heads: &str, line: &'a str, head: &str) -> Option<&'a str> {
 fn row(heads: &str, line: &str) -> Row {
     let text = |head| cell(heads, line, head).map(str::to_owned);
     let number = |head| cell(heads, line, head).map(|number| number.parse().unwrap());
-    let (namespace, pod) = text("POD")
-        .and_then(|pod| Some(pod.split_once('/').map(|(a, b)| (a.to_owned(), b.to_owned()))?))
-        .unzip();
+    let owned = |(namespace, pod): (&str, &str)| (namespace.to_owned(), pod.to_owned());
+    let holder = cell(heads, line, "POD").and_then(|pod| pod.split_once('/'));
+    let (namespace, pod) = holder.map(owned).unzip();
     let mut row = Row {
         device: text("DEVICE").unwrap(),
         pf_name: text("PF"),
