@@ -120,7 +120,7 @@ impl Requests {
             // Who does not wait any more has no use for it.
             let _ = asked.answer.send(Err(ApiError::NoHelper(reason.to_owned())));
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

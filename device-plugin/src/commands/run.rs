@@ -30,7 +30,7 @@ use crate::ledger::{Attachments, leases};
 use crate::manager::{Manager, Setup, StartError};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::http::{self, MetricsBind};
-use crate::telemetry::metrics::watchdog::watchdog;
+use crate::telemetry::metrics::watchdog::{Watchdog, watchdog};
 use crate::telemetry::reports;
 
 /// Sockets are closed well before a pod's shortest sensible grace period.
@@ -118,15 +118,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     } else {
         warn!("no reports, no requests, and no view of the devices: there is no state directory");
     }
-    if let MetricsBind::At(address) = args.metrics_bind {
-        let metrics = metrics.clone();
-        tasks.kept("metrics", Until::Dropped, move || {
-            http::serve(address, metrics.clone(), watchdog.clone())
-        });
-    }
-    if let Some(Cluster { telling, .. }) = cluster {
-        tasks.kept("cluster", Until::Dropped, move || telling.clone().run());
-    }
+    beside_the_loop(&mut tasks, args.metrics_bind, watchdog, cluster, &metrics);
     tasks.needed("loop", manager.run(stop.clone()));
     match state.unknown() {
         None => {
@@ -240,6 +232,25 @@ fn cluster(args: &RunArgs, state: Option<&Path>, metrics: &Metrics) -> Option<Cl
         teller,
         telling,
     })
+}
+
+/// What nobody waits for.
+fn beside_the_loop(
+    tasks: &mut Tasks,
+    bind: MetricsBind,
+    watchdog: Watchdog,
+    cluster: Option<Cluster>,
+    metrics: &Metrics,
+) {
+    if let MetricsBind::At(address) = bind {
+        let metrics = metrics.clone();
+        tasks.kept("metrics", Until::Dropped, move || {
+            http::serve(address, metrics.clone(), watchdog.clone())
+        });
+    }
+    if let Some(Cluster { telling, .. }) = cluster {
+        tasks.kept("cluster", Until::Dropped, move || telling.clone().run());
+    }
 }
 
 /// What listens in the state directory. Its sockets are bound before the manager's first idle record: with that of the reports

@@ -45,6 +45,7 @@ fn an_attachment_that_nobody_has_any_more_is_released_when_asked() {
     record.pod = Some(PodName {
         namespace: "red".to_owned(),
         name: "a".to_owned(),
+        uid: None,
     });
     journal.put(&record).unwrap();
     // A DEL may be on its way: only an old attachment counts as left.

@@ -217,7 +217,7 @@ fn refused(code: u16, headers: &HeaderMap, body: &[u8]) -> ApiError {
                 .and_then(|value| value.to_str().ok()?.trim().parse().ok());
             ApiError::Away {
                 message: format!("{code}: {message}"),
-                retry_after: header.or(said.details.and_then(|details| details.retry_after_seconds)),
+                retry_after: header.or_else(|| said.details?.retry_after_seconds),
             }
         }
         code => ApiError::Refused { code, message },

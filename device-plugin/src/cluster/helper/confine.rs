@@ -58,7 +58,7 @@ pub fn confine() -> Result<(), ConfineError> {
     }
 }
 
-/// close_range(2), Linux 5.9 and later.
+/// `close_range(2)`, Linux 5.9 and later.
 #[allow(unsafe_code, reason = "there is no safe call for it")]
 fn close_others() -> io::Result<()> {
     // SAFETY: nothing of this process has opened a descriptor yet; those that it was started with have no owner here.

@@ -165,13 +165,13 @@ impl Server {
         let mut object = self.object.lock().unwrap();
         let plain = json!({"kind": "PartialObjectMetadata", "metadata": {"uid": "uid-node"}});
         match (verb, resource) {
-            ("get", "nodenetworkdevices") => match &*object {
-                Some(object) => (200, String::new(), object.clone()),
-                None => {
-                    let message = "nodenetworkdevices.hardwire.dev \"node1\" not found";
-                    (404, message.to_owned(), Value::Null)
+            ("get", "nodenetworkdevices") => {
+                if let Some(object) = &*object {
+                    return (200, String::new(), object.clone());
                 }
-            },
+                let message = "nodenetworkdevices.hardwire.dev \"node1\" not found";
+                (404, message.to_owned(), Value::Null)
+            }
             ("patch", "nodenetworkdevices") => {
                 let before = object
                     .as_ref()
