@@ -39,21 +39,28 @@ fn is_wanted(facts: &Facts, device: &Device) -> bool {
     }
 }
 
-/// The first pool that a device misses by its driver alone, and the driver that it asks for by name.
+/// The first pool that a device misses by its driver alone, and the driver for it: of those that the pool names the one that other
+/// devices of its kind have, else the first.
 fn taker<'a>(facts: &'a Facts, device: &'a Device) -> Option<(&'a Pool, Option<&'a str>)> {
     let candidate = facts.hardware.hardware.candidate(device);
     let pools = facts.configured.config.pools.iter();
     pools
         .flat_map(|pool| pool.selectors.iter().map(move |selector| (pool, selector)))
         .find(|(_, selector)| selector.mismatches(&candidate).eq(["drivers"]))
-        .map(|(pool, selector)| (pool, selector.drivers().next()))
+        .map(|(pool, selector)| {
+            let is_named = |driver: &str| selector.drivers().any(|named| named == driver);
+            let of_its_kind = driver_of_siblings(facts, device, is_named);
+            (pool, of_its_kind.or_else(|| selector.drivers().next()))
+        })
 }
 
 /// The driver of another device of the same kind.
-fn driver_of_siblings<'a>(facts: &'a Facts, device: &Device) -> Option<&'a str> {
+fn driver_of_siblings<'a>(facts: &'a Facts, device: &Device, is_wanted: impl Fn(&str) -> bool) -> Option<&'a str> {
     let is_sibling = |other: &&Device| (&other.vendor, &other.device) == (&device.vendor, &device.device);
-    let mut siblings = facts.hardware.hardware.inventory.devices.iter().filter(is_sibling);
-    siblings.find_map(|sibling| sibling.driver.as_deref())
+    let siblings = facts.hardware.hardware.inventory.devices.iter().filter(is_sibling);
+    siblings
+        .filter_map(|sibling| sibling.driver.as_deref())
+        .find(|driver| is_wanted(driver))
 }
 
 fn missing(facts: &Facts) -> Vec<Finding> {
@@ -61,7 +68,9 @@ fn missing(facts: &Facts) -> Vec<Finding> {
     for device in without_driver(facts) {
         let held = facts.hardware.overrides.get(&device.id).map(String::as_str);
         let asked = || taker(facts, device).and_then(|(_, driver)| driver);
-        let driver = held.or_else(asked).or_else(|| driver_of_siblings(facts, device));
+        let driver = held
+            .or_else(asked)
+            .or_else(|| driver_of_siblings(facts, device, |_| true));
         let key = (subject(facts, device), driver.map(str::to_owned));
         by_subject.entry(key).or_default().push(device);
     }
