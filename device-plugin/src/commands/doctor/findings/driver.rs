@@ -43,14 +43,27 @@ fn is_wanted(facts: &Facts, device: &Device) -> bool {
     }
 }
 
-/// The first pool that a device misses by its driver alone, and the driver that it asks for by name.
+/// The first pool that a device misses by its driver alone, and the driver for it: of those that the pool names the one that other
+/// devices of its kind have, else the first.
 fn taker<'a>(facts: &'a Facts, device: &'a Device) -> Option<(&'a Pool, Option<&'a str>)> {
     let candidate = facts.hardware.hardware.candidate(device);
     let pools = facts.configured.config.pools.iter();
     pools
         .flat_map(|pool| pool.selectors.iter().map(move |selector| (pool, selector)))
         .find(|(_, selector)| selector.mismatches(&candidate).eq(["drivers"]))
-        .map(|(pool, selector)| (pool, selector.drivers().next()))
+        .map(|(pool, selector)| {
+            let mut of_its_kind = drivers_of_siblings(facts, device);
+            let of_its_kind = of_its_kind.find(|driver| selector.drivers().any(|named| named == *driver));
+            (pool, of_its_kind.or_else(|| selector.drivers().next()))
+        })
+}
+
+/// The drivers of other devices of the same kind.
+fn drivers_of_siblings<'a>(facts: &'a Facts, device: &Device) -> impl Iterator<Item = &'a str> {
+    let kind = (device.vendor.clone(), device.device.clone());
+    let devices = facts.hardware.hardware.inventory.devices.iter();
+    let siblings = devices.filter(move |other| (&other.vendor, &other.device) == (&kind.0, &kind.1));
+    siblings.filter_map(|sibling| sibling.driver.as_deref())
 }
 
 /// The kernel's own driver of another device of the same kind, those of the same pool first. What another one has for user space it
@@ -83,7 +96,9 @@ fn missing(facts: &Facts) -> Vec<Finding> {
     for device in without_driver(facts) {
         let held = facts.hardware.overrides.get(&device.id).map(String::as_str);
         let asked = || taker(facts, device).and_then(|(_, driver)| driver);
-        let driver = held.or_else(asked).or_else(|| driver_of_siblings(facts, device));
+        let driver = held
+            .or_else(asked)
+            .or_else(|| driver_of_siblings(facts, device, |_| true));
         let key = (subject(facts, device), driver.map(str::to_owned));
         by_subject.entry(key).or_default().push(device);
     }

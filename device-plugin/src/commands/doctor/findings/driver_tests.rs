@@ -122,6 +122,31 @@ fn a_missing_driver_is_the_kernels_as_others_of_the_pool_have_it() {
 }
 
 #[test]
+fn of_the_drivers_that_a_pool_names_the_one_is_bound_that_others_of_the_kind_have() {
+    let selector = serde_json::json!([{"resourceName": "vfs", "selectors": {"drivers": ["iavf", "igbvf"]}}]);
+    let mut facts = Facts::with_pools(&selector);
+    facts.add_vf(0, Some("vfio-pci"));
+    let commands = |facts: &Facts| {
+        let found = wrong(facts).into_iter().chain(missing(facts));
+        let text = |finding: Finding| match finding.mend {
+            Mend::Command { text, .. } => text,
+            Mend::ByHand(how) => panic!("no command: {how}"),
+        };
+        found.map(text).collect::<Vec<_>>()
+    };
+    assert!(
+        commands(&facts)[0].starts_with("modprobe iavf; "),
+        "nothing else is known"
+    );
+    facts.add_vf(1, Some("igbvf"));
+    facts.add_vf(2, None);
+    let found = commands(&facts);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("modprobe igbvf; "), "{found:?}");
+    assert!(!found[1].contains("iavf"), "{found:?}");
+}
+
+#[test]
 fn a_driver_whose_name_is_no_plain_word_is_in_no_command() {
     let facts = wrong_driver();
     let devices: Vec<&Device> = facts.hardware.hardware.inventory.devices.iter().collect();
