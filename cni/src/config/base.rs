@@ -214,7 +214,10 @@ fn ipam_type(fields: AnyCase<'_>) -> Result<Option<String>, CniError> {
     };
     let ipam = AnyCase::new(ipam);
     if let Some(other) = ipam.get("inProcess").filter(|value| !value.is_boolean()) {
-        return Err(decode(format!("ipam.inProcess: {} is neither true nor false", quoted(other))));
+        return Err(decode(format!(
+            "ipam.inProcess: {} is neither true nor false",
+            quoted(other)
+        )));
     }
     match ipam.get("type") {
         None => Ok(None),

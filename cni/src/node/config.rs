@@ -150,7 +150,9 @@ impl NodeConfig {
 
     /// Whether `resolvConf` may name this file.
     pub fn allows_resolv_conf(&self, path: &str) -> bool {
-        self.ipam_resolv_confs.iter().any(|PlainPath(named)| named == Path::new(path))
+        self.ipam_resolv_confs
+            .iter()
+            .any(|PlainPath(named)| named == Path::new(path))
     }
 
     /// The directory beside the usual ones in which log files may be: absolute, without `..`.
@@ -170,7 +172,9 @@ impl TryFrom<String> for PlainPath {
     fn try_from(text: String) -> Result<Self, String> {
         match plain_components(&text) {
             Some(_) => Ok(Self(PathBuf::from(text))),
-            None => Err(format!("{text:?}: expected an absolute path without \"..\" or a \"/\" at its end")),
+            None => Err(format!(
+                "{text:?}: expected an absolute path without \"..\" or a \"/\" at its end"
+            )),
         }
     }
 }

@@ -55,7 +55,11 @@ pub fn gc(context: &Context, environment: &Environment, stdin: &[u8]) -> Result<
         by,
     ));
     if let Some(plugin) = &base.ipam {
-        errors.extend(Delegate::of_call(context, plugin, environment, stdin).collect(version).err());
+        errors.extend(
+            Delegate::of_call(context, plugin, environment, stdin)
+                .collect(version)
+                .err(),
+        );
     }
     joined(errors)
 }

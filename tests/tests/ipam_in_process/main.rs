@@ -15,7 +15,10 @@ use hardwire_tests::plugin::REFERENCE_PLUGINS;
 /// The reference plugins that are here: the distribution's, and the newest.
 fn programs(name: &str) -> Vec<PathBuf> {
     let others = std::env::var("HARDWIRE_PEERS").unwrap_or_default();
-    let folders = others.split(':').chain([REFERENCE_PLUGINS]).filter(|folder| !folder.is_empty());
+    let folders = others
+        .split(':')
+        .chain([REFERENCE_PLUGINS])
+        .filter(|folder| !folder.is_empty());
     let programs: Vec<PathBuf> = folders.map(|folder| Path::new(folder).join(name)).collect();
     programs.into_iter().filter(|program| program.is_file()).collect()
 }

@@ -44,9 +44,17 @@ impl Request {
     pub(crate) fn ask(&self, program: &Path) -> Answer {
         let mut process = Process::new(program);
         process.env_clear().envs(self.variables());
-        process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        process
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut running = process.spawn().unwrap();
-        running.stdin.take().unwrap().write_all(self.config.to_string().as_bytes()).unwrap();
+        running
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(self.config.to_string().as_bytes())
+            .unwrap();
         let output = running.wait_with_output().unwrap();
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         if !output.status.success() {

@@ -38,7 +38,11 @@ fn no_address_is_given_twice_to_many_at_once() {
                 let (context, program) = (&context, &program);
                 scope.spawn(move || {
                     // One in four by the program, which has the lock in turn with the others.
-                    let answer = if index % 4 == 0 { request.ask(program) } else { request.ask_here(context) };
+                    let answer = if index % 4 == 0 {
+                        request.ask(program)
+                    } else {
+                        request.ask_here(context)
+                    };
                     answer.unwrap()["ips"][0]["address"].as_str().unwrap().to_owned()
                 })
             })

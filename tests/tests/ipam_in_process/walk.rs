@@ -49,7 +49,15 @@ fn request(random: &mut Random, network: &str, ranges: &Value) -> Request {
         ipam["routes"] = json!([{"dst": "0.0.0.0/0"}, {"dst": "10.7.0.0/16", "gw": "10.9.0.1"}]);
     }
     let mut config = json!({"cniVersion": "1.0.0", "name": network, "type": "hardwire", "ipam": ipam});
-    let asked = ["10.9.0.1", "10.9.0.4", "10.9.0.6/24", "10.9.1.1", "fd00:9::c", "10.8.0.1", "x"];
+    let asked = [
+        "10.9.0.1",
+        "10.9.0.4",
+        "10.9.0.6/24",
+        "10.9.1.1",
+        "fd00:9::c",
+        "10.8.0.1",
+        "x",
+    ];
     let mut args = String::new();
     match random.below(12) {
         0 => config["runtimeConfig"] = json!({"ips": [random.one(&asked)]}),
@@ -60,7 +68,14 @@ fn request(random: &mut Random, network: &str, ranges: &Value) -> Request {
         _ => {}
     }
     Request {
-        command: *random.one(&[Command::Add, Command::Add, Command::Add, Command::Del, Command::Del, Command::Check]),
+        command: *random.one(&[
+            Command::Add,
+            Command::Add,
+            Command::Add,
+            Command::Del,
+            Command::Del,
+            Command::Check,
+        ]),
         container: format!("c{}", random.below(6)),
         ifname: (*random.one(&["net1", "net2"])).to_owned(),
         args,
@@ -93,10 +108,23 @@ fn walk(program: &Path, seed: u64) {
         let expected: Answer = on(&asked, &alone).ask(program);
         let on_shared = on(&asked, &shared);
         let is_here = random.one_in(2);
-        let found = if is_here { on_shared.ask_here(&context) } else { on_shared.ask(program) };
-        let words = |answer: Answer| answer.map_err(|words| words.replace(shared.to_str().unwrap(), alone.to_str().unwrap()));
-        assert_eq!(words(found), expected, "seed {seed}, step {step}, here: {is_here}, {asked:?}");
-        assert_eq!(files(&shared), files(&alone), "seed {seed}, step {step}, here: {is_here}, {asked:?}");
+        let found = if is_here {
+            on_shared.ask_here(&context)
+        } else {
+            on_shared.ask(program)
+        };
+        let words =
+            |answer: Answer| answer.map_err(|words| words.replace(shared.to_str().unwrap(), alone.to_str().unwrap()));
+        assert_eq!(
+            words(found),
+            expected,
+            "seed {seed}, step {step}, here: {is_here}, {asked:?}"
+        );
+        assert_eq!(
+            files(&shared),
+            files(&alone),
+            "seed {seed}, step {step}, here: {is_here}, {asked:?}"
+        );
         match &expected {
             Ok(answer) if answer["ips"].is_array() => given += 1,
             Ok(_) => {}

@@ -43,7 +43,10 @@ fn a_del_that_is_killed_is_finished_by_the_next() {
 #[test]
 fn addresses_without_a_program_are_released_after_any_kill() {
     isolated(|| {
-        let mut matrix = Matrix::new("addresses in process: ADD and DEL killed", Nic::in_process as fn() -> Nic);
+        let mut matrix = Matrix::new(
+            "addresses in process: ADD and DEL killed",
+            Nic::in_process as fn() -> Nic,
+        );
         for verb in [Verb::Add, Verb::Del] {
             matrix.kill(verb, |point| point.kind == Kind::Other);
         }

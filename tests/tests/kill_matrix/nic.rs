@@ -32,7 +32,8 @@ impl Nic {
             is_in_process: true,
             ..Self::new()
         };
-        nic.plugin.operator_says(&json!({"ipamDataDirs": [nic.plugin.directory().join("ipam")]}));
+        nic.plugin
+            .operator_says(&json!({"ipamDataDirs": [nic.plugin.directory().join("ipam")]}));
         nic
     }
 

@@ -62,10 +62,14 @@ mod tests {
             ("IP=1;", Err("ARGS: invalid pair \"\"")),
             (
                 "IgnoreUnknown=Yes",
-                Err("ARGS: error parsing value of pair \"IgnoreUnknown=Yes\": boolean unmarshal error: invalid input yes"),
+                Err(
+                    "ARGS: error parsing value of pair \"IgnoreUnknown=Yes\": boolean unmarshal error: invalid input yes",
+                ),
             ),
         ] {
-            let found = known(args, ["IP"]).map(|[ip]| ip).map_err(|problem| problem.to_string());
+            let found = known(args, ["IP"])
+                .map(|[ip]| ip)
+                .map_err(|problem| problem.to_string());
             assert_eq!(found, expected.map_err(str::to_owned), "{args}");
         }
     }

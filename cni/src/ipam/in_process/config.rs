@@ -35,7 +35,9 @@ impl<'a> Ipam<'a> {
         let network = network.ok_or_else(|| Problem("network configuration: expected an object".to_owned()))?;
         let section = network.get("ipam");
         let section = section.ok_or_else(|| Problem("IPAM config missing 'ipam' key".to_owned()))?;
-        let section = section.as_object().ok_or_else(|| expected("ipam", section, "an object"))?;
+        let section = section
+            .as_object()
+            .ok_or_else(|| expected("ipam", section, "an object"))?;
         Ok(Self {
             network,
             section: AnyCase::new(section),
@@ -45,7 +47,9 @@ impl<'a> Ipam<'a> {
     /// The network's name, which names its folder in the store.
     pub(super) fn name(&self) -> Result<NetworkName, Problem> {
         let name = self.network.get("name").unwrap_or(&Value::Null);
-        let text = name.as_str().ok_or_else(|| expected("name", name, "a network's name"))?;
+        let text = name
+            .as_str()
+            .ok_or_else(|| expected("name", name, "a network's name"))?;
         text.parse().map_err(|error| Problem(format!("name: {error}")))
     }
 
@@ -59,15 +63,21 @@ impl<'a> Ipam<'a> {
 
     /// What the runtime puts in.
     pub(super) fn runtime_config(&self) -> Result<Option<Fields<'a>>, Problem> {
-        let Some(value) = self.network.get("runtimeConfig") else { return Ok(None) };
+        let Some(value) = self.network.get("runtimeConfig") else {
+            return Ok(None);
+        };
         Fields::of(value, "runtimeConfig".to_owned()).map(Some)
     }
 
     /// `args.cni`.
     pub(super) fn cni_args(&self) -> Result<Option<Fields<'a>>, Problem> {
-        let Some(args) = self.network.get("args") else { return Ok(None) };
+        let Some(args) = self.network.get("args") else {
+            return Ok(None);
+        };
         let args = Fields::of(args, "args".to_owned())?;
-        let Some(cni) = args.object.get("cni") else { return Ok(None) };
+        let Some(cni) = args.object.get("cni") else {
+            return Ok(None);
+        };
         Fields::of(cni, "args.cni".to_owned()).map(Some)
     }
 
@@ -78,7 +88,9 @@ impl<'a> Ipam<'a> {
 
     /// The routes that go into the result as they are.
     pub(super) fn routes(&self) -> Result<Vec<Route>, Problem> {
-        let Some(routes) = self.section.get("routes") else { return Ok(Vec::new()) };
+        let Some(routes) = self.section.get("routes") else {
+            return Ok(Vec::new());
+        };
         let result = json!({"cniVersion": "1.1.0", "routes": routes});
         let read = Success::from_json(&result, SpecVersion::NEWEST);
         read.map(|read| read.routes)
@@ -95,8 +107,14 @@ impl<'a> Ipam<'a> {
     /// Before 0.3.0 a result holds one address of each family.
     pub(super) fn check_count(&self, addresses: impl IntoIterator<Item = IpAddr>) -> Result<(), Problem> {
         let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = addresses.into_iter().partition(IpAddr::is_ipv4);
-        let version = self.network.get("cniVersion").and_then(Value::as_str).unwrap_or_default();
-        let is_later = version.parse::<SpecVersion>().is_ok_and(|version| version >= SpecVersion::V0_3_0);
+        let version = self
+            .network
+            .get("cniVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let is_later = version
+            .parse::<SpecVersion>()
+            .is_ok_and(|version| version >= SpecVersion::V0_3_0);
         if (v4.len() > 1 || v6.len() > 1) && !is_later {
             return Err(Problem(format!(
                 "CNI version {version} does not support more than 1 address per family"
@@ -133,7 +151,8 @@ impl<'a> Fields<'a> {
     pub(super) fn address(&self, key: &str) -> Result<Option<IpAddr>, Problem> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         let address = text.parse::<IpAddr>();
-        let address = address.map_err(|_no_address| Problem(format!("invalid IP address: {}", excerpt(text, QUOTED))))?;
+        let address =
+            address.map_err(|_no_address| Problem(format!("invalid IP address: {}", excerpt(text, QUOTED))))?;
         Ok(Some(address.to_canonical()))
     }
 
@@ -145,12 +164,17 @@ impl<'a> Fields<'a> {
             Some(other) => return Err(expected(&self.at(key), other, "a list")),
         };
         let place = |index: usize| format!("{}[{index}]", self.at(key));
-        Ok(list.iter().enumerate().map(|(index, value)| (place(index), value)).collect())
+        Ok(list
+            .iter()
+            .enumerate()
+            .map(|(index, value)| (place(index), value))
+            .collect())
     }
 
     /// A list of texts.
     pub(super) fn texts(&self, key: &str) -> Result<Vec<&'a str>, Problem> {
-        let text = |(place, value): (String, &'a Value)| value.as_str().ok_or_else(|| expected(&place, value, "a string"));
+        let text =
+            |(place, value): (String, &'a Value)| value.as_str().ok_or_else(|| expected(&place, value, "a string"));
         self.list(key)?.into_iter().map(text).collect()
     }
 
@@ -170,5 +194,8 @@ pub(super) fn network(text: &str) -> Option<IpNetwork> {
 
 /// What a value should have been.
 pub(super) fn expected(place: &str, value: &Value, what: &str) -> Problem {
-    Problem(format!("{place}: {}: expected {what}", excerpt(&value.to_string(), QUOTED)))
+    Problem(format!(
+        "{place}: {}: expected {what}",
+        excerpt(&value.to_string(), QUOTED)
+    ))
 }

@@ -66,7 +66,9 @@ pub(super) fn check(ipam: &Ipam<'_>, attachment: &Attachment, operator: &NodeCon
     if store(ipam, operator)?.has(&owner(attachment), container)? {
         return Ok(());
     }
-    Err(Problem(format!("host-local: Failed to find address added by container {container}")))
+    Err(Problem(format!(
+        "host-local: Failed to find address added by container {container}"
+    )))
 }
 
 pub(super) fn status(ipam: &Ipam<'_>) -> Result<(), Problem> {
@@ -74,9 +76,16 @@ pub(super) fn status(ipam: &Ipam<'_>) -> Result<(), Problem> {
 }
 
 fn store(ipam: &Ipam<'_>, operator: &NodeConfig) -> Result<Store, Problem> {
-    let data_dir = ipam.section().text("dataDir")?.unwrap_or(super::super::host_local::DATA_DIR);
+    let data_dir = ipam
+        .section()
+        .text("dataDir")?
+        .unwrap_or(super::super::host_local::DATA_DIR);
     let place = operator.ipam_store(data_dir);
-    let place = place.ok_or_else(|| Problem(format!("ipam.dataDir: {data_dir:?}: expected a path below a directory of the operator's")))?;
+    let place = place.ok_or_else(|| {
+        Problem(format!(
+            "ipam.dataDir: {data_dir:?}: expected a path below a directory of the operator's"
+        ))
+    })?;
     Store::lock(&place.base, &place.below, ipam.name()?.as_str())
 }
 
@@ -97,7 +106,9 @@ fn named(
         return Err(Problem(format!("requested ip {address} is subnet's gateway")));
     }
     if !store.reserve(&owner(attachment), address, index)? {
-        return Err(Problem(format!("requested IP address {address} is not available in range set {set}")));
+        return Err(Problem(format!(
+            "requested IP address {address} is not available in range set {set}"
+        )));
     }
     Ok(IpConfig {
         interface: None,
@@ -139,9 +150,13 @@ fn release_all(store: &Store, attachment: &Attachment, given: &[IpConfig]) {
 
 /// What a `resolv.conf` of the operator's says.
 fn dns(ipam: &Ipam<'_>, operator: &NodeConfig) -> Result<Dns, Problem> {
-    let Some(path) = ipam.section().text("resolvConf")? else { return Ok(Dns::default()) };
+    let Some(path) = ipam.section().text("resolvConf")? else {
+        return Ok(Dns::default());
+    };
     if !operator.allows_resolv_conf(path) {
-        return Err(Problem(format!("ipam.resolvConf: {path:?}: expected a file that the operator names")));
+        return Err(Problem(format!(
+            "ipam.resolvConf: {path:?}: expected a file that the operator names"
+        )));
     }
     let mut text = String::new();
     let read = fs::File::open(path).and_then(|file| file.take(LARGEST_RESOLV_CONF).read_to_string(&mut text));
@@ -152,7 +167,9 @@ fn dns(ipam: &Ipam<'_>, operator: &NodeConfig) -> Result<Dns, Problem> {
             continue;
         }
         let mut words = line.split_whitespace().map(str::to_owned);
-        let (Some(key), Some(first)) = (words.next(), words.next()) else { continue };
+        let (Some(key), Some(first)) = (words.next(), words.next()) else {
+            continue;
+        };
         match key.as_str() {
             "nameserver" => dns.nameservers.push(first),
             "domain" => dns.domain = first,

@@ -23,7 +23,9 @@ pub(in crate::ipam) fn permission(kind: Kind, config: &[u8], operator: &NodeConf
     let config: Value = serde_json::from_slice(config).unwrap_or_default();
     let fields = config.as_object().map(AnyCase::new);
     let section = fields.and_then(|fields| fields.get("ipam")).and_then(Value::as_object);
-    let Some(section) = section.map(AnyCase::new) else { return Permission::Program };
+    let Some(section) = section.map(AnyCase::new) else {
+        return Permission::Program;
+    };
     let asked = section.get("inProcess").and_then(Value::as_bool);
     match (asked, operator.ipam_in_process()) {
         _ if kind == Kind::HostLocal && !has_plain_paths(section, operator) => Permission::Program,
@@ -52,23 +54,42 @@ mod tests {
     #[test]
     fn rule_9_a_tenants_path_is_never_opened_here() {
         let operator: NodeConfig =
-            serde_json::from_value(json!({"ipamDataDirs": ["/srv/ipam"], "ipamResolvConfs": ["/etc/pods.conf"]})).unwrap();
+            serde_json::from_value(json!({"ipamDataDirs": ["/srv/ipam"], "ipamResolvConfs": ["/etc/pods.conf"]}))
+                .unwrap();
         for (section, expected) in [
             (json!({}), Permission::WhereMissing),
             (json!({"inProcess": true}), Permission::InProcess),
             (json!({"inProcess": false}), Permission::Program),
             (json!({"inProcess": true, "dataDir": ""}), Permission::InProcess),
-            (json!({"inProcess": true, "dataDir": "/var/lib/cni/networks/x"}), Permission::InProcess),
-            (json!({"inProcess": true, "dataDir": "/srv/ipam"}), Permission::InProcess),
-            (json!({"inProcess": true, "dataDir": "/srv/ipam/a/b"}), Permission::InProcess),
-            (json!({"inProcess": true, "dataDir": "/srv/ipam/../x"}), Permission::Program),
+            (
+                json!({"inProcess": true, "dataDir": "/var/lib/cni/networks/x"}),
+                Permission::InProcess,
+            ),
+            (
+                json!({"inProcess": true, "dataDir": "/srv/ipam"}),
+                Permission::InProcess,
+            ),
+            (
+                json!({"inProcess": true, "dataDir": "/srv/ipam/a/b"}),
+                Permission::InProcess,
+            ),
+            (
+                json!({"inProcess": true, "dataDir": "/srv/ipam/../x"}),
+                Permission::Program,
+            ),
             (json!({"inProcess": true, "dataDir": "/srv/ipamx"}), Permission::Program),
             (json!({"inProcess": true, "dataDir": "srv/ipam"}), Permission::Program),
             (json!({"inProcess": true, "dataDir": "/etc"}), Permission::Program),
             (json!({"inProcess": true, "DATADIR": "/etc"}), Permission::Program),
             (json!({"inProcess": true, "dataDir": 7}), Permission::Program),
-            (json!({"inProcess": true, "resolvConf": "/etc/pods.conf"}), Permission::InProcess),
-            (json!({"inProcess": true, "resolvConf": "/etc/shadow"}), Permission::Program),
+            (
+                json!({"inProcess": true, "resolvConf": "/etc/pods.conf"}),
+                Permission::InProcess,
+            ),
+            (
+                json!({"inProcess": true, "resolvConf": "/etc/shadow"}),
+                Permission::Program,
+            ),
         ] {
             let config = serde_json::to_vec(&json!({"name": "n", "ipam": section})).unwrap();
             assert_eq!(permission(Kind::HostLocal, &config, &operator), expected, "{section}");
@@ -80,6 +101,9 @@ mod tests {
         let operator = |word: bool| serde_json::from_value::<NodeConfig>(json!({"ipamInProcess": word})).unwrap();
         let asked = br#"{"ipam": {"inProcess": true}}"#;
         assert_eq!(permission(Kind::Static, asked, &operator(false)), Permission::Program);
-        assert_eq!(permission(Kind::Static, br#"{"ipam": {}}"#, &operator(true)), Permission::InProcess);
+        assert_eq!(
+            permission(Kind::Static, br#"{"ipam": {}}"#, &operator(true)),
+            Permission::InProcess
+        );
     }
 }

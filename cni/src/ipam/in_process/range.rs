@@ -51,7 +51,9 @@ impl Written {
 
     /// The range, whose subnet has to be there.
     pub(super) fn range(self) -> Result<Range, Problem> {
-        let subnet = self.subnet.ok_or_else(|| Problem("IP <nil> not v4 nor v6".to_owned()))?;
+        let subnet = self
+            .subnet
+            .ok_or_else(|| Problem("IP <nil> not v4 nor v6".to_owned()))?;
         Range::new(subnet, self)
     }
 }
@@ -60,7 +62,9 @@ impl Written {
 
 impl Range {
     fn new(subnet: IpNetwork, written: Written) -> Result<Self, Problem> {
-        let Written { start, end, gateway, .. } = written;
+        let Written {
+            start, end, gateway, ..
+        } = written;
         let length = subnet.prefix();
         let longest = if subnet.is_ipv4() { 30 } else { 126 };
         if length > longest {
@@ -108,7 +112,10 @@ impl Range {
 
     /// Whether an address is in both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
-        self.contains(other.first) || self.contains(other.last) || other.contains(self.first) || other.contains(self.last)
+        self.contains(other.first)
+            || self.contains(other.last)
+            || other.contains(self.first)
+            || other.contains(self.last)
     }
 
     /// An address of it, with the length of its subnet's prefix.

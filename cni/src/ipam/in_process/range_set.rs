@@ -33,7 +33,10 @@ pub(super) fn range_sets(ipam: &Ipam<'_>) -> Result<Vec<RangeSet>, Problem> {
     ipam.check_count(sets.iter().filter_map(|set| set.0.first()).map(|range| range.first))?;
     for (index, set) in sets.iter().enumerate() {
         if let Some(other) = sets[index + 1..].iter().position(|other| set.overlaps(other)) {
-            return Err(Problem(format!("range set {index} overlaps with {}", index + other + 1)));
+            return Err(Problem(format!(
+                "range set {index} overlaps with {}",
+                index + other + 1
+            )));
         }
     }
     Ok(sets)
@@ -80,7 +83,9 @@ impl RangeSet {
     }
 
     fn overlaps(&self, other: &Self) -> bool {
-        self.0.iter().any(|range| other.0.iter().any(|other| range.overlaps(other)))
+        self.0
+            .iter()
+            .any(|range| other.0.iter().any(|other| range.overlaps(other)))
     }
 
     /// Its addresses in the order in which they are tried: round from the one after `last`, the one that was given out last.

@@ -19,7 +19,10 @@ fn order(section: Value, last: Option<&str>) -> Vec<String> {
 #[test]
 fn addresses_come_round_without_the_gateway() {
     let small = json!({"subnet": "10.0.0.0/29"});
-    assert_eq!(order(small.clone(), None), ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]);
+    assert_eq!(
+        order(small.clone(), None),
+        ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]
+    );
     assert_eq!(
         order(small.clone(), Some("10.0.0.4")),
         ["10.0.0.5", "10.0.0.6", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
@@ -38,7 +41,10 @@ fn what_is_wrong_is_said_in_host_locals_words() {
     for (section, words) in [
         (json!({}), "no IP ranges specified"),
         (json!({"subnet": "10.0.0.0"}), "invalid CIDR address: 10.0.0.0"),
-        (json!({"subnet": "10.0.0.0/24", "gateway": "x"}), "invalid IP address: x"),
+        (
+            json!({"subnet": "10.0.0.0/24", "gateway": "x"}),
+            "invalid IP address: x",
+        ),
         (
             json!({"subnet": "10.0.0.0/31"}),
             "invalid range set 0: Network 10.0.0.0/31 too small to allocate from",
@@ -73,7 +79,10 @@ fn what_is_wrong_is_said_in_host_locals_words() {
             json!({"subnet": "10.0.0.0/24", "ranges": [[{"subnet": "10.0.0.0/16"}]]}),
             "range set 0 overlaps with 1",
         ),
-        (json!({"ranges": [{"subnet": "10.0.0.0/24"}]}), "ipam.ranges[0]: {\"subnet\":\"10.0.0.0/24\"}: expected a list of ranges"),
+        (
+            json!({"ranges": [{"subnet": "10.0.0.0/24"}]}),
+            "ipam.ranges[0]: {\"subnet\":\"10.0.0.0/24\"}: expected a list of ranges",
+        ),
         (json!({"subnet": 7}), "ipam.subnet: 7: expected a string"),
     ] {
         assert_eq!(sets_of(section.clone()), Err(words.to_owned()), "{section}");

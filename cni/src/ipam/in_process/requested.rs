@@ -13,7 +13,12 @@ pub(super) fn addresses(ipam: &Ipam<'_>, attachment: &Attachment) -> Result<Vec<
     let mut asked = Vec::new();
     let [named] = args::known(&attachment.args, ["IP"])?;
     if let Some(text) = named.filter(|text| !text.is_empty()) {
-        let why = || Problem(format!("ARGS: error parsing value of pair \"IP={0}\": invalid IP address {0}", excerpt(text, QUOTED)));
+        let why = || {
+            Problem(format!(
+                "ARGS: error parsing value of pair \"IP={0}\": invalid IP address {0}",
+                excerpt(text, QUOTED)
+            ))
+        };
         asked.push(address(text).ok_or_else(why)?);
     }
     for place in [ipam.cni_args()?, ipam.runtime_config()?].into_iter().flatten() {

@@ -45,7 +45,10 @@ pub(super) fn check(ipam: &Ipam<'_>, attachment: &Attachment) -> Result<(), Prob
             && gateway != same.gateway
         {
             let interface = &attachment.ifname;
-            return Err(Problem(format!("static: Failed to match addr {} on interface {interface}", address.ip())));
+            return Err(Problem(format!(
+                "static: Failed to match addr {} on interface {interface}",
+                address.ip()
+            )));
         }
     }
     Ok(())
@@ -73,7 +76,10 @@ fn given(ipam: &Ipam<'_>, attachment: &Attachment) -> Result<Vec<Given>, Problem
     for text in listed(gateways) {
         let gateway = text.parse::<IpAddr>();
         let gateway = gateway.map_err(|_bad| Problem(format!("invalid gateway address: {}", excerpt(text, QUOTED))))?;
-        for given in asked.iter_mut().filter(|given| given.address.contains(gateway.to_canonical())) {
+        for given in asked
+            .iter_mut()
+            .filter(|given| given.address.contains(gateway.to_canonical()))
+        {
             given.gateway = Some(gateway.to_canonical());
         }
     }
@@ -131,12 +137,17 @@ mod tests {
         let found = Ipam::of(&config).and_then(|ipam| add(&ipam, &attachment));
         let found = found.map_err(|problem| problem.to_string())?;
         let gateway = |ip: &IpConfig| ip.gateway.map(|gateway| gateway.to_string());
-        Ok(found.ips.iter().map(|ip| (ip.address.to_string(), gateway(ip))).collect())
+        Ok(found
+            .ips
+            .iter()
+            .map(|ip| (ip.address.to_string(), gateway(ip)))
+            .collect())
     }
 
     #[test]
     fn who_asks_last_is_heard() {
-        let configured = json!({"cniVersion": "1.0.0", "ipam": {"addresses": [{"address": "10.0.0.5/24", "gateway": "10.0.0.1"}]}});
+        let configured =
+            json!({"cniVersion": "1.0.0", "ipam": {"addresses": [{"address": "10.0.0.5/24", "gateway": "10.0.0.1"}]}});
         let one = |address: &str, gateway: Option<&str>| (address.to_owned(), gateway.map(str::to_owned));
         let first = one("10.0.0.5/24", Some("10.0.0.1"));
         assert_eq!(addresses(configured.clone(), ""), Ok(vec![first.clone()]));

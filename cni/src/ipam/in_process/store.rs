@@ -65,7 +65,10 @@ impl Store {
     pub(super) fn reserve(&self, owner: &str, address: IpAddr, set: usize) -> Result<bool, Problem> {
         let name = address.to_string();
         let at = |verb, error: &io::Error| problem(verb, &self.path.join(&name), error);
-        let is_taken = self.folder.stat(OsStr::new(&name)).map_err(|error| at("stat", &error))?;
+        let is_taken = self
+            .folder
+            .stat(OsStr::new(&name))
+            .map_err(|error| at("stat", &error))?;
         if is_taken.is_some() {
             return Ok(false);
         }
@@ -158,7 +161,8 @@ impl Store {
     }
 
     fn write(&self, name: &str, content: &[u8]) -> io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::openat(&self.folder, name, flags, FILE)?);
         file.write_all(content)?;
         Ok(file)

@@ -19,9 +19,21 @@ fn files_are_host_locals_own() {
     assert!(store.reserve(OWNER, address("10.0.0.2"), 0).unwrap());
     assert!(!store.reserve("c2\r\nnet1", address("10.0.0.2"), 0).unwrap());
     assert!(store.reserve(OWNER, address("fd00::5"), 1).unwrap());
-    let mut names: Vec<OsString> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<OsString> = fs::read_dir(&path)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
-    assert_eq!(names, ["10.0.0.2", "fd00::5", "last_reserved_ip.0", "last_reserved_ip.1", "lock"]);
+    assert_eq!(
+        names,
+        [
+            "10.0.0.2",
+            "fd00::5",
+            "last_reserved_ip.0",
+            "last_reserved_ip.1",
+            "lock"
+        ]
+    );
     assert_eq!(fs::read(path.join("10.0.0.2")).unwrap(), OWNER.as_bytes());
     assert_eq!(fs::read(path.join("last_reserved_ip.1")).unwrap(), b"fd00::5");
     assert_eq!((store.last(0), store.last(7)), (Some(address("10.0.0.2")), None));

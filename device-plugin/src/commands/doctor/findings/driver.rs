@@ -98,7 +98,7 @@ fn missing(facts: &Facts) -> Vec<Finding> {
         let asked = || taker(facts, device).and_then(|(_, driver)| driver);
         let driver = held
             .or_else(asked)
-            .or_else(|| driver_of_siblings(facts, device, |_| true));
+            .or_else(|| driver_of_siblings(facts, device));
         let key = (subject(facts, device), driver.map(str::to_owned));
         by_subject.entry(key).or_default().push(device);
     }
