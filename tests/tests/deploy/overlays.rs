@@ -167,7 +167,7 @@ fn the_drop_in_is_the_replaced_daemonset_and_reads_its_pools() {
     assert!(install.contains(&"--name=hardwire,sriov"), "{install:?}");
 }
 
-/// What a device plugin was told in its DaemonSet is kept by an overlay, in front of ours.
+/// What a device plugin was told in its `DaemonSet` is kept by an overlay, in front of ours.
 #[test]
 fn the_model_of_a_drop_in_keeps_arguments_node_selector_and_tolerations() {
     let (Some(model), Some(drop_in)) = (daemonset("examples/drop-in"), daemonset("drop-in")) else {

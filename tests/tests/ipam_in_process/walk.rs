@@ -63,8 +63,8 @@ fn request(random: &mut Random, network: &str, ranges: &Value) -> Request {
         0 => config["runtimeConfig"] = json!({"ips": [random.one(&asked)]}),
         1 => config["args"] = json!({"cni": {"ips": [random.one(&asked)]}}),
         2 => args = format!("IP={}", random.one(&asked)),
-        3 => args = "K8S_POD_NAME=a;IgnoreUnknown=1".to_owned(),
-        4 => args = "K8S_POD_NAME=a".to_owned(),
+        3 => args.push_str("K8S_POD_NAME=a;IgnoreUnknown=1"),
+        4 => args.push_str("K8S_POD_NAME=a"),
         _ => {}
     }
     Request {

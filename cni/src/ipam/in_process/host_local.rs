@@ -41,7 +41,8 @@ pub(super) fn add(ipam: &Ipam<'_>, attachment: &Attachment, operator: &NodeConfi
         release_all(&store, attachment, &ips);
         let mut words = "failed to allocate all requested IPs:".to_owned();
         for address in asked {
-            words.push_str(&format!(" {address}"));
+            words += " ";
+            words += &address.to_string();
         }
         return Err(Problem(words));
     }

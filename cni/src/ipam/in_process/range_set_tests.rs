@@ -4,13 +4,13 @@ use serde_json::json;
 
 use super::*;
 
-fn sets_of(section: Value) -> Result<Vec<RangeSet>, String> {
+fn sets_of(section: &Value) -> Result<Vec<RangeSet>, String> {
     let config = json!({"cniVersion": "1.0.0", "name": "n", "ipam": section});
     let ipam = Ipam::of(&config).unwrap();
     range_sets(&ipam).map_err(|problem| problem.to_string())
 }
 
-fn order(section: Value, last: Option<&str>) -> Vec<String> {
+fn order(section: &Value, last: Option<&str>) -> Vec<String> {
     let sets = sets_of(section).unwrap();
     let addresses = sets[0].after(last.map(|last| last.parse().unwrap()));
     addresses.map(|(address, _)| address.to_string()).collect()
@@ -20,20 +20,20 @@ fn order(section: Value, last: Option<&str>) -> Vec<String> {
 fn addresses_come_round_without_the_gateway() {
     let small = json!({"subnet": "10.0.0.0/29"});
     assert_eq!(
-        order(small.clone(), None),
+        order(&small, None),
         ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]
     );
     assert_eq!(
-        order(small.clone(), Some("10.0.0.4")),
+        order(&small, Some("10.0.0.4")),
         ["10.0.0.5", "10.0.0.6", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
     );
     // One of another range says nothing.
-    assert_eq!(order(small, Some("10.1.0.4"))[0], "10.0.0.2");
+    assert_eq!(order(&small, Some("10.1.0.4"))[0], "10.0.0.2");
     let two = json!({"ranges": [[{"subnet": "10.0.0.0/30"}, {"subnet": "10.1.0.0/30", "gateway": "10.1.0.2"}]]});
-    assert_eq!(order(two.clone(), None), ["10.0.0.2", "10.1.0.1"]);
-    assert_eq!(order(two, Some("10.0.0.2")), ["10.1.0.1", "10.0.0.2"]);
+    assert_eq!(order(&two, None), ["10.0.0.2", "10.1.0.1"]);
+    assert_eq!(order(&two, Some("10.0.0.2")), ["10.1.0.1", "10.0.0.2"]);
     let v6 = json!({"subnet": "fd00::/126", "rangeStart": "fd00::2"});
-    assert_eq!(order(v6, None), ["fd00::2", "fd00::3"]);
+    assert_eq!(order(&v6, None), ["fd00::2", "fd00::3"]);
 }
 
 #[test]
@@ -85,6 +85,6 @@ fn what_is_wrong_is_said_in_host_locals_words() {
         ),
         (json!({"subnet": 7}), "ipam.subnet: 7: expected a string"),
     ] {
-        assert_eq!(sets_of(section.clone()), Err(words.to_owned()), "{section}");
+        assert_eq!(sets_of(&section), Err(words.to_owned()), "{section}");
     }
 }

@@ -97,18 +97,17 @@ fn given(ipam: &Ipam<'_>, attachment: &Attachment) -> Result<Vec<Given>, Problem
         }
         instead = Some(all);
     }
-    let given = match instead {
-        Some(instead) => instead,
-        None => {
-            let mut given = Vec::with_capacity(configured.len() + asked.len());
-            for (text, gateway) in configured {
-                let why = || not_cidr("the 'address' field is expected to be in CIDR notation", text);
-                let address = network(text).ok_or_else(why)?;
-                given.push(Given { address, gateway });
-            }
-            given.extend(asked);
-            given
+    let given = if let Some(instead) = instead {
+        instead
+    } else {
+        let mut given = Vec::with_capacity(configured.len() + asked.len());
+        for (text, gateway) in configured {
+            let why = || not_cidr("the 'address' field is expected to be in CIDR notation", text);
+            let address = network(text).ok_or_else(why)?;
+            given.push(Given { address, gateway });
         }
+        given.extend(asked);
+        given
     };
     ipam.check_count(given.iter().map(|given| given.address.ip()))?;
     Ok(given)
@@ -129,12 +128,12 @@ mod tests {
 
     use super::*;
 
-    fn addresses(config: Value, args: &str) -> Result<Vec<(String, Option<String>)>, String> {
+    fn addresses(config: &Value, args: &str) -> Result<Vec<(String, Option<String>)>, String> {
         let attachment = Attachment {
             args: args.to_owned(),
             ..Attachment::default()
         };
-        let found = Ipam::of(&config).and_then(|ipam| add(&ipam, &attachment));
+        let found = Ipam::of(config).and_then(|ipam| add(&ipam, &attachment));
         let found = found.map_err(|problem| problem.to_string())?;
         let gateway = |ip: &IpConfig| ip.gateway.map(|gateway| gateway.to_string());
         Ok(found
@@ -150,26 +149,26 @@ mod tests {
             json!({"cniVersion": "1.0.0", "ipam": {"addresses": [{"address": "10.0.0.5/24", "gateway": "10.0.0.1"}]}});
         let one = |address: &str, gateway: Option<&str>| (address.to_owned(), gateway.map(str::to_owned));
         let first = one("10.0.0.5/24", Some("10.0.0.1"));
-        assert_eq!(addresses(configured.clone(), ""), Ok(vec![first.clone()]));
+        assert_eq!(addresses(&configured, ""), Ok(vec![first.clone()]));
         assert_eq!(
-            addresses(configured.clone(), "IP=10.1.0.5/24;GATEWAY=10.1.0.1"),
+            addresses(&configured, "IP=10.1.0.5/24;GATEWAY=10.1.0.1"),
             Ok(vec![first, one("10.1.0.5/24", Some("10.1.0.1"))])
         );
         let mut asked = configured.clone();
         asked["args"] = json!({"cni": {"ips": ["10.2.0.5/24"]}});
-        assert_eq!(addresses(asked.clone(), ""), Ok(vec![one("10.2.0.5/24", None)]));
+        assert_eq!(addresses(&asked, ""), Ok(vec![one("10.2.0.5/24", None)]));
         asked["runtimeConfig"] = json!({"ips": ["10.3.0.5/24", "fd00::5/64"]});
         assert_eq!(
-            addresses(asked.clone(), ""),
+            addresses(&asked, ""),
             Ok(vec![one("10.3.0.5/24", None), one("fd00::5/64", None)])
         );
         asked["runtimeConfig"] = json!({"ips": ["10.3.0.5"]});
         assert_eq!(
-            addresses(asked, ""),
+            addresses(&asked, ""),
             Err("an entry in the 'ips' field is NOT in CIDR notation, got: '10.3.0.5'".to_owned())
         );
         assert_eq!(
-            addresses(configured, "IP=10.1.0.5"),
+            addresses(&configured, "IP=10.1.0.5"),
             Err("the 'ip' field is expected to be in CIDR notation, got: '10.1.0.5'".to_owned())
         );
     }

@@ -129,7 +129,7 @@ fn of_the_drivers_that_a_pool_names_the_one_is_bound_that_others_of_the_kind_hav
     let commands = |facts: &Facts| {
         let found = wrong(facts).into_iter().chain(missing(facts));
         let text = |finding: Finding| match finding.mend {
-            Mend::Command { text, .. } => text,
+            Mend::Command { text, .. } | Mend::Considered { text, .. } => text,
             Mend::ByHand(how) => panic!("no command: {how}"),
         };
         found.map(text).collect::<Vec<_>>()
