@@ -57,11 +57,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         sysfs: args.node.sysfs(),
         ..Context::read(|name| std::env::var_os(name))
     };
-    // Of a mistyped name nothing is left behind.
-    std::fs::File::open(&args.config).map_err(|source| {
-        let path = args.config.clone();
-        StartError::from(ConfigError::Read { path, source })
-    })?;
+    is_there(&args.config)?;
     let (state, _lock) = StateDirectory::claim(&context.state, is_state_named())?;
     let pod_resources_dir = args.node.pod_resources_dir();
     let (ask, requests) = mpsc::channel(1);
@@ -71,18 +67,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let (in_force, in_force_changes) = in_force(metrics.clone());
     let answers = Answers {
         adopt: ask,
-        running: Running {
-            kubelet_dir: args.node.kubelet_dir.clone(),
-            pod_resources_dir: pod_resources_dir.clone(),
-            sysfs_root: args.node.sysfs_root.clone(),
-            defaults: args.node.defaults(),
-            cni_bin_dir: args.cni_bin_dir.clone(),
-            cni_program: args.cni_program.clone(),
-            in_force: InForce::default(),
-            unregistered: Vec::new(),
-            rights: Rights::default(),
-            pod: OwnPod::of_this_process(),
-        },
+        running: running(args),
         in_force: in_force_changes,
         metrics: metrics.clone(),
         mender: workshop(args, &context, &state).mender(),
@@ -157,6 +142,31 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     ipam::end_all();
     tasks.end(DRAIN_BOUND).await;
     ended
+}
+
+/// Of a mistyped name nothing is left behind: not even a lock.
+fn is_there(config: &Path) -> Result<(), StartError> {
+    let opened = std::fs::File::open(config);
+    opened.map(drop).map_err(|source| {
+        let path = config.to_owned();
+        StartError::from(ConfigError::Read { path, source })
+    })
+}
+
+/// What is told of this process, but for what changes.
+fn running(args: &RunArgs) -> Running {
+    Running {
+        kubelet_dir: args.node.kubelet_dir.clone(),
+        pod_resources_dir: args.node.pod_resources_dir(),
+        sysfs_root: args.node.sysfs_root.clone(),
+        defaults: args.node.defaults(),
+        cni_bin_dir: args.cni_bin_dir.clone(),
+        cni_program: args.cni_program.clone(),
+        in_force: InForce::default(),
+        unregistered: Vec::new(),
+        rights: Rights::default(),
+        pod: OwnPod::of_this_process(),
+    }
 }
 
 /// What `doctor --fix` may have the daemon do.
