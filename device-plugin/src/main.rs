@@ -67,7 +67,7 @@ fn command(command: &Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         Command::Check(args) => check::check(args, out)?,
         Command::Nad(args) => nad::print(args, out)?,
         Command::Completions(args) => {
-            completions::print(args, &Cli::command(), upstream_flags::DEFAULT, out).context("stdout")?
+            completions::print(args, &Cli::command(), upstream_flags::DEFAULT, out).context("stdout")?;
         }
         Command::InstallCni(args) => install_cni(args, out)?,
     }
