@@ -41,6 +41,7 @@ impl Node {
         std::fs::create_dir(&bin).unwrap();
         std::fs::copy(binaries::hardwire(), bin.join("hardwire")).unwrap();
         std::fs::copy("/bin/true", bin.join("host-local")).unwrap();
+        std::fs::create_dir(site.directory().join("cni")).unwrap();
         let net_d = site.directory().join("net.d");
         std::fs::create_dir(&net_d).unwrap();
         std::fs::write(net_d.join("00-multus.conf"), r#"{"name": "m", "type": "multus"}"#).unwrap();

@@ -61,11 +61,7 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         sysfs: args.node.sysfs(),
         ..Context::read(|name| std::env::var_os(name))
     };
-    // Of a mistyped name nothing is left behind.
-    std::fs::File::open(&args.config).map_err(|source| {
-        let path = args.config.clone();
-        StartError::from(ConfigError::Read { path, source })
-    })?;
+    is_there(&args.config)?;
     let (state, _lock) = StateDirectory::claim(&context.state, is_state_named())?;
     let pod_resources_dir = args.node.pod_resources_dir();
     let (ask, requests) = mpsc::channel(1);
@@ -173,7 +169,16 @@ fn keep_chained(
     });
 }
 
-/// What is told of this process to whoever asks over the control socket.
+/// Of a mistyped name nothing is left behind: not even a lock.
+fn is_there(config: &Path) -> Result<(), StartError> {
+    let opened = std::fs::File::open(config);
+    opened.map(drop).map_err(|source| {
+        let path = config.to_owned();
+        StartError::from(ConfigError::Read { path, source })
+    })
+}
+
+/// What is told of this process, but for what changes.
 fn running(args: &RunArgs) -> Running {
     Running {
         kubelet_dir: args.node.kubelet_dir.clone(),

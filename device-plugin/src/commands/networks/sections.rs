@@ -57,9 +57,9 @@ pub(super) fn examine(plugin: &PluginConf) -> Section {
 }
 
 fn host_local(place: &str, ipam: &Map<String, Value>, brings: bool) -> Vec<String> {
-    let (mut refused, mut ranges) = (Vec::new(), 0);
-    if field(ipam, "subnet").is_some() {
-        ranges += 1;
+    let mut refused = Vec::new();
+    let has_subnet = field(ipam, "subnet").is_some();
+    if has_subnet {
         refused.extend(range(place, ipam).err());
     }
     let sets = field(ipam, "ranges").unwrap_or(&Value::Null);
@@ -76,7 +76,6 @@ fn host_local(place: &str, ipam: &Map<String, Value>, brings: bool) -> Vec<Strin
         let mut families = Vec::new();
         for (inner, one) in set.iter().enumerate() {
             let place = format!("{place}[{inner}]");
-            ranges += 1;
             match one.as_object().map(|one| range(&place, one)) {
                 Some(Ok(is_v6)) => families.push(is_v6),
                 Some(Err(error)) => refused.push(error),
@@ -89,7 +88,7 @@ fn host_local(place: &str, ipam: &Map<String, Value>, brings: bool) -> Vec<Strin
             ));
         }
     }
-    if ranges == 0 && !brings {
+    if !has_subnet && sets.is_empty() && !brings {
         let right = "a network, as in 10.56.217.0/24, or there must be ranges";
         refused.push(wrong(&format!("{place}.subnet"), &Value::Null, right));
     }

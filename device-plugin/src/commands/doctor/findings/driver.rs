@@ -96,9 +96,7 @@ fn missing(facts: &Facts) -> Vec<Finding> {
     for device in without_driver(facts) {
         let held = facts.hardware.overrides.get(&device.id).map(String::as_str);
         let asked = || taker(facts, device).and_then(|(_, driver)| driver);
-        let driver = held
-            .or_else(asked)
-            .or_else(|| driver_of_siblings(facts, device));
+        let driver = held.or_else(asked).or_else(|| driver_of_siblings(facts, device));
         let key = (subject(facts, device), driver.map(str::to_owned));
         by_subject.entry(key).or_default().push(device);
     }
