@@ -135,14 +135,14 @@ fn of_the_drivers_that_a_pool_names_the_one_is_bound_that_others_of_the_kind_hav
         found.map(text).collect::<Vec<_>>()
     };
     assert!(
-        commands(&facts)[0].starts_with("modprobe iavf; "),
+        commands(&facts)[0].starts_with("modprobe iavf && "),
         "nothing else is known"
     );
     facts.add_vf(1, Some("igbvf"));
     facts.add_vf(2, None);
     let found = commands(&facts);
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].starts_with("modprobe igbvf; "), "{found:?}");
+    assert!(found[0].starts_with("modprobe igbvf && "), "{found:?}");
     assert!(!found[1].contains("iavf"), "{found:?}");
 }
 
