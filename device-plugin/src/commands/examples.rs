@@ -4,8 +4,8 @@
 pub(super) const ALL: &str = "\
 Examples:
   hardwired check --config pools.yaml            # is the configuration good? ConfigMaps too
-  hardwired run --config pools.yaml              # offer its pools; `hardwired --config ...` is the same
-  hardwired devices                              # what is here, who has it, and why it is in no pool
+  hardwired run --config pools.yaml              # offer its pools (the command may be left out)
+  hardwired devices                              # what is here, who has it, why it is in no pool
   hardwired doctor                               # what is wrong here, why, and what mends it
   hardwired nad intel.com/vfs --vlan 100         # a network for the pods of a pool
   hardwired check --nad network.yaml             # what would an ADD refuse?
@@ -60,3 +60,23 @@ Examples:
   kubectl get net-attach-def -A -o yaml >nads.yaml; hardwired doctor --nad nads.yaml
   hardwired doctor --fix                         # has the daemon mend what is surely ours
   hardwired doctor --json | jq -r '.findings[] | \"\\(.severity) \\(.name) \\(.subject)\"'";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use crate::commands::args::Cli;
+
+    /// clap would break them, and half a command is not one to be typed.
+    #[test]
+    fn each_example_fits_a_terminal_of_100_columns() {
+        let root = Cli::command();
+        for command in root.get_subcommands().chain([&root]) {
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.starts_with("Examples:\n  "), "{}", command.get_name());
+            for line in examples.lines() {
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+        }
+    }
+}

@@ -203,8 +203,7 @@ fn the_drop_in_installs_the_plugin_as_sriov_too_and_keeps_whose_name_that_was() 
         installed.output().unwrap()
     };
     let output = install();
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{log}");
+    assert!(output.status.success(), "{output:?}");
     // An older version of ours takes nobody's place.
     let older = [fs::read(to.join("sriov")).unwrap(), b"older".to_vec()].concat();
     fs::write(to.join("sriov"), older).unwrap();
@@ -213,5 +212,6 @@ fn the_drop_in_installs_the_plugin_as_sriov_too_and_keeps_whose_name_that_was() 
         assert_eq!(fs::read(to.join(name)).unwrap(), fs::read(&program).unwrap(), "{name}");
     }
     assert_eq!(fs::read(to.join("sriov.before-hardwire")).unwrap(), b"sriov-cni");
-    assert!(log.contains("sriov.before-hardwire"), "{log}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("sriov.before-hardwire"), "{output:?}");
 }
