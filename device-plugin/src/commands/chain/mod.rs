@@ -5,7 +5,7 @@
 //! up where another one does the same, rather than fight for ever. That it is to be there is noted in our own state, which
 //! `--unchain` ends.
 //!
-//! - [`list`]: what becomes of a list; [`place`]: which file it is, and how it is written; [`wanted`]: the note;
+//! - `list`: what becomes of a list; `place`: which file it is, and how it is written; `wanted`: the note;
 //! - [`keep`]: the daemon's part.
 
 pub mod keep;
