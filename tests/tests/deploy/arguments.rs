@@ -165,7 +165,7 @@ fn the_chained_variant_puts_our_entry_into_the_list_or_leaves_it_to_the_daemon()
         installed.args(arguments(&spec["initContainers"][0], &replaced));
         let output = installed.env("HARDWIRE_STATE_DIR", &state).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        String::from_utf8_lossy(&output.stdout).into_owned()
     };
     // A node whose network plugin is not there yet.
     assert!(install().contains("no network here yet"));

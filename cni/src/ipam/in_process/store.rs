@@ -116,6 +116,9 @@ impl Store {
 
     /// Removes what a container's interface has; what the container itself has where that is nothing.
     pub(super) fn release(&self, owner: &str, container: &str) -> Result<(), Problem> {
+        // Of a reservation that was killed before it had a word: nobody makes one while we have the lock.
+        let unfinished = self.remove(OsStr::new(UNFINISHED));
+        unfinished.map_err(|error| problem("remove", &self.path.join(UNFINISHED), &error))?;
         let mut found = self.files(&[owner])?;
         if found.is_empty() {
             found = self.files(&[container])?;

@@ -58,14 +58,16 @@ fn what_an_old_host_local_wrote_is_the_containers() {
     assert!(!base.path().join("blue/10.0.0.9").exists() && base.path().join("blue/10.0.0.8").exists());
 }
 
-/// Killed between writing and naming, it is found by its content, as any other file of the container.
+/// Killed between making and naming it, whatever is in it.
 #[test]
-fn what_was_not_finished_goes_with_its_container() {
+fn what_was_not_finished_goes_with_the_next_release() {
     let base = tempfile::tempdir().unwrap();
     let store = Store::lock(base.path(), &[], "blue").unwrap();
-    store.write(UNFINISHED, OWNER.as_bytes()).unwrap();
-    store.release(OWNER, "c1").unwrap();
-    assert!(!base.path().join("blue").join(UNFINISHED).exists());
+    for content in [OWNER, ""] {
+        store.write(UNFINISHED, content.as_bytes()).unwrap();
+        store.release(OWNER, "c1").unwrap();
+        assert!(!base.path().join("blue").join(UNFINISHED).exists());
+    }
     store.write(UNFINISHED, b"of another").unwrap();
     assert!(store.reserve(OWNER, address("10.0.0.2"), 0).unwrap());
     assert_eq!(fs::read(base.path().join("blue/10.0.0.2")).unwrap(), OWNER.as_bytes());
