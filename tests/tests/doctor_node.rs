@@ -31,7 +31,7 @@ impl Node {
         // They say how many VFs there are to be, and the second one is empty where its VF has another driver.
         let pool = |name: &str, indexes: &str| {
             let pf = format!("{}#{indexes}", igb.name);
-            json!({"resourceName": name, "onCarrierLoss": "unhealthy",
+            json!({"resourceName": name, "onCarrierLoss": "unhealthy", "requireAllocation": false,
                    "selectors": {"pfNames": [pf], "drivers": ["igbvf"], "functions": ["vf"]}})
         };
         let pools = [pool("live", "0-4,6"), pool("one", "5")];

@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(verdict("add_over_floor"), "met");
         assert_eq!(verdict("host_device_add_over_ours"), "MISSED");
         assert_eq!(verdict("binary_mib"), "not");
-        assert!(table.ends_with("1 bars met, 1 missed, 29 not measured\n"), "{table}");
+        assert!(table.ends_with("1 bars met, 1 missed, 32 not measured\n"), "{table}");
         let document = document(&measured);
         assert_eq!(document["add_over_floor"], 1.05);
         assert_eq!(document["missed"], json!(["host_device_add_over_ours"]));

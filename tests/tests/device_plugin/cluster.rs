@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use hardwire_cni::journal::{InPod, Journal};
 use hardwire_tests::api_server::{ApiServer, NODE, NODE_UID, Request, kubeconfig};
@@ -134,6 +135,17 @@ fn a_helper_that_is_killed_is_started_again_and_nothing_is_told_twice() {
     assert_eq!(event["regarding"]["name"], NODE);
     assert!(event["note"].as_str().unwrap().contains("bad name"), "{event}");
     api.wait_for(Request::is_write, WRITTEN);
+    // What a helper was asked and had not answered is asked again.
+    let deadline = Instant::now() + WRITTEN;
+    let is_answered = |log: &str| {
+        ["devices", "Events"]
+            .iter()
+            .all(|what| log.contains(&format!("has this node's {what}")))
+    };
+    while !is_answered(&daemon.log()) {
+        assert!(Instant::now() < deadline, "{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
     first.signal(Signal::KILL);
     first.wait_for_end();
     let line = daemon.wait_for_log("hardwired-cluster (pid", SOON);
