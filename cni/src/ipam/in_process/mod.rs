@@ -3,7 +3,7 @@
 //! Both are as their programs are, so that either may serve one network in turn: the same configuration, store, order of
 //! addresses, results and words of an error. What differs: an address's file is whole at every instant, and no path that a
 //! tenant has chosen is opened, only what the operator's directories hold.
-//! Contract: the reference plugins' documentation (contract.md 2); libcni's `LoadArgs` for `CNI_ARGS`.
+//! Contract: the reference plugins' documentation (their pages on host-local and static, of v1.9.1); libcni's `LoadArgs` for `CNI_ARGS`.
 
 mod args;
 mod config;
