@@ -27,6 +27,6 @@ pub use link_settings::{LinkSettings, OffloadLimits, XdpMode, XdpProgram};
 pub use links::{Link, LinkFlags};
 pub use notices::{Notice, Notices};
 pub use routes::{DefaultRoute, RouteEntry};
-pub use socket::Socket;
+pub use socket::{Change, RefusedChange, Socket};
 pub use vfs::{VfLinkState, VfState, VlanProtocol};
 pub use watch::{Group, Watch};
