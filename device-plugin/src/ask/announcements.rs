@@ -115,7 +115,7 @@ async fn announce(late: LateAnnouncement, looks: Arc<Semaphore>) {
     info!("{ifname} of {path} is not announced: there is no carrier after {LONGEST:?}");
 }
 
-fn read(datagram: &[u8]) -> Result<LateAnnouncement, String> {
+pub(crate) fn read(datagram: &[u8]) -> Result<LateAnnouncement, String> {
     if datagram.len() > LARGEST {
         return Err(format!("more than {LARGEST} bytes"));
     }

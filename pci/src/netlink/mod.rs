@@ -25,6 +25,8 @@ pub use error::{NetlinkError, errno_name};
 pub use kept::{Kept, KeptKind};
 pub use link_settings::{LinkSettings, OffloadLimits, XdpMode, XdpProgram};
 pub use links::{Link, LinkFlags};
+#[cfg(any(test, fuzzing))]
+pub(crate) use notices::notices_in;
 pub use notices::{Notice, Notices};
 pub use routes::{DefaultRoute, RouteEntry};
 pub use socket::{Change, RefusedChange, Socket};

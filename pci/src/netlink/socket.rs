@@ -119,6 +119,16 @@ impl Socket {
         })
     }
 
+    /// Over a socket whose other end is no kernel.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn over(raw: RawSocket) -> Self {
+        Self {
+            raw,
+            sequence: 0,
+            received: vec![0; LARGEST],
+        }
+    }
+
     /// Sends a request that changes something and waits for its acknowledgement.
     pub fn change(&mut self, change: Change) -> Result<(), NetlinkError> {
         self.send(change.message, NLM_F_REQUEST | NLM_F_ACK | change.flags)?;

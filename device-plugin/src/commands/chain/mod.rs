@@ -92,3 +92,22 @@ fn refuse_while_attached(context: &Context) -> Result<(), ChainError> {
         Err(ChainError::Attached(living.join(", ")))
     }
 }
+
+/// With our entry a list has it, and without it again it is what it was.
+///
+/// # Panics
+///
+/// Where it is not.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn chained_and_unchained(text: &str) {
+    use list::List;
+
+    drop(list::is_multus(text));
+    let Ok(list) = List::parse(text) else { return };
+    let Ok(Some(with)) = list.with_ours("hardwire") else { return };
+    let chained = List::parse(&with).expect("our own writing");
+    assert!(chained.has_ours() && chained.with_ours("hardwire") == Ok(None));
+    let back = chained.without_ours().expect("our own writing").expect("our entry");
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    assert_eq!(value(&back), value(text));
+}
