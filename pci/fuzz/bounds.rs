@@ -18,7 +18,7 @@ thread_local! {
 
 /// The system's allocator, which counts what each thread has.
 #[derive(Debug)]
-pub struct Counting;
+pub(super) struct Counting;
 
 fn count(bytes: isize) {
     // A thread that ends has its counters no more.
@@ -67,7 +67,7 @@ unsafe impl GlobalAlloc for Counting {
 /// # Panics
 ///
 /// Where it costs more than it may.
-pub fn within_bounds(target: fn(&[u8]), input: &[u8]) {
+pub(super) fn within_bounds(target: fn(&[u8]), input: &[u8]) {
     let (before, begun) = (NOW.get(), processor_time());
     MOST.set(before);
     target(input);
