@@ -33,10 +33,14 @@ pub fn pool_configuration(input: &[u8]) {
     if let Some(manifest) = Manifest::find(&text) {
         drop(manifest.contents("file"));
     }
-    match Config::from_text("file", text, &Defaults::default()) {
+    let defaults = Defaults {
+        resource_prefix: "intel.com".to_owned(),
+        plugin_directory: "/var/lib/kubelet/device-plugins".into(),
+    };
+    match Config::from_text("file", text, &defaults) {
         Ok(config) => {
             for pool in &config.pools {
-                let name = pool.name.to_string();
+                let name = pool.resource.to_string();
                 assert!(name.contains('/') && !name.chars().any(char::is_control), "{name}");
             }
         }

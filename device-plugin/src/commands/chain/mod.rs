@@ -102,7 +102,7 @@ fn refuse_while_attached(context: &Context) -> Result<(), ChainError> {
 pub(crate) fn chained_and_unchained(text: &str) {
     use list::List;
 
-    drop(list::is_multus(text));
+    let _is_multus = list::is_multus(text);
     let Ok(list) = List::parse(text) else { return };
     let Ok(Some(with)) = list.with_ours("hardwire") else { return };
     let chained = List::parse(&with).expect("our own writing");
