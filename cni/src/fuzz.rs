@@ -42,7 +42,10 @@ const DEVICE: &str = "0000:01:10.1";
 fn is_fit_to_be_told(error: &CniError) {
     for version in SUPPORTED.map(Some).into_iter().chain([None]) {
         let text = error.to_json(version).to_string();
-        assert!(!text.contains('\n') && serde_json::from_str::<Value>(&text).is_ok(), "{text}");
+        assert!(
+            !text.contains('\n') && serde_json::from_str::<Value>(&text).is_ok(),
+            "{text}"
+        );
     }
     let text = printable(&error.msg);
     assert!(!text.chars().any(char::is_control), "{text}");
@@ -80,7 +83,10 @@ pub fn environment(input: &[u8]) {
             let args = CniArgs::parse(&environment.raw_args);
             drop(args.get("K8S_POD_UID").map(str::to_owned));
             if let Ok(id) = environment.container_id() {
-                assert!(!id.as_str().contains(['/', '\0']) && !id.as_str().starts_with('.'), "{id}");
+                assert!(
+                    !id.as_str().contains(['/', '\0']) && !id.as_str().starts_with('.'),
+                    "{id}"
+                );
             }
             if let Ok(name) = environment.ifname() {
                 assert!(!name.as_str().contains(['/', '%', '\0']), "{name}");
@@ -92,9 +98,13 @@ pub fn environment(input: &[u8]) {
 
 /// What an IPAM plugin printed, and prevResult: what is read of it can be written in every version, and read again.
 pub fn result(input: &[u8]) {
-    let Ok(value) = serde_json::from_slice::<Value>(input) else { return };
+    let Ok(value) = serde_json::from_slice::<Value>(input) else {
+        return;
+    };
     for version in SUPPORTED {
-        let Ok(read) = Success::from_json(&value, version) else { continue };
+        let Ok(read) = Success::from_json(&value, version) else {
+            continue;
+        };
         let Ok(written) = read.to_json(version) else { continue };
         let again = Success::from_json(&written, version);
         assert!(again.is_ok(), "{written}: {again:?}");
@@ -125,7 +135,10 @@ pub fn journal_record(input: &[u8]) {
         let device: DeviceId = DEVICE.parse().expect("a device");
         if let Ok(Some(record)) = journal.get(&device) {
             let written = serde_json::to_value(&record).expect("JSON");
-            put(&state.join(format!("attachments/{DEVICE}.json")), written.to_string().as_bytes());
+            put(
+                &state.join(format!("attachments/{DEVICE}.json")),
+                written.to_string().as_bytes(),
+            );
             let again = journal.get(&device).expect("its own writing").expect("a record");
             assert_eq!(serde_json::to_value(&again).expect("JSON"), written);
         }
@@ -147,7 +160,9 @@ pub fn kubelet_checkpoint(input: &[u8]) {
     in_a_directory(|directory| {
         let path = directory.join("kubelet_internal_checkpoint");
         put(&path, input);
-        let Ok(Some(text)) = CheckpointText::read(&path) else { return };
+        let Ok(Some(text)) = CheckpointText::read(&path) else {
+            return;
+        };
         let Ok(understood) = text.understood() else { return };
         for given in understood.all() {
             for device in &given.devices {
@@ -183,7 +198,10 @@ pub fn replaced_plugins(input: &[u8]) {
             _ => path("none"),
         });
         put(&context.sriov_cni.join("c-net1"), input);
-        put(&context.sriov_cni.join("pci").join(DEVICE), directory.join("gone").as_os_str().as_encoded_bytes());
+        put(
+            &context.sriov_cni.join("pci").join(DEVICE),
+            directory.join("gone").as_os_str().as_encoded_bytes(),
+        );
         let environment = Environment::read(|name| match name {
             "CNI_COMMAND" => Some("DEL".into()),
             "CNI_CONTAINERID" => Some("c".into()),
@@ -192,7 +210,8 @@ pub fn replaced_plugins(input: &[u8]) {
             _ => None,
         });
         let environment = environment.expect("an environment").expect("a command");
-        let base = Base::parse_for_del(br#"{"cniVersion":"1.0.0","name":"n","type":"sriov"}"#).expect("a configuration");
+        let base =
+            Base::parse_for_del(br#"{"cniVersion":"1.0.0","name":"n","type":"sriov"}"#).expect("a configuration");
         let mut host = Socket::open().expect("a socket");
         match crate::migration::find(&context, &environment, &base, &mut host) {
             Ok(Some(found)) => assert_eq!(found.record.device.to_string().parse(), Ok(found.record.device)),

@@ -52,7 +52,9 @@ pub fn pool_configuration(input: &[u8]) {
 pub fn grpc_messages(input: &[u8]) {
     drop(AllocateRequest::decode(input));
     drop(PreferredAllocationRequest::decode(input));
-    let Ok(answer) = ListPodResourcesResponse::decode(input) else { return };
+    let Ok(answer) = ListPodResourcesResponse::decode(input) else {
+        return;
+    };
     let pods = answer.pod_resources.len();
     let held = Held::from(answer);
     assert!(held.has_pods() == (pods > 0));

@@ -72,8 +72,16 @@ pub(super) fn within_bounds(target: fn(&[u8]), input: &[u8]) {
     MOST.set(before);
     target(input);
     let (took, most) = (processor_time().saturating_sub(begun), MOST.get() - before);
-    assert!(took <= PROCESSOR, "an input of {} bytes took {took:?} of processor", input.len());
-    assert!(most <= MEMORY, "an input of {} bytes took {most} bytes of memory", input.len());
+    assert!(
+        took <= PROCESSOR,
+        "an input of {} bytes took {took:?} of processor",
+        input.len()
+    );
+    assert!(
+        most <= MEMORY,
+        "an input of {} bytes took {most} bytes of memory",
+        input.len()
+    );
 }
 
 fn processor_time() -> Duration {

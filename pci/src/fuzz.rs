@@ -30,7 +30,10 @@ pub fn identifiers(input: &[u8]) {
         assert_eq!(mac.to_string().parse(), Ok(mac));
     }
     if let Ok(name) = text.parse::<IfName>() {
-        assert!(!name.as_str().contains(['/', '%', '\0']) && name.as_str().len() < 16, "{name}");
+        assert!(
+            !name.as_str().contains(['/', '%', '\0']) && name.as_str().len() < 16,
+            "{name}"
+        );
     }
     if let Ok(id) = text.parse::<DeviceId>() {
         assert_eq!(id.to_string().parse(), Ok(id.clone()));
@@ -47,8 +50,8 @@ pub fn netlink_notices(input: &[u8]) {
 /// Answers of the kernel's: the first byte is the question, and each datagram has its length before it.
 pub fn netlink_replies(input: &[u8]) {
     let [question, datagrams @ ..] = input else { return };
-    let (ours, kernels) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None)
-        .expect("a pair of sockets");
+    let (ours, kernels) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None).expect("a pair of sockets");
     let mut rest = datagrams;
     while let [low, high, after @ ..] = rest {
         let length = usize::from(u16::from_le_bytes([*low, *high])).min(after.len());
@@ -79,10 +82,27 @@ pub fn netlink_replies(input: &[u8]) {
 
 /// Attributes that a device's directory may have, and the links.
 const ATTRIBUTES: [&str; 12] = [
-    "vendor", "device", "class", "sriov_numvfs", "sriov_totalvfs", "numa_node", "current_link_speed", "modalias",
-    "net/eth0/address", "net/eth0/ifindex", "net/eth0/dev_port", "net/eth0/phys_port_name",
+    "vendor",
+    "device",
+    "class",
+    "sriov_numvfs",
+    "sriov_totalvfs",
+    "numa_node",
+    "current_link_speed",
+    "modalias",
+    "net/eth0/address",
+    "net/eth0/ifindex",
+    "net/eth0/dev_port",
+    "net/eth0/phys_port_name",
 ];
-const LINKS: [&str; 6] = ["driver", "physfn", "virtfn0", "virtfn1", "iommu_group", "net/eth0/device"];
+const LINKS: [&str; 6] = [
+    "driver",
+    "physfn",
+    "virtfn0",
+    "virtfn1",
+    "iommu_group",
+    "net/eth0/device",
+];
 
 /// A tree with two functions: each line of the input is an attribute or a link of one of them.
 pub fn sysfs_tree(input: &[u8]) {

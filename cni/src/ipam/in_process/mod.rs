@@ -132,7 +132,9 @@ impl InProcess<'_> {
 pub(crate) fn gives_back(config: &[u8], directory: &std::path::Path) {
     use serde_json::json;
 
-    let Ok(Value::Object(mut config)) = serde_json::from_slice(config) else { return };
+    let Ok(Value::Object(mut config)) = serde_json::from_slice(config) else {
+        return;
+    };
     // Names are checked where the configuration is read.
     config.insert("name".to_owned(), json!("n"));
     if let Some(Value::Object(ipam)) = config.get_mut("ipam") {
@@ -154,7 +156,10 @@ pub(crate) fn gives_back(config: &[u8], directory: &std::path::Path) {
         let given = call.add();
         // static compares with the result of its ADD, which is not there.
         let checked = call.run(Command::Check);
-        assert!(given.is_err() || kind == Kind::Static || checked.is_ok(), "{given:?}: {checked:?}");
+        assert!(
+            given.is_err() || kind == Kind::Static || checked.is_ok(),
+            "{given:?}: {checked:?}"
+        );
         let released = call.run(Command::Del);
         assert!(given.is_err() || released.is_ok(), "{released:?}");
         let entries = std::fs::read_dir(directory.join("n")).into_iter().flatten().flatten();
