@@ -15,6 +15,8 @@ pub mod config;
 mod context;
 pub mod device;
 pub mod entitlement;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod ipam;
 pub mod journal;
 pub mod kernel;

@@ -21,6 +21,8 @@ pub mod commands;
 pub mod config;
 pub mod container;
 pub mod events;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod health;
 pub mod kubelet;
 pub mod ledger;

@@ -18,6 +18,8 @@ mod details;
 mod device;
 mod entries;
 mod exhaustion;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod id;
 mod identity;
 mod ifname;

@@ -8,8 +8,10 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use hardwire_cni::attach::ANNOUNCEMENTS;
 use hardwire_cni::report::{Phase, Report, SOCKET};
-use hardwire_tests::node::isolated;
+use hardwire_tests::daemon::Site;
+use hardwire_tests::node::{Pod, isolated, run, succeeds, wait_until};
 use hardwire_tests::plugin::{Call, Outcome, Plugin, Scene};
 use serde_json::{Value, json};
 
@@ -236,5 +238,67 @@ fn what_is_no_reader_delays_nothing() {
         fs::remove_file(&path).expect("the link");
         fs::create_dir(&path).expect("a directory");
         undisturbed(&scene, "a directory");
+    });
+}
+
+#[test]
+fn a_carrier_that_comes_after_the_add_is_announced_by_the_daemon_and_waited_for_by_nobody() {
+    isolated(|| {
+        let (scene, observer, site) = (Scene::new("late"), Pod::new("observer"), Site::new());
+        let state = scene.plugin.state();
+        let mut daemon = site.start_repairing(&state);
+        wait_until("the daemon takes no announcements", || {
+            state.join(ANNOUNCEMENTS).exists()
+        });
+        let far = scene.nic.neighbour();
+        run(&["ip", "link", "set", &far, "netns", observer.name()]);
+        for words in [
+            ["link", "set", "lo", "up"].as_slice(),
+            &["address", "add", "10.61.0.1/24", "dev", &far],
+        ] {
+            observer.run(&[&["ip"], words].concat());
+        }
+        let addresses = [("10.61.0.3/24", "10.61.0.3"), ("2001:db8:61::3/64", "2001:db8:61::3")];
+        let ips: Vec<Value> = addresses
+            .iter()
+            .map(|(address, _)| json!({"address": address}))
+            .collect();
+        let ipam = json!({"ipam": {"type": "static", "addresses": ips}});
+        // The far end is down: there is no carrier, and none comes while the ADD lasts.
+        let added = scene.call("ADD", &ipam).run();
+        let result = added.success();
+        assert!(!added.stderr.contains("not announced"), "{}", added.stderr);
+        let mac = result["interfaces"][0]["mac"].as_str().expect("a MAC");
+        observer.run(&["ip", "link", "set", &far, "up"]);
+        for (_, address) in addresses {
+            let stale = ["lladdr", "02:00:00:00:0d:01", "nud", "stale", "dev", &far];
+            observer.run(&[&["ip", "neighbour", "replace", address], stale.as_slice()].concat());
+        }
+        for (_, address) in addresses {
+            observer.learns(address, mac);
+        }
+        daemon.wait_for_log("its carrier came, and its addresses are announced", SOON);
+        scene.call("DEL", &ipam).run().silence();
+    });
+}
+
+#[test]
+fn nothing_of_the_daemons_keeps_a_namespace_alive_whose_carrier_never_came() {
+    isolated(|| {
+        let (scene, site) = (Scene::new("gone"), Site::new());
+        let state = scene.plugin.state();
+        let mut daemon = site.start_repairing(&state);
+        wait_until("the daemon takes no announcements", || {
+            state.join(ANNOUNCEMENTS).exists()
+        });
+        let ipam = json!({"ipam": {"type": "static", "addresses": [{"address": "10.62.0.3/24"}]}});
+        scene.add(&ipam);
+        let neighbour = scene.nic.neighbour();
+        let Scene { pod, nic, .. } = scene;
+        pod.delete();
+        // A veth ends with its namespace, and its other end with it.
+        wait_until("the namespace lives", || !succeeds(&["ip", "link", "show", &neighbour]));
+        daemon.wait_for_log("is not announced", SOON);
+        drop(nic);
     });
 }

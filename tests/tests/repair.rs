@@ -2,12 +2,11 @@
 #![allow(clippy::expect_used, reason = "what a test stands on fails the test where it fails")]
 
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hardwire_tests::daemon::Site;
 use hardwire_tests::kubelet::Kubelet;
-use hardwire_tests::node::{Igb, Pod, host_link};
+use hardwire_tests::node::{Igb, Pod, host_link, wait_until};
 use hardwire_tests::plugin::Plugin;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -31,16 +30,6 @@ fn has_record(plugin: &Plugin, device: &str) -> bool {
     files
         .iter()
         .any(|path| path.ends_with(format!("attachments/{device}.json")))
-}
-
-/// Waits for something that tells nobody.
-#[track_caller]
-fn wait_until(problem: &str, done: impl Fn() -> bool) {
-    let deadline = Instant::now() + BOUND;
-    while !done() {
-        assert!(Instant::now() < deadline, "{problem}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

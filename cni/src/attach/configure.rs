@@ -8,17 +8,23 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use hardwire_pci::IfName;
-use hardwire_pci::netlink::{Group, InterfaceAddress, NetlinkError, Watch};
+use hardwire_pci::netlink::{Change, Group, InterfaceAddress, RefusedChange, Watch};
 use ipnetwork::IpNetwork;
 
 use super::announce::announce;
 use super::pod_interface::{CarrierBound, PodInterface};
-use crate::kernel::{AddressFlag, LinkChange, Sysctl, SysctlError, add_address, add_route, change_link};
+use crate::kernel::{AddressFlag, LinkChange, Sysctl, SysctlError, new_address, new_route, set_link};
 use crate::protocol::{CniError, NextHop, Route, Success, code};
 use crate::report::{Phase, Phases};
 
 /// As long as the reference waits.
 const DAD_BOUND: Duration = Duration::from_secs(5);
+
+/// A change, and what a refusal calls it.
+struct Named {
+    name: String,
+    change: Change,
+}
 
 // === impl PodInterface ===
 
@@ -30,6 +36,7 @@ impl PodInterface<'_> {
         // Routes through a gateway need a source address that is no longer tentative.
         let settled = result.family_gateway(true).is_some();
         let failed = |error: &dyn std::fmt::Display| CniError::new(code::INTERNAL, format!("{ifname}: {error}"));
+        let mut routes = self.routes(result);
         let (mut links, addresses, kernel_announces) = phases.time(Phase::Addresses, || {
             let inside = self.netns.run(|| -> Result<_, CniError> {
                 let kernel_announces = prepare(ifname, v6).map_err(|error| failed(&error))?;
@@ -38,7 +45,11 @@ impl PodInterface<'_> {
                 Ok((links, addresses.map_err(|error| failed(&error))?, kernel_announces))
             });
             let watches = inside.map_err(|error| failed(&error))??;
-            self.set_addresses(result)?;
+            let mut first = self.addresses_and_up(result);
+            if !settled {
+                first.append(&mut routes);
+            }
+            self.apply(first)?;
             Ok::<_, CniError>(watches)
         })?;
         phases.time(Phase::Announce, || announce(self, &mut links, result, kernel_announces));
@@ -46,21 +57,37 @@ impl PodInterface<'_> {
             if let Some(mut addresses) = addresses {
                 self.settle(&mut addresses)?;
             }
-            self.set_routes(result)
+            self.apply(routes)
         })
     }
 
-    fn set_addresses(&mut self, result: &Success) -> Result<(), CniError> {
-        for ip in &result.ips {
-            let added = add_address(self.socket, self.index, ip.address, AddressFlag::Optimistic);
-            added.map_err(|error| refused(self.ifname, &format!("address {}", ip.address), &error))?;
-        }
-        let up = change_link(self.socket, self.index, &LinkChange::up(true));
-        up.map_err(|error| refused(self.ifname, "up", &error))
+    /// In one batch: the kernel applies them in order.
+    fn apply(&mut self, changes: Vec<Named>) -> Result<(), CniError> {
+        let (names, changes): (Vec<String>, Vec<Change>) =
+            changes.into_iter().map(|named| (named.name, named.change)).unzip();
+        self.socket
+            .change_all(&changes)
+            .map_err(|RefusedChange { index, error }| {
+                let what = names.get(index).map_or("a change", String::as_str);
+                let msg = format!("{}: the kernel refused {what}: {error}", self.ifname);
+                CniError::new(code::REFUSED, msg)
+            })
     }
 
-    fn set_routes(&mut self, result: &Success) -> Result<(), CniError> {
-        let mut done = Vec::new();
+    fn addresses_and_up(&self, result: &Success) -> Vec<Named> {
+        let addresses = result.ips.iter().map(|ip| Named {
+            name: format!("address {}", ip.address),
+            change: new_address(self.index, ip.address, AddressFlag::Optimistic),
+        });
+        let up = Named {
+            name: "up".to_owned(),
+            change: set_link(self.index, &LinkChange::up(true)),
+        };
+        addresses.chain([up]).collect()
+    }
+
+    fn routes(&self, result: &Success) -> Vec<Named> {
+        let (mut kept, mut routes) = (Vec::new(), Vec::new());
         for route in &result.routes {
             let gateway = match route.next_hop() {
                 NextHop::OnLink => None,
@@ -68,15 +95,17 @@ impl PodInterface<'_> {
                 NextHop::OfFamily => result.family_gateway(route.dst.is_ipv6()),
             };
             // Exactly the same route twice is a slip of an IPAM configuration and changes nothing.
-            let kept = as_kept(route, gateway);
-            if done.contains(&kept) {
+            let this = as_kept(route, gateway);
+            if kept.contains(&this) {
                 continue;
             }
-            let added = add_route(self.socket, self.index, route, gateway);
-            added.map_err(|error| refused(self.ifname, &format!("route {}{}", route.dst, via(gateway)), &error))?;
-            done.push(kept);
+            kept.push(this);
+            routes.push(Named {
+                name: format!("route {}{}", route.dst, via(gateway)),
+                change: new_route(self.index, route, gateway),
+            });
         }
-        Ok(())
+        routes
     }
 
     /// Waits for the end of duplicate address detection, which the kernel reports with each address that it changes. It begins
@@ -145,16 +174,12 @@ fn via(gateway: Option<IpAddr>) -> String {
     gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default()
 }
 
-fn refused(ifname: &IfName, what: &str, error: &NetlinkError) -> CniError {
-    CniError::new(code::REFUSED, format!("{ifname}: the kernel refused {what}: {error}"))
-}
-
 /// What must hold before an address is set and announced. Announcing is a courtesy; IPv6 without its sysctls is not. Tells
 /// whether the kernel will announce IPv4 addresses.
 fn prepare(ifname: &IfName, v6: bool) -> Result<bool, SysctlError> {
     let name = ifname.as_str();
     let [kernel, _v6] = [("ipv4", "arp_notify"), ("ipv6", "ndisc_notify")].map(|(family, sysctl)| {
-        let written = Sysctl::of(family, name, sysctl).write("1");
+        let written = Sysctl::of(family, name, sysctl).set("1");
         written
             .inspect_err(|error| tracing::debug!(ifname = name, "the kernel will not announce addresses: {error}"))
             .is_ok()
@@ -170,8 +195,8 @@ fn prepare(ifname: &IfName, v6: bool) -> Result<bool, SysctlError> {
             Err(error) => tracing::warn!(ifname = name, "cannot tell whether IPv6 is on: {error}"),
         }
     }
-    Sysctl::of("ipv6", name, "keep_addr_on_down").write("1")?;
-    if let Err(error) = Sysctl::of("ipv6", name, "optimistic_dad").write("1") {
+    Sysctl::of("ipv6", name, "keep_addr_on_down").set("1")?;
+    if let Err(error) = Sysctl::of("ipv6", name, "optimistic_dad").set("1") {
         tracing::debug!(ifname = name, "this kernel has no optimistic DAD: {error}");
     }
     Ok(kernel)

@@ -10,6 +10,7 @@ mod move_to_pod;
 mod original;
 mod pod_interface;
 
+pub use announce::{ANNOUNCEMENTS, LateAnnouncement, Tried};
 pub use device_info::{DeviceInfoFile, WrittenDeviceInfo, pci_section};
 pub use move_to_pod::MoveToPod;
 pub use pod_interface::{CarrierBound, PodInterface};

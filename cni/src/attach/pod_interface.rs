@@ -1,17 +1,22 @@
 //! The device's interface in the pod, as the steps after the move know it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use hardwire_pci::IfName;
 use hardwire_pci::netlink::Socket;
 
-use crate::netns::Netns;
+use crate::netns::{Netns, NetnsIdentity};
 
 /// The device's interface in the pod.
 #[derive(Debug)]
 pub struct PodInterface<'a> {
     /// The pod's namespace.
     pub netns: &'a Netns,
+    /// What that is recognised by.
+    pub identity: NetnsIdentity,
+    /// The state directory, where a daemon listens.
+    pub state: &'a Path,
     /// A socket in it.
     pub socket: &'a mut Socket,
     /// Its name there.

@@ -14,6 +14,8 @@ mod running;
 
 use std::path::{Path, PathBuf};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::in_process::gives_back as in_process_gives_back;
 use self::in_process::{Attachment, InProcess, Kind, Permission, permission};
 use crate::Context;
 use crate::journal::{self, Owner};

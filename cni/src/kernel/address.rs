@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use hardwire_pci::netlink::{NetlinkError, Socket};
+use hardwire_pci::netlink::{Change, NetlinkError, Socket};
 use ipnetwork::IpNetwork;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
@@ -17,8 +17,13 @@ pub enum AddressFlag {
     Optimistic,
 }
 
-/// Adds an address. IPv4 networks of two addresses and more get their broadcast address, as `ip address add brd +` does.
+/// Adds an address at once.
 pub fn add_address(socket: &mut Socket, index: u32, address: IpNetwork, flag: AddressFlag) -> Result<(), NetlinkError> {
+    socket.change(new_address(index, address, flag))
+}
+
+/// A new address. IPv4 networks of two addresses and more get their broadcast address, as `ip address add brd +` does.
+pub fn new_address(index: u32, address: IpNetwork, flag: AddressFlag) -> Change {
     let mut message = AddressMessage::default();
     message.header.index = index;
     message.header.prefix_len = address.prefix();
@@ -41,5 +46,5 @@ pub fn add_address(socket: &mut Socket, index: u32, address: IpNetwork, flag: Ad
             .attributes
             .push(AddressAttribute::Flags(AddressFlags::Optimistic));
     }
-    socket.change(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
+    Change::new(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
 }

@@ -6,7 +6,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use hardwire_pci::netlink::{LinkFlags, LinkSettings, NetlinkError, Socket, XdpMode};
+use hardwire_pci::netlink::{Change, LinkFlags, LinkSettings, NetlinkError, Socket, XdpMode};
 use hardwire_pci::{IfName, MacAddr};
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -45,6 +45,11 @@ impl LinkChange<'_> {
 
 /// Applies `change` to the link with this index in `socket`'s namespace.
 pub fn change_link(socket: &mut Socket, index: u32, change: &LinkChange<'_>) -> Result<(), NetlinkError> {
+    socket.change(set_link(index, change))
+}
+
+/// `change` of the link with this index. A namespace to move to stays open until it is sent.
+pub fn set_link(index: u32, change: &LinkChange<'_>) -> Change {
     let mut message = LinkMessage::default();
     message.header.index = index;
     if let Some((flags, mask)) = change.flags {
@@ -63,7 +68,7 @@ pub fn change_link(socket: &mut Socket, index: u32, change: &LinkChange<'_>) -> 
     let settings = settings.map(|(kind, value)| LinkAttribute::Other(DefaultNla::new(kind, value)));
     message.attributes.extend(settings);
     message.attributes.extend(change.without_xdp.map(without_xdp));
-    socket.change(RouteNetlinkMessage::SetLink(message), 0)
+    Change::new(RouteNetlinkMessage::SetLink(message), 0)
 }
 
 /// A program's descriptor of -1 takes the one that is there (`dev_change_xdp_fd`, net/core/dev.c).
@@ -83,12 +88,12 @@ fn without_xdp(mode: XdpMode) -> LinkAttribute {
 pub fn delete_link(socket: &mut Socket, index: u32) -> Result<(), NetlinkError> {
     let mut message = LinkMessage::default();
     message.header.index = index;
-    socket.change(RouteNetlinkMessage::DelLink(message), 0)
+    socket.change(Change::new(RouteNetlinkMessage::DelLink(message), 0))
 }
 
 /// Ends all links of a group at once. The kernel refuses it, and ends none, where it cannot end one of them.
 pub fn delete_group(socket: &mut Socket, group: u32) -> Result<(), NetlinkError> {
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::Group(group));
-    socket.change(RouteNetlinkMessage::DelLink(message), 0)
+    socket.change(Change::new(RouteNetlinkMessage::DelLink(message), 0))
 }

@@ -13,10 +13,10 @@ mod route;
 mod sysctl;
 mod vf;
 
-pub use address::{AddressFlag, add_address};
+pub use address::{AddressFlag, add_address, new_address};
 pub use altname::{add_altname, delete_altname, is_taken};
 pub use bpf::{Direction, TcxProgram, detach_link, detach_tcx, tcx_programs, xdp_link};
-pub use link::{LinkChange, change_link, delete_group, delete_link};
-pub use route::add_route;
+pub use link::{LinkChange, change_link, delete_group, delete_link, set_link};
+pub use route::new_route;
 pub use sysctl::{Sysctl, SysctlError};
 pub use vf::{VfAttribute, set_vf};

@@ -1,8 +1,8 @@
-//! Adding a route (`RTM_NEWROUTE`).
+//! A new route (`RTM_NEWROUTE`).
 
 use std::net::IpAddr;
 
-use hardwire_pci::netlink::{NetlinkError, Socket};
+use hardwire_pci::netlink::Change;
 use netlink_packet_core::NLM_F_CREATE;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType,
@@ -11,9 +11,9 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::protocol::Route;
 
-/// Adds `route` through the link with this index. Flags as the reference's: create, neither exclusive nor replacing, so
+/// `route` through the link with this index. Flags as the reference's: create, neither exclusive nor replacing, so
 /// that a second IPv6 next hop of one destination makes a multipath route.
-pub fn add_route(socket: &mut Socket, index: u32, route: &Route, gateway: Option<IpAddr>) -> Result<(), NetlinkError> {
+pub fn new_route(index: u32, route: &Route, gateway: Option<IpAddr>) -> Change {
     let mut message = RouteMessage::default();
     let scope = route.scope.map_or(RouteScope::Universe, RouteScope::from);
     message.header.address_family = if route.dst.is_ipv6() {
@@ -58,5 +58,5 @@ pub fn add_route(socket: &mut Socket, index: u32, route: &Route, gateway: Option
     if !metrics.is_empty() {
         message.attributes.push(RouteAttribute::Metrics(metrics));
     }
-    socket.change(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE)
+    Change::new(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE)
 }

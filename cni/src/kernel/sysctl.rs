@@ -3,8 +3,9 @@
 //! `/proc/sys/net` shows the namespace of the thread that opens it, so these run inside [`crate::netns::Netns::run`].
 //! Paths with slashes: an interface name may hold dots. Contract: Documentation/networking/ip-sysctl.rst.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// One sysctl of one interface.
@@ -35,6 +36,21 @@ impl Sysctl {
     pub fn read(&self) -> Result<String, SysctlError> {
         let text = fs::read_to_string(&self.path).map_err(|source| self.error(source))?;
         Ok(text.trim_end().to_owned())
+    }
+
+    /// Sets it where it is something else.
+    pub fn set(&self, value: &str) -> Result<(), SysctlError> {
+        let set = || {
+            let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+            let mut now = [0; 16];
+            let length = file.read_at(&mut now, 0)?;
+            if now[..length].trim_ascii_end() == value.as_bytes() {
+                return Ok(());
+            }
+            // A value is taken from the beginning of the file only (`sysctl_writes_strict`).
+            file.write_all_at(value.as_bytes(), 0)
+        };
+        set().map_err(|source| self.error(source))
     }
 
     /// Sets it.

@@ -4,7 +4,7 @@
 //! the first refusal, with what came before applied (`do_setvfinfo`).
 
 use hardwire_pci::MacAddr;
-use hardwire_pci::netlink::{NetlinkError, Socket, VfLinkState, VlanProtocol};
+use hardwire_pci::netlink::{Change, NetlinkError, Socket, VfLinkState, VlanProtocol};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     LinkAttribute, LinkMessage, LinkVfInfo, VfInfo, VfInfoLinkState, VfInfoMac, VfInfoRate, VfInfoSpoofCheck,
@@ -42,7 +42,8 @@ pub enum VfAttribute {
 
 /// Sets attributes of VF `vf` on the PF with this interface index.
 pub fn set_vf(socket: &mut Socket, pf: u32, vf: u32, attributes: &[VfAttribute]) -> Result<(), NetlinkError> {
-    socket.change(RouteNetlinkMessage::SetLink(message(pf, vf, attributes)), 0)
+    let message = RouteNetlinkMessage::SetLink(message(pf, vf, attributes));
+    socket.change(Change::new(message, 0))
 }
 
 fn message(pf: u32, vf: u32, attributes: &[VfAttribute]) -> LinkMessage {

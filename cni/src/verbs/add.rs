@@ -258,6 +258,8 @@ impl Attempt<'_> {
             if let Some(link) = &moved {
                 let mut interface = PodInterface {
                     netns: &self.pod.netns,
+                    identity: self.pod.identity,
+                    state: &context.state,
                     socket: &mut self.pod.socket,
                     ifname: &self.record.owner.ifname,
                     index: link.index,

@@ -117,7 +117,7 @@ fn encoded(answer: Answer) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn request(line: &[u8]) -> Result<Question, String> {
+pub(crate) fn request(line: &[u8]) -> Result<Question, String> {
     if line.len() > LONGEST_REQUEST {
         return Err(format!("the request has more than {LONGEST_REQUEST} bytes"));
     }

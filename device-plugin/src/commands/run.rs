@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::chain;
 use super::tasks::{Ended, Tasks, Until};
+use crate::ask::announcements;
 use crate::ask::control::{self, Answers};
 use crate::ask::in_force::{InForce, Running, in_force};
 use crate::ask::own_pod::OwnPod;
@@ -275,6 +276,11 @@ fn listening(tasks: &mut Tasks, state: &Path, answers: Answers, pod_answers: Pod
     tasks.kept("questions", Until::Dropped, move || {
         let (path, answers) = (path.clone(), pod_answers.clone());
         async move { pods::serve(&path, answers).await }
+    });
+    let path = state.to_owned();
+    tasks.kept("announcements", Until::Dropped, move || {
+        let path = path.clone();
+        async move { announcements::run(&path).await }
     });
 }
 

@@ -35,6 +35,8 @@ pub use node::Node;
 pub use publisher::{Published, Publisher};
 
 pub(crate) use info::info;
+#[cfg(any(test, fuzzing))]
+pub(crate) use spec_file::in_text as devices_of_spec;
 
 #[cfg(test)]
 #[path = "container_tests.rs"]

@@ -17,7 +17,7 @@ use super::cdi::VERSION;
 const SPEC_MAX: u64 = 16 << 20;
 
 /// Devices by name, each with what is done to a container that gets it.
-pub(super) type Described = BTreeMap<String, Value>;
+pub(crate) type Described = BTreeMap<String, Value>;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,7 +57,7 @@ pub(super) fn read(path: &Path, kind: &str) -> io::Result<Described> {
 }
 
 /// The same of a spec's text.
-pub(super) fn in_text(text: &str, kind: &str) -> Described {
+pub(crate) fn in_text(text: &str, kind: &str) -> Described {
     let parsed = serde_json::from_str(text).ok();
     let spec: Option<Value> = parsed.or_else(|| serde_saphyr::from_str(text).ok());
     let Some(spec) = spec.filter(|spec| spec["kind"] == kind) else {

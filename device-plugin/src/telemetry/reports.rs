@@ -95,7 +95,7 @@ pub async fn run(state: &Path, metrics: &Metrics) {
     }
 }
 
-fn read(datagram: &[u8]) -> Result<Report, String> {
+pub(crate) fn read(datagram: &[u8]) -> Result<Report, String> {
     if datagram.len() > LARGEST {
         return Err(format!("more than {LARGEST} bytes"));
     }

@@ -25,8 +25,10 @@ pub use error::{NetlinkError, errno_name};
 pub use kept::{Kept, KeptKind};
 pub use link_settings::{LinkSettings, OffloadLimits, XdpMode, XdpProgram};
 pub use links::{Link, LinkFlags};
+#[cfg(any(test, fuzzing))]
+pub(crate) use notices::notices_in;
 pub use notices::{Notice, Notices};
 pub use routes::{DefaultRoute, RouteEntry};
-pub use socket::Socket;
+pub use socket::{Change, RefusedChange, Socket};
 pub use vfs::{VfLinkState, VfState, VlanProtocol};
 pub use watch::{Group, Watch};

@@ -90,6 +90,14 @@ impl Notices {
     }
 }
 
+/// What a datagram tells.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn notices_in(datagram: &[u8]) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    parse(datagram, &mut notices);
+    notices
+}
+
 /// One message that makes no sense keeps nobody from hearing of the others. The end of one that is cut short is not known, and
 /// so it is the last of its datagram.
 fn parse(datagram: &[u8], notices: &mut Vec<Notice>) {

@@ -22,6 +22,10 @@ use crate::exhaustion::noted;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+/// The parts of a batch are aligned (`NLMSG_ALIGNTO`).
+const ALIGNMENT: usize = 4;
+/// As many as fit into what the kernel takes at once, with room for an error to each of them in what it keeps for us.
+const LARGEST_BATCH: usize = 32;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLM_F_ACK_TLVS: u16 = 0x200;
 const NLMSGERR_ATTR_MSG: u16 = 1;
@@ -53,6 +57,22 @@ impl AsFd for Socket {
     }
 }
 
+/// A request that changes something, made and not sent.
+#[derive(Debug, Clone)]
+pub struct Change {
+    message: RouteNetlinkMessage,
+    flags: u16,
+}
+
+/// The first change of a batch that was refused. The kernel goes on with those after it.
+#[derive(Debug)]
+pub struct RefusedChange {
+    /// Which, from 0.
+    pub index: usize,
+    /// Why.
+    pub error: NetlinkError,
+}
+
 /// What ends the replies to a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -62,6 +82,13 @@ enum End {
     Answer,
     /// The message that ends a dump.
     Done,
+}
+
+impl Change {
+    /// With its flags (`NLM_F_CREATE`, ...), beside those that every request has.
+    pub fn new(message: RouteNetlinkMessage, flags: u16) -> Self {
+        Self { message, flags }
+    }
 }
 
 impl Socket {
@@ -92,13 +119,68 @@ impl Socket {
         })
     }
 
+    /// Over a socket whose other end is no kernel.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn over(raw: RawSocket) -> Self {
+        Self {
+            raw,
+            sequence: 0,
+            received: vec![0; LARGEST],
+        }
+    }
+
     /// Sends a request that changes something and waits for its acknowledgement.
-    pub fn change(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), NetlinkError> {
-        self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+    pub fn change(&mut self, change: Change) -> Result<(), NetlinkError> {
+        self.send(change.message, NLM_F_REQUEST | NLM_F_ACK | change.flags)?;
         self.replies(End::Acknowledgement, |_| Ok(())).map(|_interrupted| ())
     }
 
-    /// The same for a message that is there as bytes: what the kernel told once, to be told to it again.
+    /// Sends requests that change something, as many at once as the kernel takes, and waits for the last one's
+    /// acknowledgement. The kernel applies them in order, and those after one that it refuses too.
+    pub fn change_all(&mut self, changes: &[Change]) -> Result<(), RefusedChange> {
+        let mut begun = 0;
+        for batch in changes.chunks(LARGEST_BATCH) {
+            let failed = |(index, error)| RefusedChange {
+                index: begun + index,
+                error,
+            };
+            self.change_batch(batch).map_err(failed)?;
+            begun += batch.len();
+        }
+        Ok(())
+    }
+
+    fn change_batch(&mut self, batch: &[Change]) -> Result<(), (usize, NetlinkError)> {
+        let (before, mut bytes) = (self.sequence, Vec::new());
+        for (index, change) in batch.iter().enumerate() {
+            // A refusal is answered in any case.
+            let acknowledge = if index + 1 == batch.len() { NLM_F_ACK } else { 0 };
+            bytes.extend(self.serialized(change.message.clone(), NLM_F_REQUEST | acknowledge | change.flags));
+            bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
+        }
+        self.send_bytes(&bytes).map_err(|error| (0, error))?;
+        let mut refused = None;
+        loop {
+            let length = self.receive().map_err(|error| (0, error))?;
+            let answer = Traced(&self.received[..length]);
+            tracing::trace!(fd = self.raw.as_raw_fd(), "netlink answers {answer}");
+            for reply in messages(&self.received[..length]) {
+                let reply = reply.map_err(|error| (0, error))?;
+                let of = usize::try_from(reply.sequence.wrapping_sub(before).wrapping_sub(1)).unwrap_or(usize::MAX);
+                if reply.kind != NLMSG_ERROR || of >= batch.len() {
+                    continue;
+                }
+                if let Err(error) = acknowledged(&reply) {
+                    refused.get_or_insert((of, error));
+                }
+                if of + 1 == batch.len() {
+                    return refused.map_or(Ok(()), Err);
+                }
+            }
+        }
+    }
+
+    /// The same as [`Self::change`] for a message that is there as bytes: what the kernel told once, to be told to it again.
     pub fn change_raw(&mut self, kind: u16, payload: &[u8], flags: u16) -> Result<(), NetlinkError> {
         self.send_raw(kind, payload, NLM_F_REQUEST | NLM_F_ACK | flags)?;
         self.replies(End::Acknowledgement, |_| Ok(())).map(|_interrupted| ())
@@ -191,6 +273,12 @@ impl Socket {
     }
 
     fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), NetlinkError> {
+        let bytes = self.serialized(message, flags);
+        self.send_bytes(&bytes)
+    }
+
+    /// With a sequence number of its own.
+    fn serialized(&mut self, message: RouteNetlinkMessage, flags: u16) -> Vec<u8> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
         header.flags = flags;
@@ -200,7 +288,7 @@ impl Socket {
         // Fresh and zeroed each time: attribute padding is not written by the serializer, and the kernel reads it.
         let mut bytes = vec![0; packet.buffer_len()];
         packet.serialize(&mut bytes);
-        self.send_bytes(&bytes)
+        bytes
     }
 
     fn send_raw(&mut self, kind: u16, payload: &[u8], flags: u16) -> Result<(), NetlinkError> {

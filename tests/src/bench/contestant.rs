@@ -53,6 +53,16 @@ impl Programs {
         &self.directory
     }
 
+    /// The operator's word for hardwire: where it may keep addresses itself.
+    pub fn allow_stores_below(&self, directory: &Path) {
+        let operator = serde_json::json!({"ipamDataDirs": [directory]});
+        fs::write(self.operator(), operator.to_string()).expect("a file");
+    }
+
+    fn operator(&self) -> PathBuf {
+        self.directory.join("plugin.json")
+    }
+
     /// One that must be there.
     #[track_caller]
     pub fn get(&self, name: &str) -> PathBuf {
@@ -107,6 +117,7 @@ impl Contestant {
         conf: impl Fn(&Slot) -> Value + 'static,
     ) -> Self {
         let (program, path) = (programs.get(program), programs.directory().display().to_string());
+        let operator = programs.operator().display().to_string();
         let make = move |verb: Verb, slot: &Slot, files: &Path| {
             let environment = [
                 ("CNI_COMMAND", verb.command().to_owned()),
@@ -114,6 +125,7 @@ impl Contestant {
                 ("CNI_NETNS", slot.netns.clone()),
                 ("CNI_IFNAME", "net1".to_owned()),
                 ("CNI_PATH", path.clone()),
+                ("HARDWIRE_PLUGIN_CONFIG", operator.clone()),
                 ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
             ];
             Process::new(&program, &[], &environment, conf(slot).to_string().as_bytes(), files)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::stats::ms;
+use super::stats::{ms, ratio};
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,9 @@ impl Effort {
 pub struct Measured {
     /// By the names that `figures` knows.
     pub figures: BTreeMap<String, f64>,
+    /// What the floor would have in the place of ours, of those whose bar is that.
+    #[serde(default)]
+    pub possible: BTreeMap<String, f64>,
     /// Medians behind them, in milliseconds.
     pub milliseconds: BTreeMap<String, f64>,
     /// Latency against parallelism: by contestant, (parallel ADDs, median in milliseconds).
@@ -58,6 +61,12 @@ impl Measured {
     /// Adds a figure.
     pub fn figure(&mut self, name: impl Into<String>, value: f64) {
         self.figures.insert(name.into(), value);
+    }
+
+    /// Adds how often a peer's time is ours, and how often it is the floor's.
+    pub fn against(&mut self, name: &str, peer: Duration, ours: Duration, floor: Duration) {
+        self.figure(name, ratio(peer, ours));
+        self.possible.insert(name.to_owned(), ratio(peer, floor));
     }
 
     /// Adds a time.
@@ -79,6 +88,7 @@ impl Measured {
     /// Takes another part in.
     pub fn join(&mut self, other: Self) {
         self.figures.extend(other.figures);
+        self.possible.extend(other.possible);
         self.milliseconds.extend(other.milliseconds);
         self.curves.extend(other.curves);
         self.notes.extend(other.notes);

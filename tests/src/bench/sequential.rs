@@ -131,38 +131,43 @@ pub fn bare(programs: &Programs, scene: &Scene, effort: Effort, measured: &mut M
     measured.figure("add_over_floor", ratio(add, floor_add));
     measured.figure("del_over_floor", ratio(del, floor_del));
     for (peer_add, peer_del) in peers.iter().map(Times::medians) {
-        measured.figure("host_device_add_over_ours", ratio(peer_add, add));
-        measured.figure("host_device_del_over_ours", ratio(peer_del, del));
+        measured.against("host_device_add_over_ours", peer_add, add, floor_add);
+        measured.against("host_device_del_over_ours", peer_del, del, floor_del);
     }
 }
 
-/// With host-local: against the floor with an address, and host-local alone.
+/// With host-local, as a program and in process: against the floor with an address, and host-local alone.
 pub fn ipam(programs: &Programs, scene: &Scene, effort: Effort, measured: &mut Measured) {
     if programs.find("host-local").is_none() {
-        return measured.note("left out: ipam_over_floor_plus_exec, for host-local is missing");
+        return measured.note("left out: ipam_*, for host-local is missing");
     }
+    programs.allow_stores_below(scene.directory());
     let options = ["mtu=1400", "address=10.99.0.2/16"].map(str::to_owned);
     let directory = scene.directory().to_owned();
-    let with_ipam = move |store: &'static str| {
+    let with_ipam = move |store: &'static str, in_process: bool| {
         let store = directory.join(store);
         move |slot: &Slot| {
             let mut conf = conf(slot);
-            conf["ipam"] = json!({"type": "host-local", "dataDir": store, "ranges": [[{"subnet": "10.99.0.0/16"}]]});
+            let ranges = [[json!({"subnet": "10.99.0.0/16"})]];
+            conf["ipam"] = json!({"type": "host-local", "dataDir": store, "ranges": ranges, "inProcess": in_process});
             conf
         }
     };
     let contestants = [
         Contestant::floor(programs, &options, &["mtu=1500".to_owned()]),
-        Contestant::plugin("hardwire", programs, "hardwire", with_ipam("ipam-ours")),
-        Contestant::plugin("host-local", programs, "host-local", with_ipam("ipam-alone")),
+        Contestant::plugin("hardwire", programs, "hardwire", with_ipam("ipam-ours", false)),
+        Contestant::plugin("host-local", programs, "host-local", with_ipam("ipam-alone", false)),
+        Contestant::plugin("hardwire-alone", programs, "hardwire", with_ipam("ipam-inside", true)),
     ];
     let slot = &scene.slots()[0];
     let on_host = || assert_eq!(index(&slot.device), slot.index, "the device is not as it was");
     let (times, _failed) = alternate(&contestants, (slot, scene.directory()), effort.samples, on_host);
     let adds: Vec<Duration> = times.iter().map(|times| times.medians().0).collect();
-    let [floor, ours, alone] = adds[..] else { return };
+    let [floor, ours, alone, inside] = adds[..] else { return };
     measured.time("floor_add_address", floor);
     measured.time("hardwire_add_ipam", ours);
     measured.time("host_local_add", alone);
+    measured.time("hardwire_add_ipam_in_process", inside);
     measured.figure("ipam_over_floor_plus_exec", ratio(ours, floor + alone));
+    measured.figure("ipam_in_process_over_floor", ratio(inside, floor));
 }

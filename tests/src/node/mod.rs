@@ -19,7 +19,7 @@ pub use isolated::isolated;
 pub use links::{Address, host_link, host_links, link_in, vf, vfs};
 pub use netdevsim::Netdevsim;
 pub use pod::Pod;
-pub use shell::{run, succeeds};
+pub use shell::{run, succeeds, wait_until};
 pub use veth::Veth;
 pub use vfio::VfioBound;
 

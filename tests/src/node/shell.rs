@@ -27,7 +27,7 @@ pub fn succeeds(words: &[&str]) -> bool {
 
 /// Waits for something that the kernel does in its own time and tells nobody of.
 #[track_caller]
-pub(super) fn wait_until(problem: &str, done: impl Fn() -> bool) {
+pub fn wait_until(problem: &str, done: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !done() {
         assert!(Instant::now() < deadline, "{problem}");

@@ -4,11 +4,11 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use hardwire_tests::node::{Pod, host_links, isolated, run};
+use hardwire_tests::node::{Pod, host_links, isolated, run, wait_until};
 use hardwire_tests::plugin::{Call, FakeIpam, Outcome, Scene};
 use serde_json::{Value, json};
 
-use super::{change, one_file, wait_until};
+use super::{change, one_file};
 
 /// Long enough that a test which waits for its end fails.
 const LONG: &str = "120000";

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hardwire_tests::daemon::{Daemon, Site};
-use hardwire_tests::node::{Pod, host_links, isolated};
+use hardwire_tests::node::{Pod, host_links, isolated, wait_until};
 use hardwire_tests::plugin::{Call, FakeIpam, Scene};
 use serde_json::{Value, json};
 
@@ -162,7 +162,7 @@ fn after_a_power_cut_the_daemon_releases_addresses_and_touches_no_device() {
         fs::write(&torn, "{\"version\":1,\"bo").expect("a file");
         let mut daemon = node.start_daemon();
         daemon.wait_for_log("IPAM releases what an attachment without a record still holds", BOUND);
-        super::wait_until("the lease goes", || node.kept().is_empty());
+        wait_until("the lease goes", || node.kept().is_empty());
         assert!(node.scene.plugin.reservations(NETWORK).is_empty());
         assert_eq!(host_links(), before);
         assert!(torn.with_extension("unreadable").exists(), "it is set aside");
@@ -187,7 +187,7 @@ fn leases_of_this_boot_are_not_the_daemons() {
         fs::write(node.leases().join("1-1.json"), old.to_string()).expect("a lease");
         let mut daemon = node.start_daemon();
         daemon.wait_for_log("IPAM releases", BOUND);
-        super::wait_until("the old one goes", || node.kept() == [lease.clone()]);
+        wait_until("the old one goes", || node.kept() == [lease.clone()]);
         assert_eq!(node.scene.plugin.reservations(NETWORK).len(), 1);
         node.call("DEL", &json!({})).run().silence();
         assert!(node.kept().is_empty() && node.scene.plugin.reservations(NETWORK).is_empty());
@@ -236,7 +236,7 @@ fn an_ipam_plugin_that_the_operator_vouches_for_is_asked() {
         node.call("ADD", &json!({"ipam": ipam.conf()})).run().success();
         node.power_cut();
         let _daemon = node.start_daemon_with(&["--ipam-by-container-id", "other,addresses"]);
-        super::wait_until("the lease goes", || node.kept().is_empty());
+        wait_until("the lease goes", || node.kept().is_empty());
         assert_eq!(ipam.commands().len(), 4);
     });
 }

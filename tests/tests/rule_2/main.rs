@@ -11,7 +11,6 @@ mod the_record_decides;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use hardwire_tests::plugin::Scene;
 use serde_json::{Value, json};
@@ -49,14 +48,4 @@ fn change(path: &Path, changed: impl FnOnce(&mut Value)) {
     let mut value = read(path);
     changed(&mut value);
     fs::write(path, value.to_string()).expect("a file");
-}
-
-/// Waits for what another process does.
-#[track_caller]
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

@@ -122,3 +122,49 @@ impl InProcess<'_> {
         done.map_err(|problem| CniError::new(code::INTERNAL, problem))
     }
 }
+
+/// Gives what a configuration asks for out of a store below `directory`, and takes it back: nothing stays.
+///
+/// # Panics
+///
+/// Where something does.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn gives_back(config: &[u8], directory: &std::path::Path) {
+    use serde_json::json;
+
+    let Ok(Value::Object(mut config)) = serde_json::from_slice(config) else {
+        return;
+    };
+    // Names are checked where the configuration is read.
+    config.insert("name".to_owned(), json!("n"));
+    if let Some(Value::Object(ipam)) = config.get_mut("ipam") {
+        ipam.insert("dataDir".to_owned(), json!(directory));
+        ipam.remove("resolvConf");
+    }
+    let config = Value::Object(config).to_string();
+    for kind in [Kind::HostLocal, Kind::Static] {
+        let call = InProcess {
+            kind,
+            config: config.as_bytes(),
+            attachment: Attachment {
+                container_id: "c".to_owned(),
+                ifname: "net1".to_owned(),
+                args: String::new(),
+            },
+            operator: serde_json::from_value(json!({"ipamDataDirs": [directory]})).unwrap_or_default(),
+        };
+        let given = call.add();
+        // static compares with the result of its ADD, which is not there.
+        let checked = call.run(Command::Check);
+        assert!(
+            given.is_err() || kind == Kind::Static || checked.is_ok(),
+            "{given:?}: {checked:?}"
+        );
+        let released = call.run(Command::Del);
+        assert!(given.is_err() || released.is_ok(), "{released:?}");
+        let entries = std::fs::read_dir(directory.join("n")).into_iter().flatten().flatten();
+        let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let left = names.find(|name| name.parse::<std::net::IpAddr>().is_ok());
+        assert_eq!(left.filter(|_| released.is_ok()), None);
+    }
+}

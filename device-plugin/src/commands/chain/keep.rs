@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::place::{Chained, chain_first, missing_in};
 use super::wanted::Wanted;
-use super::without_entry;
+use super::{copied_without_entry, without_entry};
 use crate::events::backoff::Backoff;
 use crate::events::directory::Directory;
 use crate::telemetry::metrics::Metrics;
@@ -91,12 +91,19 @@ async fn when_there(directory: &Path) -> Directory {
 /// Puts our entry back where it is missing and is to be there; why it is not there in the end.
 async fn look(context: &Context, directory: &Path, put_backs: &mut PutBacks) -> Option<String> {
     let read = directory.to_owned();
-    let (path, behind) = match spawn_blocking(move || missing_in(&read)).await {
-        Ok(Ok(None)) => {
+    let looked = spawn_blocking(move || missing_in(&read).map(|missing| (missing, copied_without_entry(&read))));
+    let (path, behind) = match looked
+        .await
+        .map(|looked| looked.map(|(missing, copied)| missing.ok_or(copied)))
+    {
+        Ok(Ok(Err(copied))) => {
             put_backs.seen();
-            return None;
+            if let Some(why) = &copied {
+                warn!("pods without a NAD get no devices: {why}");
+            }
+            return copied;
         }
-        Ok(Ok(Some(missing))) => missing,
+        Ok(Ok(Ok(missing))) => missing,
         Ok(Err(error)) => {
             warn!("pods without a NAD get no devices: {error}");
             return Some(error.to_string());

@@ -106,6 +106,23 @@ pub(super) fn is_multus(text: &str) -> bool {
     is_its(&config) || members.and_then(|members| members.first()).is_some_and(is_its)
 }
 
+/// Whether Multus' own configuration has a copy of the default network's list (`delegates`) without our entry. One that only
+/// names the list (`clusterNetwork`) goes by it.
+pub(super) fn is_copy_without_ours(text: &str) -> bool {
+    let Ok(config) = serde_json::from_str::<Value>(text) else {
+        return false;
+    };
+    let member = config
+        .get("plugins")
+        .and_then(|members| members.get(0))
+        .unwrap_or(&config);
+    let Some(network) = member.get("delegates").and_then(|delegates| delegates.get(0)) else {
+        return false;
+    };
+    let plugins = network.get("plugins").and_then(Value::as_array).into_iter().flatten();
+    !plugins.filter_map(Value::as_object).any(is_our_entry)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,13 +34,22 @@ pub fn chain(context: &Context, directory: &Path, program: &str) -> Result<Chain
     Ok(chained)
 }
 
-/// Why our entry is not in the default network's list; none where it is.
+/// Why our entry is not in the list that the runtime goes by; none where it is.
 pub fn missing(directory: &Path) -> Option<String> {
     match place::missing_in(directory) {
-        Ok(None) => None,
+        Ok(None) => copied_without_entry(directory),
         Ok(Some((path, _))) => Some(without_entry(&path)),
         Err(error) => Some(error.to_string()),
     }
+}
+
+fn copied_without_entry(directory: &Path) -> Option<String> {
+    let path = place::copy_without_ours(directory)?;
+    Some(format!(
+        "{}: Multus has a copy of the default network's list there (delegates), without our entry: have Multus' pod of this node \
+         write it anew (delete the pod), or name the list in its place (clusterNetwork)",
+        path.display()
+    ))
 }
 
 fn without_entry(path: &Path) -> String {
@@ -91,4 +100,25 @@ fn refuse_while_attached(context: &Context) -> Result<(), ChainError> {
     } else {
         Err(ChainError::Attached(living.join(", ")))
     }
+}
+
+/// With our entry a list has it, and without it again it is what it was.
+///
+/// # Panics
+///
+/// Where it is not.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn chained_and_unchained(text: &str) {
+    use list::List;
+
+    let _is_multus = list::is_multus(text);
+    let Ok(list) = List::parse(text) else { return };
+    let Ok(Some(with)) = list.with_ours("hardwire") else {
+        return;
+    };
+    let chained = List::parse(&with).expect("our own writing");
+    assert!(chained.has_ours() && chained.with_ours("hardwire") == Ok(None));
+    let back = chained.without_ours().expect("our own writing").expect("our entry");
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    assert_eq!(value(&back), value(text));
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use hardwire_cni::node::{configurations, read_configuration};
 
-use super::list::{BadList, List, is_multus};
+use super::list::{BadList, List, is_copy_without_ours, is_multus};
 
 /// So often a file may become another one while it is changed.
 const ATTEMPTS: u32 = 5;
@@ -114,6 +114,14 @@ pub(super) fn missing_in(directory: &Path) -> Result<Option<(PathBuf, String)>, 
         Ok(list) => Ok(Some((path, list.main_plugin().to_owned()))),
         Err(why) => Err(ChainError::Bad { path, why }),
     }
+}
+
+/// Multus' own file, where the runtime goes by it and it has a copy of the list without our entry: what is in the list counts for
+/// nobody then.
+pub(super) fn copy_without_ours(directory: &Path) -> Option<PathBuf> {
+    let path = files(directory).ok()?.into_iter().next()?;
+    let text = read_configuration(&path).ok()?;
+    (is_multus(&text) && is_copy_without_ours(&text)).then_some(path)
 }
 
 /// Takes it out of every list, and tells out of which.
@@ -264,6 +272,42 @@ mod tests {
         );
         assert_eq!(unchain_all(directory.path()).unwrap(), [at("10-calico.conflist")]);
         assert!(unchain_all(directory.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_copy_of_multus_without_our_entry_is_told_and_one_that_names_the_list_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("10-calico.conflist"), LIST).unwrap();
+        chain_first(directory.path(), "hardwire").unwrap();
+        let list = fs::read_to_string(at("10-calico.conflist")).unwrap();
+        for (multus, expected) in [
+            (format!(r#"{{"type": "multus", "delegates": [{LIST}]}}"#), true),
+            (
+                format!(r#"{{"plugins": [{{"type": "multus", "delegates": [{LIST}]}}]}}"#),
+                true,
+            ),
+            (
+                format!(r#"{{"type": "multus", "delegates": [{{"type": "calico"}}]}}"#),
+                true,
+            ),
+            (format!(r#"{{"type": "multus", "delegates": [{list}]}}"#), false),
+            (r#"{"type": "multus", "clusterNetwork": "k8s"}"#.to_owned(), false),
+            (r#"{"type": "multus-shim"}"#.to_owned(), false),
+            ("{".to_owned(), false),
+        ] {
+            fs::write(at("00-multus.conf"), &multus).unwrap();
+            let found = copy_without_ours(directory.path());
+            assert_eq!(found, expected.then(|| at("00-multus.conf")), "{multus}");
+        }
+        // The runtime goes by the first file.
+        fs::rename(at("00-multus.conf"), at("99-multus.conf")).unwrap();
+        fs::write(
+            at("99-multus.conf"),
+            format!(r#"{{"type": "multus", "delegates": [{LIST}]}}"#),
+        )
+        .unwrap();
+        assert_eq!(copy_without_ours(directory.path()), None);
     }
 
     #[test]
