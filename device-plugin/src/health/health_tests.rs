@@ -49,6 +49,8 @@ fn well() -> HealthInput<'static> {
         host_use: None,
         unselected: None,
         unattached: None,
+        unprovisioned: None,
+        is_being_provisioned: false,
         difference: None,
     }
 }
