@@ -164,7 +164,7 @@ fn vfs(
     let function = |index: u32| match &pf.id {
         DeviceId::Netdevsim(port) => VfNow {
             state: state(index),
-            ..netdevsim_vf(hardware, *port, index, mode)
+            ..netdevsim_vf(hardware, port, index, mode)
         },
         _ => {
             let id = vfs.iter().find(|vf| vf.index == index).map(|vf| &vf.id);
@@ -221,7 +221,7 @@ fn used_by_kernel(sysfs: &Sysfs, device: &Device) -> Option<String> {
 }
 
 /// In mode `switchdev` its VFs have ports; otherwise they are numbers.
-fn netdevsim_vf(hardware: &Hardware, pf: NetdevsimPort, index: u32, mode: Option<EswitchMode>) -> VfNow {
+fn netdevsim_vf(hardware: &Hardware, pf: &NetdevsimPort, index: u32, mode: Option<EswitchMode>) -> VfNow {
     let number = match pf.port {
         PortName::Physical(number) => number,
         PortName::Vf { .. } | PortName::Sf { .. } => 0,

@@ -18,6 +18,8 @@
 //! - [`report`]: how all that is told; [`import`]: what sriov-network-operator wants of a node.
 
 pub mod carry_out;
+#[cfg(test)]
+mod fixture;
 pub mod holders;
 pub mod import;
 pub mod look;

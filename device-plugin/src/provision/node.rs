@@ -161,7 +161,7 @@ impl Node {
             boot: boot_id().unwrap_or_default(),
             patience: Patience::default(),
             bound: self.bound,
-            machine: || -> Box<dyn Machine> { Box::new(Kernel::default()) },
+            machine: Box::new(|| Box::new(Kernel::default()) as Box<dyn Machine>),
             remaining: Box::new(move |pf| node.remaining(pf, &entries)),
         }
     }

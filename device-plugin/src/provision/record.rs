@@ -123,8 +123,13 @@ impl Record {
 impl Records {
     /// Those of a node.
     pub fn of(context: &Context) -> Self {
+        Self::at(&context.policies.with_file_name(DIRECTORY))
+    }
+
+    /// Those in a directory, which need not be there yet.
+    pub fn at(directory: &Path) -> Self {
         Self {
-            directory: context.policies.with_file_name(DIRECTORY),
+            directory: directory.to_owned(),
         }
     }
 
@@ -179,6 +184,6 @@ impl Records {
     }
 
     fn path(&self, pf: &DeviceId) -> PathBuf {
-        Path::new(&self.directory).join(format!("{}.json", pf.file_stem()))
+        self.directory.join(format!("{}.json", pf.file_stem()))
     }
 }

@@ -36,7 +36,7 @@ pub struct Workshop {
     /// How long one write may take.
     pub bound: Duration,
     /// Makes what writes.
-    pub machine: fn() -> Box<dyn Machine>,
+    pub machine: Box<dyn Fn() -> Box<dyn Machine> + Send + Sync>,
     /// What still differs on a PF afterwards.
     pub remaining: Box<dyn Fn(&DeviceId) -> Vec<String> + Send + Sync>,
 }
@@ -253,3 +253,7 @@ fn bound(step: &Step, workshop: &Workshop) -> Duration {
     };
     workshop.bound + waits
 }
+
+#[cfg(test)]
+#[path = "side_by_side_tests.rs"]
+mod tests;

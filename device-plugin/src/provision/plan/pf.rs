@@ -50,12 +50,16 @@ pub(super) fn steps(plan: &mut PfPlan, traits: &Traits, around: &Around<'_>) -> 
     if was_left && !changes.vfs_are_new && has_unbound(&pf, &settings) {
         steps.push(Step::ProbeAll);
     }
+    let mut of_vfs = Vec::new();
     for index in 0..changes.count {
         if let Some(wanted) = settings.vf(index) {
             let now = pf.vf(index).filter(|_| !changes.vfs_are_new);
-            steps.extend(vf::steps(plan, index, wanted, now, around));
+            of_vfs.extend(vf::steps(plan, index, wanted, now, around));
         }
     }
+    // Of all VFs one thing after the other, which is the same for most of them.
+    of_vfs.sort_by_key(|(phase, _)| *phase);
+    steps.extend(of_vfs.into_iter().map(|(_, step)| step));
     steps.extend(changes.mtu.filter(|_| !mtu_first).map(Step::PfMtu));
     if settings.link_up == Some(false) && pf.is_up == Some(true) {
         steps.push(Step::Link { up: false });

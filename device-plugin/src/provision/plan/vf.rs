@@ -19,7 +19,7 @@ pub(super) fn steps(
     wanted: &VfWanted,
     now: Option<&VfNow>,
     around: &Around<'_>,
-) -> Vec<Step> {
+) -> Vec<(Phase, Step)> {
     let changes = match now {
         None => of_new(wanted),
         Some(now) => {
@@ -41,7 +41,20 @@ pub(super) fn steps(
             changes
         }
     };
-    changes.into_iter().map(|change| Step::Vf { index, change }).collect()
+    let phased = changes.into_iter().map(|change| (phase(&change), Step::Vf { index, change }));
+    phased.collect()
+}
+
+/// When a change of a VF comes: its vectors while it is bound to nothing, its MTU when its interface is there.
+pub(super) type Phase = u8;
+
+fn phase(change: &VfChange) -> Phase {
+    match change {
+        VfChange::Msix(_) => 0,
+        VfChange::Attributes(_) => 1,
+        VfChange::Driver(_) => 2,
+        VfChange::Mtu(_) => 3,
+    }
 }
 
 /// Of one that is made anew, everything that is wanted.
