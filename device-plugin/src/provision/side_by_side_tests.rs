@@ -76,7 +76,7 @@ fn apply(bench: &Bench, records: &Records) -> (Vec<String>, Vec<Outcome>) {
 
 /// What the tree is like, in all that was to be set.
 fn state(bench: &Bench) -> Vec<String> {
-    let read = |file: &str| std::fs::read_to_string(bench.sysfs.path(file)).unwrap_or_else(|error| error.to_string());
+    let read = |file: &str| std::fs::read_to_string(bench.sysfs.path(file)).unwrap_or_else(|error| error.to_string()).trim().to_owned();
     let own = |file: &str| read(&format!("bus/pci/devices/{PF}/{file}"));
     let mut state = vec![own("sriov_numvfs"), own("net/pf0/mtu"), own("net/pf0/flags")];
     for vf in 0..4 {
@@ -153,7 +153,7 @@ fn a_write_that_hangs_is_given_up_and_keeps_no_other_pf() {
     let other = json!({"pfs": [{"selectors": {"pfNames": ["pf1"]}, "mtu": 9000}]});
     let both = [entries(), Config::from_json(other, &defaults).unwrap().pfs.entries].concat();
     let planned = plans(&bench.sysfs, &records, &both);
-    let mut workshop = workshop(&bench, &records, Duration::from_millis(400));
+    let mut workshop = workshop(&bench, &records, Duration::from_secs(5));
     Arc::get_mut(&mut workshop).unwrap().remaining = Box::new(|_pf| Vec::new());
     let outcomes = side_by_side(planned.clone(), &workshop);
     let why = outcomes[0].failed.as_ref().unwrap();

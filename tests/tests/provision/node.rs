@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 static CARD: Mutex<()> = Mutex::new(());
 
 /// The card without VFs, for one test. It has them all again afterwards.
-pub struct Card {
-    pub igb: Igb,
+pub(crate) struct Card {
+    pub(crate) igb: Igb,
     _turn: MutexGuard<'static, ()>,
 }
 
 // === impl Card ===
 
 impl Card {
-    pub fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         let turn = CARD.lock().unwrap_or_else(PoisonError::into_inner);
         let igb = Igb::get();
         igb.without_vfs();
@@ -33,7 +33,7 @@ impl Card {
     }
 
     /// An entry for it: 7 VFs, 4 for networks and 3 for user space.
-    pub fn entry(&self, num_vfs: u32) -> Value {
+    pub(crate) fn entry(&self, num_vfs: u32) -> Value {
         let mut groups = vec![json!({"indices": "0-3", "driver": "default", "mtu": 1600, "trust": true})];
         if num_vfs > 4 {
             groups.push(json!({"indices": format!("4-{}", num_vfs - 1), "driver": "vfio-pci"}));
@@ -44,7 +44,7 @@ impl Card {
         })
     }
 
-    pub fn config(&self, mode: &str, num_vfs: u32) -> Value {
+    pub(crate) fn config(&self, mode: &str, num_vfs: u32) -> Value {
         let pfs = json!({"rootDevices": [self.igb.address]});
         let of = |driver: &str| {
             let mut selectors = pfs.clone();
@@ -61,11 +61,11 @@ impl Card {
         })
     }
 
-    pub fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.read("sriov_numvfs").parse().unwrap()
     }
 
-    pub fn driver(&self, vf: u32) -> String {
+    pub(crate) fn driver(&self, vf: u32) -> String {
         let link = format!("/sys/bus/pci/devices/{}/driver", self.igb.vf_address(vf));
         let target = fs::read_link(link).unwrap_or_default();
         target.file_name().unwrap_or_default().to_str().unwrap().to_owned()
@@ -77,7 +77,7 @@ impl Card {
     }
 
     /// Everything that is configured, and which instances the VFs are.
-    pub fn state(&self) -> Vec<String> {
+    pub(crate) fn state(&self) -> Vec<String> {
         let mut state = vec![self.read(&format!("net/{}/mtu", self.igb.interface().unwrap()))];
         for vf in 0..self.count() {
             let directory = format!("/sys/bus/pci/devices/{}", self.igb.vf_address(vf));
@@ -88,7 +88,7 @@ impl Card {
     }
 
     /// As [`Card::state`], of a node that was made once more.
-    pub fn made(&self) -> Vec<String> {
+    pub(crate) fn made(&self) -> Vec<String> {
         (0..self.count()).map(|vf| {
             let mtu = self.igb.vf_netdev(vf).map(|name| run(&["cat", &format!("/sys/class/net/{name}/mtu")]));
             let at = format!("/sys/bus/pci/devices/{}/driver_override", self.igb.vf_address(vf));
@@ -106,7 +106,7 @@ impl Drop for Card {
 }
 
 /// A command of `hardwired` with this site's configuration and state.
-pub fn command(site: &Site, words: &[&str], config: Option<&Path>) -> Command {
+pub(crate) fn command(site: &Site, words: &[&str], config: Option<&Path>) -> Command {
     let mut command = Command::new(hardwire_tests::binaries::hardwired());
     command.args(words).arg("--kubelet-dir").arg(site.kubelet_dir());
     if let Some(config) = config {
@@ -116,19 +116,19 @@ pub fn command(site: &Site, words: &[&str], config: Option<&Path>) -> Command {
     command
 }
 
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Runs it to its end; returns its exit status and what it said.
-pub fn said(site: &Site, words: &[&str], config: &Value) -> (i32, String) {
+pub(crate) fn said(site: &Site, words: &[&str], config: &Value) -> (i32, String) {
     let config: PathBuf = site.config(config);
     let output = command(site, words, Some(&config)).output().unwrap();
     (output.status.code().unwrap(), text(&output))
 }
 
 /// The same where a daemon runs.
-pub fn told(site: &Site, words: &[&str]) -> (i32, String) {
+pub(crate) fn told(site: &Site, words: &[&str]) -> (i32, String) {
     let output = command(site, words, None).output().unwrap();
     (output.status.code().unwrap(), text(&output))
 }

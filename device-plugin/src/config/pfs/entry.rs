@@ -83,19 +83,19 @@ impl PfSettings {
             externally_managed: object.boolean("externallyManaged")?,
             vfs: groups(&mut object, label, warnings)?,
         };
-        settings.contradicted(&object)?;
         if let Some(unknown) = object.unknown().into_iter().next() {
             let expected = "a PF has no such field; it has selectors, numVfs, mtu, eswitchMode, driversAutoprobe, linkUp, \
                             externallyManaged and vfs";
             return Err(BadField::new(unknown.field, &unknown.value, expected));
         }
+        settings.contradicted()?;
         Ok(settings)
     }
 
-    fn contradicted(&self, object: &Object) -> Result<(), BadField> {
+    fn contradicted(&self) -> Result<(), BadField> {
         if *self == Self::default() {
             let expected = "expected something that this PF should be, as in numVfs: 4";
-            return Err(BadField::new(object.field("numVfs"), &Value::Null, expected));
+            return Err(BadField::new("numVfs", &Value::Null, expected));
         }
         if self.externally_managed {
             for (field, is_said) in [
@@ -105,7 +105,7 @@ impl PfSettings {
             ] {
                 if is_said {
                     let expected = "externallyManaged is true: of the PF itself nothing is set, so leave one of both out";
-                    return Err(BadField::new(object.field(field), &Value::from("set"), expected));
+                    return Err(BadField::new(field, &Value::from("set"), expected));
                 }
             }
         }
