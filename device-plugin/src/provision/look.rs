@@ -220,15 +220,11 @@ fn used_by_kernel(sysfs: &Sysfs, device: &Device) -> Option<String> {
     is_away.then(|| format!("in use: {driver} drives it, and its interface is in another namespace"))
 }
 
-/// In mode `switchdev` its VFs have ports; otherwise they are numbers.
+/// In mode `switchdev` its VFs have ports, whose PF is number 0 (`nsim_dev_port_add`); otherwise they are numbers.
 fn netdevsim_vf(hardware: &Hardware, pf: &NetdevsimPort, index: u32, mode: Option<EswitchMode>) -> VfNow {
-    let number = match pf.port {
-        PortName::Physical(number) => number,
-        PortName::Vf { .. } | PortName::Sf { .. } => 0,
-    };
     let id = DeviceId::Netdevsim(NetdevsimPort {
         device: pf.device,
-        port: PortName::Vf { pf: number, vf: index },
+        port: PortName::Vf { pf: 0, vf: index },
     });
     if mode != Some(EswitchMode::Switchdev) {
         return VfNow {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use hardwire_cni::baseline::BaselineStore;
 use hardwire_pci::{DeviceId, Sysfs};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::carry_out::{Patience, Site};
 use super::machine::Machine;
@@ -219,7 +219,13 @@ fn carry_out(
         }
         let step = &planned.step;
         begin(number, bound(step, workshop));
-        info!(pf = %plan.pf.full_name(), "{step}");
+        let pf = plan.pf.full_name();
+        // There may be a thousand of these.
+        if matches!(step, Step::Vf { .. }) {
+            debug!(%pf, "{step}");
+        } else {
+            info!(%pf, "{step}");
+        }
         site.take(step).map_err(|why| format!("{step}: {why}"))?;
     }
     begin(plan.steps.len(), workshop.bound);

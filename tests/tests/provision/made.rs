@@ -41,7 +41,7 @@ fn a_bare_card_becomes_what_is_configured_in_one_apply_and_the_second_writes_not
 #[test]
 fn an_entry_that_is_gone_has_its_vfs_removed_and_nothing_of_others() {
     let (card, site) = (Card::bare(), Site::new());
-    assert_eq!(said(&site, &["apply"], &card.config("verify", 2)).0, 1, "VFs 0-3 of 2");
+    assert_eq!(said(&site, &["apply"], &card.config("verify", 2)).0, 2, "VFs 0-3 of 2");
     let two = json!({"pfs": [{"selectors": {"rootDevices": [card.igb.address]}, "numVfs": 2, "mtu": 2000}]});
     let (status, done) = said(&site, &["apply"], &two);
     assert_eq!((status, card.count()), (0, 2), "{done}");
@@ -60,10 +60,12 @@ fn an_entry_that_is_gone_has_its_vfs_removed_and_nothing_of_others() {
 fn an_apply_that_is_killed_again_and_again_comes_to_the_same_end() {
     let (card, site) = (Card::bare(), Site::new());
     let config = site.config(&card.config("verify", 7));
+    // By force, for it is this test that removes the VFs each time.
+    let words = ["apply", "--force", &card.igb.address];
     // Each time a little later, so that it is killed at each of its steps at some time.
     for later in 0..12_u32 {
         card.igb.without_vfs();
-        let mut apply = command(&site, &["apply"], Some(&config)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut apply = command(&site, &words, Some(&config)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(u64::from(later) * 150));
         apply.kill().unwrap();
         apply.wait().unwrap();
@@ -71,7 +73,7 @@ fn an_apply_that_is_killed_again_and_again_comes_to_the_same_end() {
     // Interfaces of VFs that were being made appear when their driver is done with them.
     let mut last = String::new();
     for _ in 0..50 {
-        let output = command(&site, &["apply"], Some(&config)).output().unwrap();
+        let output = command(&site, &words, Some(&config)).output().unwrap();
         last = super::node::text(&output);
         if output.status.success() {
             break;

@@ -100,7 +100,9 @@ impl Card {
 
 impl Drop for Card {
     fn drop(&mut self) {
-        run(&["ip", "link", "set", &self.igb.name, "mtu", "1500"]);
+        if let Some(name) = self.igb.interface() {
+            run(&["ip", "link", "set", &name, "mtu", "1500"]);
+        }
         self.igb.renew();
     }
 }

@@ -90,6 +90,13 @@ fn of_existing(wanted: &VfWanted, now: &VfNow, is_free: bool, was_left: bool) ->
         });
         binds = binds.or(again);
     }
+    if is_free && now.state.is_none() {
+        let wanted: Vec<String> = attributes(wanted, &VfState::default()).iter().map(described).collect();
+        if !wanted.is_empty() {
+            let wanted = wanted.join(", ");
+            differences.push(format!("{wanted} wanted, and what its PF holds about it is not known"));
+        }
+    }
     if let (true, Some(state)) = (is_free, &now.state) {
         let wanted: Vec<VfAttribute> = attributes(wanted, state)
             .into_iter()
