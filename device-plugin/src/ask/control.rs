@@ -171,7 +171,9 @@ impl Answers {
         let applied = match timeout(APPLY_BOUND, replied).await {
             Ok(Ok(answer)) => answer?,
             Ok(Err(_dropped)) => return Err(stopping()),
-            Err(_elapsed) => return Err("it is not done yet: the daemon goes on, and its log says how it ends".to_owned()),
+            Err(_elapsed) => {
+                return Err("it is not done yet: the daemon goes on, and its log says how it ends".to_owned());
+            }
         };
         serde_json::to_string(&applied).map_err(|error| error.to_string())
     }

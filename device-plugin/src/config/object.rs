@@ -138,7 +138,11 @@ impl Object {
             Some(Value::Bool(value)) => Ok(Some(value)),
             Some(Value::String(word)) if word == "on" => Ok(Some(true)),
             Some(Value::String(word)) if word == "off" => Ok(Some(false)),
-            Some(other) => Err(BadField::new(self.field(key), &other, "expected true or false, or on or off")),
+            Some(other) => Err(BadField::new(
+                self.field(key),
+                &other,
+                "expected true or false, or on or off",
+            )),
         }
     }
 

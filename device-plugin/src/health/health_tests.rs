@@ -253,7 +253,11 @@ fn a_device_that_is_not_as_configured_is_kept_back_from_the_next_pod_only() {
         ..well()
     };
     assert_eq!(unhealthy_reason(&differs).unwrap().kind(), "not-provisioned");
-    assert_eq!(refusal(&differs), None, "what was given out before that was seen is granted");
+    assert_eq!(
+        refusal(&differs),
+        None,
+        "what was given out before that was seen is granted"
+    );
     let changing = HealthInput {
         is_being_provisioned: true,
         ..differs.clone()

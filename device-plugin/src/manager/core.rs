@@ -295,7 +295,11 @@ impl Core {
             let pf = &outcome.plan.pf.id;
             let is_its = |id: &&DeviceId| self.scanner.seen().inventory.get(id).and_then(Device::pf) == Some(pf);
             let vfs: Vec<DeviceId> = self.lists.ids().filter(is_its).cloned().collect();
-            for id in vfs.into_iter().filter(|id| self.owner(id).is_free()).collect::<Vec<_>>() {
+            for id in vfs
+                .into_iter()
+                .filter(|id| self.owner(id).is_free())
+                .collect::<Vec<_>>()
+            {
                 // Nobody waits for it.
                 let (reply, _) = oneshot::channel();
                 self.baselines.adopt(id, pf, reply);

@@ -148,7 +148,10 @@ impl Jobs {
         self.start(Job::Provision, async move {
             let heard = podresources.held().await;
             let survey = spawn_blocking(move || survey(&node, &wishes, &heard)).await;
-            survey.map_or_else(|error| Input::JobLost(Job::Provision, error.to_string()), Input::Surveyed)
+            survey.map_or_else(
+                |error| Input::JobLost(Job::Provision, error.to_string()),
+                Input::Surveyed,
+            )
         });
     }
 

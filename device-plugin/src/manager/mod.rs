@@ -27,8 +27,8 @@ mod kernel_events;
 mod lists;
 mod messages;
 mod pod_questions;
-mod provisioning;
 mod policies;
+mod provisioning;
 mod scanner;
 mod served_pool;
 mod setup;
@@ -335,7 +335,8 @@ impl Manager {
         self.policies.write(path, lists);
         self.metrics.policies(self.policies.unwritten());
         self.metrics.unattached(core.unattached());
-        self.metrics.provisioning(core.provisioning.lines(), core.provisioning.differing());
+        self.metrics
+            .provisioning(core.provisioning.lines(), core.provisioning.differing());
         for list in lists {
             let resource = &list.pool.resource;
             let mut served = self.served.iter_mut();

@@ -82,7 +82,11 @@ impl Standing {
             match difference.vf {
                 None => standing.pf.push(difference.text.clone()),
                 Some(vf) => {
-                    let before = standing.vfs.remove(&vf).map(|text| format!("{text}; ")).unwrap_or_default();
+                    let before = standing
+                        .vfs
+                        .remove(&vf)
+                        .map(|text| format!("{text}; "))
+                        .unwrap_or_default();
                     standing.vfs.insert(vf, before + &difference.text);
                 }
             }
@@ -136,7 +140,10 @@ impl Provisioning {
 
     /// PFs that the operator who asks wants changed whatever it interrupts.
     pub(super) fn forced(&self) -> BTreeSet<String> {
-        self.current.as_ref().map(|request| request.forced.clone()).unwrap_or_default()
+        self.current
+            .as_ref()
+            .map(|request| request.forced.clone())
+            .unwrap_or_default()
     }
 
     /// Something happened that may make a difference.

@@ -101,7 +101,10 @@ fn verify_tells_and_keeps_no_device_back() {
             "PF a (0000:01:00.0): VF 2: trust on wanted"
         ]
     );
-    assert_eq!((provisioning.differing(), provisioning.reason(&pf(), Some(2))), (1, None));
+    assert_eq!(
+        (provisioning.differing(), provisioning.reason(&pf(), Some(2))),
+        (1, None)
+    );
 }
 
 #[test]
@@ -138,7 +141,11 @@ fn apply_gates_works_and_is_done() {
     assert!(provisioning.reason(&pf(), Some(0)).unwrap().contains("being changed"));
     provisioning.carried(&survey(&[]), &[outcome(None)], now);
     assert_eq!(provisioning.reason(&pf(), Some(2)), None);
-    assert_eq!(provisioning.take(now + SETTLE), Some(Task::Survey), "what was made is looked at");
+    assert_eq!(
+        provisioning.take(now + SETTLE),
+        Some(Task::Survey),
+        "what was made is looked at"
+    );
 }
 
 #[test]

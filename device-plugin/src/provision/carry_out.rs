@@ -106,7 +106,12 @@ impl Site<'_> {
             VfChange::Mtu(mtu) => {
                 let vf = self.vf(index)?;
                 let net = vf.join("net");
-                let interface = || self.sysfs.names(&net).into_iter().find_map(|name| name.parse::<IfName>().ok());
+                let interface = || {
+                    self.sysfs
+                        .names(&net)
+                        .into_iter()
+                        .find_map(|name| name.parse::<IfName>().ok())
+                };
                 let name = wait(self.patience.few, interface);
                 let name = name.ok_or_else(|| format!("{} has no interface here", shown(&vf)))?;
                 self.write(&net.join(name.as_str()).join("mtu"), &mtu.to_string())
@@ -118,13 +123,16 @@ impl Site<'_> {
         let directory = self.interface()?;
         let file = directory.join("flags");
         let text = self.sysfs.text(&file).map_err(|error| error.to_string())?;
-        let flags = text.strip_prefix("0x").and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        let flags = text
+            .strip_prefix("0x")
+            .and_then(|hex| u32::from_str_radix(hex, 16).ok());
         let flags = flags.ok_or_else(|| format!("{}: {text:?} is no number", file.display()))?;
         let flags = if up { flags | 1 } else { flags & !1 };
         self.write(&file, &format!("{flags:#x}"))?;
         if up {
             let carrier = directory.join("carrier");
-            let has_carrier = || fs::read_to_string(&carrier).map_or(Some(()), |text| (text.trim() != "0").then_some(()));
+            let has_carrier =
+                || fs::read_to_string(&carrier).map_or(Some(()), |text| (text.trim() != "0").then_some(()));
             // One without a cable is no reason to have no VFs.
             let _ = wait(self.patience.carrier, has_carrier);
         }
@@ -149,7 +157,11 @@ impl Site<'_> {
         if self.pf.pci().is_none() {
             return Ok(());
         }
-        let bound = if count > 16 { self.patience.many } else { self.patience.few };
+        let bound = if count > 16 {
+            self.patience.many
+        } else {
+            self.patience.few
+        };
         let mut first_missing = 0;
         let all = wait(bound, || {
             while first_missing < count && self.own(&format!("virtfn{first_missing}")).join("vendor").exists() {
@@ -171,7 +183,11 @@ impl Site<'_> {
             // What an override forgets would keep the VF from any other driver.
             self.clear_override(&vf)?;
             return bound.ok_or_else(|| {
-                let hint = if name == "vfio-pci" { " (is there an IOMMU?)" } else { "" };
+                let hint = if name == "vfio-pci" {
+                    " (is there an IOMMU?)"
+                } else {
+                    ""
+                };
                 format!("{name} did not take {}{hint}", shown(&vf))
             });
         }

@@ -46,13 +46,41 @@ fn mlx5_changes_its_mode_with_vfs_that_are_bound_to_nothing() {
 #[test]
 fn ice_changes_its_mode_without_vfs_and_bnxt_is_up_before_and_changes_it_with_them() {
     let mut bench = Bench::new(2);
-    let ice = [Step::RemoveVfs { from: 2 }, Step::Mode(EswitchMode::Switchdev), Step::MakeVfs(1)];
+    let ice = [
+        Step::RemoveVfs { from: 2 },
+        Step::Mode(EswitchMode::Switchdev),
+        Step::MakeVfs(1),
+    ];
     let (written, failed) = bench.take(&ice);
-    assert_eq!((written, failed), (vec![format!("{PF}/sriov_numvfs = 0"), format!("{PF} switchdev"), format!("{PF}/sriov_numvfs = 1")], None));
+    assert_eq!(
+        (written, failed),
+        (
+            vec![
+                format!("{PF}/sriov_numvfs = 0"),
+                format!("{PF} switchdev"),
+                format!("{PF}/sriov_numvfs = 1")
+            ],
+            None
+        )
+    );
     let mut bench = Bench::new(0);
-    let bnxt = [Step::Link { up: true }, Step::MakeVfs(1), Step::Mode(EswitchMode::Switchdev)];
+    let bnxt = [
+        Step::Link { up: true },
+        Step::MakeVfs(1),
+        Step::Mode(EswitchMode::Switchdev),
+    ];
     let (written, failed) = bench.take(&bnxt);
-    assert_eq!((written, failed), (vec![format!("{PF}/net/pf0/flags = 0x1003"), format!("{PF}/sriov_numvfs = 1"), format!("{PF} switchdev")], None));
+    assert_eq!(
+        (written, failed),
+        (
+            vec![
+                format!("{PF}/net/pf0/flags = 0x1003"),
+                format!("{PF}/sriov_numvfs = 1"),
+                format!("{PF} switchdev")
+            ],
+            None
+        )
+    );
 }
 
 #[test]
@@ -94,7 +122,10 @@ fn fewer_vfs_than_asked_for_are_noticed_though_the_write_succeeds() {
 #[test]
 fn vectors_are_shared_out_while_nobody_drives_the_vf() {
     let mut bench = Bench::new(1);
-    let steps = [of(0, VfChange::Msix(16)), of(0, VfChange::Driver(WantedDriver::Default))];
+    let steps = [
+        of(0, VfChange::Msix(16)),
+        of(0, VfChange::Driver(WantedDriver::Default)),
+    ];
     let written = [
         "drivers/vfdrv/unbind = 0000:01:10.0",
         "0000:01:10.0/sriov_vf_msix_count = 16",
@@ -106,8 +137,16 @@ fn vectors_are_shared_out_while_nobody_drives_the_vf() {
 #[test]
 fn what_the_kernel_refuses_is_said_with_value_and_file() {
     let mut bench = Bench::new(0);
-    fs::remove_file(bench.sysfs.path(format!("bus/pci/devices/{PF}/sriov_drivers_autoprobe"))).unwrap();
+    fs::remove_file(
+        bench
+            .sysfs
+            .path(format!("bus/pci/devices/{PF}/sriov_drivers_autoprobe")),
+    )
+    .unwrap();
     let (_, failed) = bench.take(&[Step::Autoprobe(false)]);
     let failed = failed.unwrap();
-    assert!(failed.starts_with("\"0\" to ") && failed.contains("sriov_drivers_autoprobe: No such file"), "{failed}");
+    assert!(
+        failed.starts_with("\"0\" to ") && failed.contains("sriov_drivers_autoprobe: No such file"),
+        "{failed}"
+    );
 }

@@ -43,7 +43,12 @@ impl Tree {
             let _ = fs::remove_dir_all(&vf);
             if index < count {
                 fs::create_dir_all(vf.join("net/eth9")).unwrap();
-                for (file, text) in [("vendor", "0x8086"), ("device", "0x154c"), ("class", "0x020000"), ("enable", "0")] {
+                for (file, text) in [
+                    ("vendor", "0x8086"),
+                    ("device", "0x154c"),
+                    ("class", "0x020000"),
+                    ("enable", "0"),
+                ] {
                     fs::write(vf.join(file), format!("{text}\n")).unwrap();
                 }
                 for (file, text) in [("ifindex", "90"), ("type", "1"), ("address", "02:00:00:00:00:09")] {
@@ -89,7 +94,11 @@ impl Machine for Tree {
             "drivers_probe" => {
                 let vf = self.root.join("bus/pci/devices").join(text);
                 let override_ = fs::read_to_string(vf.join("driver_override")).unwrap();
-                let driver = if override_.trim() == "(null)" { "vfdrv" } else { override_.trim() };
+                let driver = if override_.trim() == "(null)" {
+                    "vfdrv"
+                } else {
+                    override_.trim()
+                };
                 if driver != "refuses" {
                     self.bind(&vf, driver);
                 }
@@ -105,7 +114,10 @@ impl Machine for Tree {
 
     fn set_vf(&mut self, pf: u32, vf: u32, attributes: &[VfAttribute]) -> Result<(), String> {
         let words: Vec<String> = attributes.iter().map(described).collect();
-        self.written.lock().unwrap().push(format!("{pf} VF {vf}: {}", words.join(", ")));
+        self.written
+            .lock()
+            .unwrap()
+            .push(format!("{pf} VF {vf}: {}", words.join(", ")));
         Ok(())
     }
 
@@ -167,7 +179,6 @@ impl Bench {
         (std::mem::take(&mut *self.tree.written.lock().unwrap()), failed)
     }
 }
-
 
 fn pf(root: &Path, address: &str, name: &str) {
     let own = root.join("bus/pci/devices").join(address);

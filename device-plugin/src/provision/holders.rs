@@ -69,7 +69,10 @@ impl Holders {
         match checkpoint::all(directory) {
             Ok(written) => {
                 for (id, pod) in written {
-                    self.note(id, format!("given to the pod with uid {pod}, as the kubelet wrote down"));
+                    self.note(
+                        id,
+                        format!("given to the pod with uid {pod}, as the kubelet wrote down"),
+                    );
                 }
             }
             Err(why) => {
@@ -97,7 +100,10 @@ impl Holders {
     fn of_device(&self, id: &DeviceId) -> Option<String> {
         let name = id.to_string();
         let ports = format!("{name}/p");
-        let mut of_it = self.by_device.iter().filter(|(id, _)| **id == name || id.starts_with(&ports));
+        let mut of_it = self
+            .by_device
+            .iter()
+            .filter(|(id, _)| **id == name || id.starts_with(&ports));
         of_it.next().map(|(_, by)| by.clone())
     }
 
@@ -113,8 +119,14 @@ impl Holders {
             Some(format!("VF {}{id} is {}: not done: {step}", vf.index, self.of(vf)?))
         });
         let mut reasons: Vec<String> = held.collect();
-        if let Some(unknown) = self.unknown.as_ref().filter(|_| reasons.is_empty() && !pf.vfs.is_empty()) {
-            reasons.push(format!("whether its VFs are in use is not known ({unknown}): not done: {step}"));
+        if let Some(unknown) = self
+            .unknown
+            .as_ref()
+            .filter(|_| reasons.is_empty() && !pf.vfs.is_empty())
+        {
+            reasons.push(format!(
+                "whether its VFs are in use is not known ({unknown}): not done: {step}"
+            ));
         }
         reasons
     }
@@ -130,7 +142,10 @@ mod tests {
         let mut holders = Holders::default();
         let written = serde_json::json!({"Data": {"PodDeviceEntries": [
             {"PodUID": "u-1", "ResourceName": "a.com/b", "DeviceIDs": {"0": ["0000:01:10.2"]}}]}});
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let podresources = crate::ledger::podresources::PodResources::in_directory(directory.path());
         let away = runtime.block_on(podresources.held()).unwrap_err();
         holders.ask_kubelet(Err(&away), directory.path());

@@ -42,7 +42,12 @@ pub fn import(object: &Map<String, Value>) -> Result<Imported, String> {
 }
 
 fn entry(interface: &Value, at: &str, left_out: &mut Vec<String>) -> Result<Value, String> {
-    let text = |key: &str| interface.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |key: &str| {
+        interface
+            .get(key)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
     let number = |key: &str| interface.get(key).and_then(Value::as_u64).filter(|number| *number > 0);
     let address = text("pciAddress").ok_or_else(|| format!("{at}.pciAddress: expected the PF's address"))?;
     let mut entry = Map::new();
@@ -62,7 +67,9 @@ fn entry(interface: &Value, at: &str, left_out: &mut Vec<String>) -> Result<Valu
         entry.insert("eswitchMode".to_owned(), mode.into());
     }
     if let Some(kind) = text("linkType").filter(|kind| !kind.eq_ignore_ascii_case("eth")) {
-        left_out.push(format!("{at}.linkType {kind}: the card's firmware has it, and nothing here sets it"));
+        left_out.push(format!(
+            "{at}.linkType {kind}: the card's firmware has it, and nothing here sets it"
+        ));
     }
     let groups = interface.get("vfGroups").and_then(Value::as_array);
     let mut vfs = Vec::new();
@@ -162,13 +169,25 @@ mod tests {
     fn what_is_no_such_state_is_said_to_be_none() {
         for (state, expected) in [
             (json!({}), "spec: expected an object"),
-            (json!({"spec": {"interfaces": {}}}), "spec.interfaces is {}: expected a list"),
-            (json!({"spec": {"interfaces": [{}]}}), "spec.interfaces[0].pciAddress: expected"),
-            (json!({"spec": {"interfaces": [{"pciAddress": "0000:86:00.0", "vfGroups": [{"vfRange": "a#b"}]}]}}), "vfGroups[0].vfRange is a#b"),
+            (
+                json!({"spec": {"interfaces": {}}}),
+                "spec.interfaces is {}: expected a list",
+            ),
+            (
+                json!({"spec": {"interfaces": [{}]}}),
+                "spec.interfaces[0].pciAddress: expected",
+            ),
+            (
+                json!({"spec": {"interfaces": [{"pciAddress": "0000:86:00.0", "vfGroups": [{"vfRange": "a#b"}]}]}}),
+                "vfGroups[0].vfRange is a#b",
+            ),
         ] {
             let error = import(state.as_object().unwrap()).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
-        assert_eq!(import(json!({"spec": {}}).as_object().unwrap()).unwrap(), Imported::default());
+        assert_eq!(
+            import(json!({"spec": {}}).as_object().unwrap()).unwrap(),
+            Imported::default()
+        );
     }
 }

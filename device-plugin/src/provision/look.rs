@@ -1,8 +1,10 @@
 //! Reading PFs and their VFs: sysfs below the injectable root, and netlink where that is the kernel's.
 
-use hardwire_pci::netlink::{Devlink, Link, Socket, VfState};
-use hardwire_pci::{BaseClass, Device, DeviceId, Function, MacAddr, NetdevsimPort, PortName, Sysfs, instance, pf_interface};
 use hardwire_pci::char_devices::is_userspace_driver;
+use hardwire_pci::netlink::{Devlink, Link, Socket, VfState};
+use hardwire_pci::{
+    BaseClass, Device, DeviceId, Function, MacAddr, NetdevsimPort, PortName, Sysfs, instance, pf_interface,
+};
 
 use super::now::{PfNow, VfNow};
 use crate::config::is_vfio;
@@ -77,10 +79,7 @@ pub fn devlink_name(id: &DeviceId) -> Option<(&'static str, String)> {
 }
 
 fn pf(sysfs: &Sysfs, hardware: &Hardware, asked: &mut Asked, device: &Device) -> Option<PfNow> {
-    let Function::Pf {
-        total_vfs, num_vfs, ..
-    } = device.function
-    else {
+    let Function::Pf { total_vfs, num_vfs, .. } = device.function else {
         return None;
     };
     let directory = Device::directory(sysfs, &device.id);
@@ -88,8 +87,15 @@ fn pf(sysfs: &Sysfs, hardware: &Hardware, asked: &mut Asked, device: &Device) ->
     let link = netdev.and_then(|netdev| asked.link(netdev.index));
     let mode = asked.mode(&device.id);
     let mac = |mac: MacAddr| mac.to_string();
-    let permanent = link.as_ref().and_then(|link| MacAddr::from_bytes(&link.permanent_address));
-    let mut macs: Vec<String> = netdev.and_then(|netdev| netdev.mac).into_iter().chain(permanent).map(mac).collect();
+    let permanent = link
+        .as_ref()
+        .and_then(|link| MacAddr::from_bytes(&link.permanent_address));
+    let mut macs: Vec<String> = netdev
+        .and_then(|netdev| netdev.mac)
+        .into_iter()
+        .chain(permanent)
+        .map(mac)
+        .collect();
     macs.dedup();
     let flags = netdev.and_then(|netdev| {
         let file = sysfs.path("class/net").join(netdev.name.as_str()).join("flags");

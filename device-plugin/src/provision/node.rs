@@ -87,7 +87,9 @@ impl Node {
         }
         for name in forced {
             if !survey.plans.iter().any(|plan| plan.pf.is_called(name)) {
-                survey.notes.push(format!("--force {name}: no PF of the plan is called so"));
+                survey
+                    .notes
+                    .push(format!("--force {name}: no PF of the plan is called so"));
             }
         }
         survey
@@ -124,7 +126,8 @@ impl Node {
             };
             let mut plan = plan(pf, &wanted, &around);
             if let Some(why) = unreadable.filter(|_| !plan.steps.is_empty()) {
-                plan.refused.push(format!("what hardwired set before is not known: {why}"));
+                plan.refused
+                    .push(format!("what hardwired set before is not known: {why}"));
             }
             plans.push(plan);
         }

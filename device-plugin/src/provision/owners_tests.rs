@@ -23,13 +23,41 @@ fn owner(path: &str, text: &str) -> Option<String> {
 #[test]
 fn a_pf_that_others_name_in_their_files_is_theirs() {
     for (path, text, who) in [
-        ("etc/systemd/network/10-pf.network", "[Match]\nName=ens1f*\n\n[SR-IOV]\nVirtualFunction=0\nTrust=yes\n", "systemd-networkd"),
-        ("etc/systemd/network/10-pf.link", "[Match]\nPath=pci-0000:3b:00.0\n[Link]\nSR-IOVVirtualFunctions=4\n", "systemd-networkd"),
-        ("etc/systemd/network/10-pf.link", "[Match]\nDriver=i40e ice\n[Link]\nSR-IOVVirtualFunctions=4\n", "systemd-networkd"),
-        ("etc/netplan/50.yaml", "network:\n  ethernets:\n    ens1f0: {virtual-function-count: 4}\n", "netplan"),
-        ("etc/netplan/50.yaml", "network:\n  ethernets:\n    pf: {match: {macaddress: '02:00:00:00:00:01'}}\n    vf0: {link: pf}\n", "netplan"),
-        ("etc/NetworkManager/system-connections/a.nmconnection", "[connection]\ninterface-name=ens1f0\n[sriov]\ntotal-vfs=4\n", "NetworkManager"),
-        ("etc/nmstate/a.yml", "interfaces:\n- name: ens1f0\n  type: ethernet\n  ethernet:\n    sr-iov: {total-vfs: 4}\n", "nmstate"),
+        (
+            "etc/systemd/network/10-pf.network",
+            "[Match]\nName=ens1f*\n\n[SR-IOV]\nVirtualFunction=0\nTrust=yes\n",
+            "systemd-networkd",
+        ),
+        (
+            "etc/systemd/network/10-pf.link",
+            "[Match]\nPath=pci-0000:3b:00.0\n[Link]\nSR-IOVVirtualFunctions=4\n",
+            "systemd-networkd",
+        ),
+        (
+            "etc/systemd/network/10-pf.link",
+            "[Match]\nDriver=i40e ice\n[Link]\nSR-IOVVirtualFunctions=4\n",
+            "systemd-networkd",
+        ),
+        (
+            "etc/netplan/50.yaml",
+            "network:\n  ethernets:\n    ens1f0: {virtual-function-count: 4}\n",
+            "netplan",
+        ),
+        (
+            "etc/netplan/50.yaml",
+            "network:\n  ethernets:\n    pf: {match: {macaddress: '02:00:00:00:00:01'}}\n    vf0: {link: pf}\n",
+            "netplan",
+        ),
+        (
+            "etc/NetworkManager/system-connections/a.nmconnection",
+            "[connection]\ninterface-name=ens1f0\n[sriov]\ntotal-vfs=4\n",
+            "NetworkManager",
+        ),
+        (
+            "etc/nmstate/a.yml",
+            "interfaces:\n- name: ens1f0\n  type: ethernet\n  ethernet:\n    sr-iov: {total-vfs: 4}\n",
+            "nmstate",
+        ),
         ("etc/sriov-operator/pci/0000:3b:00.0", "{}", "sriov-network-operator"),
     ] {
         assert_eq!(owner(path, text), Some(format!("{who} (/{path})")), "{text}");
@@ -39,12 +67,27 @@ fn a_pf_that_others_name_in_their_files_is_theirs() {
 #[test]
 fn a_file_that_makes_no_vfs_or_names_another_pf_owns_nothing() {
     for (path, text) in [
-        ("etc/systemd/network/10-pf.network", "[Match]\nName=ens1f0\n[Network]\nDHCP=yes\n"),
-        ("etc/systemd/network/10-pf.network", "[Match]\nName=ens2f0\n[SR-IOV]\nVirtualFunction=0\n"),
-        ("etc/systemd/network/10-pf.link", "[Match]\nName=ens1f0\nDriver=ice\n[Link]\nSR-IOVVirtualFunctions=4\n"),
-        ("etc/netplan/50.yaml", "network:\n  ethernets:\n    ens1f0: {dhcp4: true}\n    ens2f0: {virtual-function-count: 4}\n"),
+        (
+            "etc/systemd/network/10-pf.network",
+            "[Match]\nName=ens1f0\n[Network]\nDHCP=yes\n",
+        ),
+        (
+            "etc/systemd/network/10-pf.network",
+            "[Match]\nName=ens2f0\n[SR-IOV]\nVirtualFunction=0\n",
+        ),
+        (
+            "etc/systemd/network/10-pf.link",
+            "[Match]\nName=ens1f0\nDriver=ice\n[Link]\nSR-IOVVirtualFunctions=4\n",
+        ),
+        (
+            "etc/netplan/50.yaml",
+            "network:\n  ethernets:\n    ens1f0: {dhcp4: true}\n    ens2f0: {virtual-function-count: 4}\n",
+        ),
         ("etc/netplan/50.yaml", "network: {ethernets: [\n"),
-        ("etc/NetworkManager/system-connections/a.nmconnection", "[connection]\ninterface-name=ens1f0\n"),
+        (
+            "etc/NetworkManager/system-connections/a.nmconnection",
+            "[connection]\ninterface-name=ens1f0\n",
+        ),
         ("etc/nmstate/a.yml", "interfaces:\n- name: ens1f0\n  type: ethernet\n"),
         ("etc/sriov-operator/pci/0000:3b:00.1", "{}"),
     ] {
@@ -58,6 +101,10 @@ fn a_drop_in_is_about_what_its_file_is_about() {
     let directory = root.path().join("etc/systemd/network");
     fs::create_dir_all(directory.join("10-pf.network.d")).unwrap();
     fs::write(directory.join("10-pf.network"), "[Match]\nName=ens1f0\n").unwrap();
-    fs::write(directory.join("10-pf.network.d/vfs.conf"), "[SR-IOV]\nVirtualFunction=0\n").unwrap();
+    fs::write(
+        directory.join("10-pf.network.d/vfs.conf"),
+        "[SR-IOV]\nVirtualFunction=0\n",
+    )
+    .unwrap();
     assert!(Owners::read(root.path()).of(&pf()).unwrap().contains("vfs.conf"));
 }

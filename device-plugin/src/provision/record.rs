@@ -135,7 +135,10 @@ impl Records {
 
     /// Whether there is any.
     pub fn has_any(&self) -> bool {
-        let entries = fs::read_dir(&self.directory).into_iter().flatten().filter_map(Result::ok);
+        let entries = fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
         let mut paths = entries.map(|entry| entry.path());
         paths.any(|path| path.extension().is_some_and(|extension| extension == "json"))
     }
@@ -150,7 +153,10 @@ impl Records {
         let other = |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
         let record: Record = serde_json::from_slice(&text).map_err(|error| other(error.to_string()))?;
         if record.version != Record::VERSION || record.pf != *pf {
-            return Err(other(format!("a record of version {} of {}", record.version, record.pf)));
+            return Err(other(format!(
+                "a record of version {} of {}",
+                record.version, record.pf
+            )));
         }
         Ok(Some(record))
     }

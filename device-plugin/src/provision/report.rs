@@ -157,7 +157,12 @@ pub fn outcomes(outcomes: &[Outcome]) -> String {
         let (name, all) = (outcome.plan.pf.full_name(), outcome.plan.steps.len());
         let _ = match &outcome.failed {
             None => writeln!(text, "{name}: done, {all} steps"),
-            Some(why) => writeln!(text, "{name}: failed after {} of {all} steps: {}", outcome.done, printable(why)),
+            Some(why) => writeln!(
+                text,
+                "{name}: failed after {} of {all} steps: {}",
+                outcome.done,
+                printable(why)
+            ),
         };
     }
     text

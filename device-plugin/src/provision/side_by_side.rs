@@ -62,7 +62,9 @@ enum Progress {
 
 impl fmt::Debug for Workshop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workshop").field("sysfs", &self.sysfs).finish_non_exhaustive()
+        f.debug_struct("Workshop")
+            .field("sysfs", &self.sysfs)
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,7 +131,8 @@ fn follow(
                     .map(|(number, _)| *number)
                     .collect();
                 for number in late {
-                    if let (Some((_, is_given_up)), Some(outcome)) = (running.remove(&number), outcomes.get_mut(number)) {
+                    if let (Some((_, is_given_up)), Some(outcome)) = (running.remove(&number), outcomes.get_mut(number))
+                    {
                         is_given_up.store(true, Ordering::Relaxed);
                         outcome.hangs();
                     }
@@ -234,7 +237,10 @@ fn carry_out(
     } else {
         let remaining = (workshop.remaining)(id);
         if !remaining.is_empty() {
-            return Err(format!("done, and not as wanted all the same: {}", remaining.join("; ")));
+            return Err(format!(
+                "done, and not as wanted all the same: {}",
+                remaining.join("; ")
+            ));
         }
         record.pending = false;
         record.instance = super::look::instance_of(&workshop.sysfs, id);

@@ -60,7 +60,11 @@ fn workshop(bench: &Bench, records: &Records, bound: Duration) -> Arc<Workshop> 
         machine: Box::new(move || Box::new(tree.clone()) as Box<dyn Machine>),
         remaining: Box::new(move |_pf| {
             let plans = plans(&sysfs, &seen, &entries());
-            plans.iter().flat_map(|plan| plan.differences.iter()).map(ToString::to_string).collect()
+            plans
+                .iter()
+                .flat_map(|plan| plan.differences.iter())
+                .map(ToString::to_string)
+                .collect()
         }),
     })
 }
@@ -76,7 +80,12 @@ fn apply(bench: &Bench, records: &Records) -> (Vec<String>, Vec<Outcome>) {
 
 /// What the tree is like, in all that was to be set.
 fn state(bench: &Bench) -> Vec<String> {
-    let read = |file: &str| std::fs::read_to_string(bench.sysfs.path(file)).unwrap_or_else(|error| error.to_string()).trim().to_owned();
+    let read = |file: &str| {
+        std::fs::read_to_string(bench.sysfs.path(file))
+            .unwrap_or_else(|error| error.to_string())
+            .trim()
+            .to_owned()
+    };
     let own = |file: &str| read(&format!("bus/pci/devices/{PF}/{file}"));
     let mut state = vec![own("sriov_numvfs"), own("net/pf0/mtu"), own("net/pf0/flags")];
     for vf in 0..4 {
@@ -98,7 +107,10 @@ fn an_apply_that_is_killed_at_any_write_ends_as_if_it_had_not_been() {
     assert!(writes.len() >= 12, "{writes:?}");
     let expected = state(&whole);
     let (again, outcomes) = apply(&whole, &records(&kept));
-    assert!(again.is_empty() && outcomes.iter().all(|outcome| outcome.failed.is_none()), "{again:?}");
+    assert!(
+        again.is_empty() && outcomes.iter().all(|outcome| outcome.failed.is_none()),
+        "{again:?}"
+    );
     for at in 0..writes.len() {
         for is_written in [false, true] {
             let (mut bench, kept) = (Bench::new(0), tempfile::tempdir().unwrap());
@@ -107,8 +119,17 @@ fn an_apply_that_is_killed_at_any_write_ends_as_if_it_had_not_been() {
             assert!(outcomes[0].failed.is_some(), "write {at}");
             bench.tree.dies = None;
             let (second, outcomes) = apply(&bench, &records(&kept));
-            assert_eq!(outcomes.iter().find_map(|outcome| outcome.failed.clone()), None, "{at} {is_written}: {second:?}");
-            assert_eq!(state(&bench), expected, "killed at write {at} ({}), then {second:?}", writes[at]);
+            assert_eq!(
+                outcomes.iter().find_map(|outcome| outcome.failed.clone()),
+                None,
+                "{at} {is_written}: {second:?}"
+            );
+            assert_eq!(
+                state(&bench),
+                expected,
+                "killed at write {at} ({}), then {second:?}",
+                writes[at]
+            );
         }
     }
 }
@@ -121,7 +142,10 @@ fn what_is_set_is_on_record_before_the_first_write_and_ours_afterwards() {
     apply(&bench, &records(&kept));
     let begun = records(&kept).get(&pf).unwrap().unwrap();
     assert!(begun.pending);
-    assert_eq!((begun.before.num_vfs, begun.before.mtu, begun.set.num_vfs), (Some(0), Some(1500), Some(4)));
+    assert_eq!(
+        (begun.before.num_vfs, begun.before.mtu, begun.set.num_vfs),
+        (Some(0), Some(1500), Some(4))
+    );
     bench.tree.dies = None;
     apply(&bench, &records(&kept));
     let done = records(&kept).get(&pf).unwrap().unwrap();
@@ -161,5 +185,8 @@ fn a_write_that_hangs_is_given_up_and_keeps_no_other_pf() {
     assert_eq!((outcomes[1].failed.as_ref(), outcomes[1].done), (None, 1));
     // Nobody begins there a second time.
     let again = side_by_side(planned[..1].to_vec(), &workshop);
-    assert_eq!(again[0].failed.as_deref(), Some("somebody else is changing it at this moment"));
+    assert_eq!(
+        again[0].failed.as_deref(),
+        Some("somebody else is changing it at this moment")
+    );
 }

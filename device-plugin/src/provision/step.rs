@@ -160,6 +160,9 @@ mod tests {
         };
         let steps = [Step::MakeVfs(5), mtu(0, 9000), mtu(1, 9000), mtu(2, 1500), mtu(4, 1500)];
         let words: Vec<String> = in_words(&steps).into_iter().map(|(_, words)| words).collect();
-        assert_eq!(words, ["make 5 VFs", "VFs 0-1: MTU 9000", "VF 2: MTU 1500", "VF 4: MTU 1500"]);
+        assert_eq!(
+            words,
+            ["make 5 VFs", "VFs 0-1: MTU 9000", "VF 2: MTU 1500", "VF 4: MTU 1500"]
+        );
     }
 }

@@ -48,9 +48,7 @@ pub fn before(record: &Record, now: &PfNow) -> PfSettings {
     PfSettings {
         num_vfs: is_ours(set.num_vfs == Some(now.num_vfs), before.num_vfs),
         mtu: is_ours(set.mtu.is_some() && set.mtu == now.mtu, before.mtu),
-        eswitch_mode: before
-            .mode
-            .filter(|_| set.mode.is_some() && set.mode == now.mode),
+        eswitch_mode: before.mode.filter(|_| set.mode.is_some() && set.mode == now.mode),
         drivers_autoprobe: before
             .autoprobe
             .filter(|_| set.autoprobe.is_some() && set.autoprobe == now.autoprobe),

@@ -22,9 +22,8 @@ fn with_apply_the_vfs_are_made_and_both_pools_offer_them() {
     let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
     let _daemon = site.start(&card.config("apply", 7), sys());
     for (resource, count) in [("intel.com/net", 4), ("intel.com/dpdk", 3)] {
-        let right = |devices: &[Device]| {
-            devices.len() == count && devices.iter().all(|device| device.health == "Healthy")
-        };
+        let right =
+            |devices: &[Device]| devices.len() == count && devices.iter().all(|device| device.health == "Healthy");
         kubelet.wait_for_devices(resource, right, SOON).unwrap();
     }
     assert_eq!(card.count(), 7);
@@ -51,14 +50,16 @@ fn a_pf_whose_driver_was_bound_anew_gets_its_vfs_again() {
     let (card, site) = (Card::bare(), Site::new());
     let kubelet = Kubelet::start(&site.kubelet_dir()).unwrap();
     let _daemon = site.start(&card.config("apply", 7), sys());
-    let all = |devices: &[Device]| {
-        devices.len() == 4 && devices.iter().all(|device| device.health == "Healthy")
-    };
+    let all = |devices: &[Device]| devices.len() == 4 && devices.iter().all(|device| device.health == "Healthy");
     kubelet.wait_for_devices("intel.com/net", all, SOON).unwrap();
     let driver = "/sys/bus/pci/drivers/igb";
     fs::write(format!("{driver}/unbind"), &card.igb.address).unwrap();
     kubelet
-        .wait_for_devices("intel.com/net", |devices| devices.iter().all(|device| device.health != "Healthy"), SOON)
+        .wait_for_devices(
+            "intel.com/net",
+            |devices| devices.iter().all(|device| device.health != "Healthy"),
+            SOON,
+        )
         .unwrap();
     fs::write(format!("{driver}/bind"), &card.igb.address).unwrap();
     kubelet.wait_for_devices("intel.com/net", all, SOON).unwrap();

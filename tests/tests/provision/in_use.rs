@@ -92,13 +92,22 @@ mod vfio {
 
     #[allow(unsafe_code, reason = "VFIO is driven by ioctl(2), which has no safe wrapper")]
     pub(super) fn open(group: &str, address: &str) -> Open {
-        let file = |path: &str| OpenOptions::new().read(true).write(true).open(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let file = |path: &str| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(path)
+                .unwrap_or_else(|error| panic!("{path}: {error}"))
+        };
         let (container, group) = (file("/dev/vfio/vfio"), file(&format!("/dev/vfio/{group}")));
         let address = std::ffi::CString::new(address).unwrap();
         // SAFETY: each call takes a descriptor or a text that lives until it returns.
         let device = unsafe {
             let number = container.as_raw_fd();
-            assert_eq!(libc::ioctl(group.as_raw_fd(), VFIO_GROUP_SET_CONTAINER, &raw const number), 0);
+            assert_eq!(
+                libc::ioctl(group.as_raw_fd(), VFIO_GROUP_SET_CONTAINER, &raw const number),
+                0
+            );
             assert_eq!(libc::ioctl(container.as_raw_fd(), VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU), 0);
             libc::ioctl(group.as_raw_fd(), VFIO_GROUP_GET_DEVICE_FD, address.as_ptr())
         };

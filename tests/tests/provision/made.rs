@@ -14,7 +14,13 @@ fn a_bare_card_becomes_what_is_configured_in_one_apply_and_the_second_writes_not
     let config = card.config("verify", 7);
     let (status, plan) = said(&site, &["plan"], &config);
     assert_eq!((status, card.count()), (1, 0), "a plan changes nothing: {plan}");
-    for line in ["0 of 7 VFs", "make 7 VFs", "VFs 0-3: trust on", "VFs 4-6: bind to vfio-pci", "VFs 0-3: MTU 1600"] {
+    for line in [
+        "0 of 7 VFs",
+        "make 7 VFs",
+        "VFs 0-3: trust on",
+        "VFs 4-6: bind to vfio-pci",
+        "VFs 0-3: MTU 1600",
+    ] {
         assert!(plan.contains(line), "{line}: {plan}");
     }
     let (status, done) = said(&site, &["apply"], &config);
@@ -49,7 +55,10 @@ fn an_entry_that_is_gone_has_its_vfs_removed_and_nothing_of_others() {
     let (status, plan) = said(&site, &["plan"], &nothing);
     assert!(status == 1 && plan.contains("remove its 2 VFs"), "{plan}");
     assert_eq!(said(&site, &["apply"], &nothing).0, 0);
-    assert_eq!((card.count(), host_link(&card.igb.interface().unwrap())["mtu"].clone()), (0, json!(1500)));
+    assert_eq!(
+        (card.count(), host_link(&card.igb.interface().unwrap())["mtu"].clone()),
+        (0, json!(1500))
+    );
     // What it never made it does not remove.
     card.igb.renew();
     let (status, plan) = said(&site, &["apply"], &nothing);
@@ -65,7 +74,11 @@ fn an_apply_that_is_killed_again_and_again_comes_to_the_same_end() {
     // Each time a little later, so that it is killed at each of its steps at some time.
     for later in 0..12_u32 {
         card.igb.without_vfs();
-        let mut apply = command(&site, &words, Some(&config)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut apply = command(&site, &words, Some(&config))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(std::time::Duration::from_millis(u64::from(later) * 150));
         apply.kill().unwrap();
         apply.wait().unwrap();
@@ -83,7 +96,11 @@ fn an_apply_that_is_killed_again_and_again_comes_to_the_same_end() {
     let made = card.made();
     assert_eq!(made.len(), 7, "{last}");
     for (vf, line) in made.iter().enumerate() {
-        let expected = if vf < 4 { "igbvf Some(\"1600\\n\") true (null)" } else { "vfio-pci None false (null)" };
+        let expected = if vf < 4 {
+            "igbvf Some(\"1600\\n\") true (null)"
+        } else {
+            "vfio-pci None false (null)"
+        };
         assert_eq!(line, expected, "VF {vf}: {last}");
     }
 }

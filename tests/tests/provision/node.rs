@@ -89,12 +89,23 @@ impl Card {
 
     /// As [`Card::state`], of a node that was made once more.
     pub(crate) fn made(&self) -> Vec<String> {
-        (0..self.count()).map(|vf| {
-            let mtu = self.igb.vf_netdev(vf).map(|name| run(&["cat", &format!("/sys/class/net/{name}/mtu")]));
-            let at = format!("/sys/bus/pci/devices/{}/driver_override", self.igb.vf_address(vf));
-            let left = fs::read_to_string(at).unwrap();
-            format!("{} {:?} {} {}", self.driver(vf), mtu, self.igb.vf(vf)["trust"], left.trim())
-        }).collect()
+        (0..self.count())
+            .map(|vf| {
+                let mtu = self
+                    .igb
+                    .vf_netdev(vf)
+                    .map(|name| run(&["cat", &format!("/sys/class/net/{name}/mtu")]));
+                let at = format!("/sys/bus/pci/devices/{}/driver_override", self.igb.vf_address(vf));
+                let left = fs::read_to_string(at).unwrap();
+                format!(
+                    "{} {:?} {} {}",
+                    self.driver(vf),
+                    mtu,
+                    self.igb.vf(vf)["trust"],
+                    left.trim()
+                )
+            })
+            .collect()
     }
 }
 
@@ -119,7 +130,11 @@ pub(crate) fn command(site: &Site, words: &[&str], config: Option<&Path>) -> Com
 }
 
 pub(crate) fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// Runs it to its end; returns its exit status and what it said.

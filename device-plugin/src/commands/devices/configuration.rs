@@ -156,7 +156,7 @@ mod tests {
             cni_bin_dir: "/b".into(),
             cni_program: "/p".into(),
             unregistered: Vec::new(),
-                provisioning: Vec::new(),
+            provisioning: Vec::new(),
             rights: crate::ask::rights::Rights::default(),
             pod: None,
             in_force: InForce {

@@ -86,10 +86,18 @@ pub fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<u8, ProvisionError>
 pub fn apply(args: &ApplyArgs, out: &mut impl Write) -> Result<u8, ProvisionError> {
     let context = context(&args.survey.node);
     for name in &args.survey.force {
-        writeln!(out, "--force {name}: whoever uses its link is interrupted; a VF in use is left alone all the same")?;
+        writeln!(
+            out,
+            "--force {name}: whoever uses its link is interrupted; a VF in use is left alone all the same"
+        )?;
     }
     if let Ok(running) = control::running(&context.state) {
-        if let Some(named) = args.survey.config.as_ref().filter(|named| **named != running.in_force.file) {
+        if let Some(named) = args
+            .survey
+            .config
+            .as_ref()
+            .filter(|named| **named != running.in_force.file)
+        {
             return Err(ProvisionError::OtherConfig {
                 named: named.clone(),
                 its: running.in_force.file,
@@ -127,7 +135,9 @@ fn context(node: &NodeArgs) -> Context {
 
 /// What is configured, and its entries that are refused.
 fn configured(args: &SurveyArgs, context: &Context) -> Result<(Pfs, Vec<String>), ProvisionError> {
-    readable("--sysfs-root", Some(&args.node.sysfs_root), |path| fs::read_dir(path).map(drop))?;
+    readable("--sysfs-root", Some(&args.node.sysfs_root), |path| {
+        fs::read_dir(path).map(drop)
+    })?;
     let config = match &args.config {
         Some(file) => Config::read(file, &args.node.defaults())?,
         None => match control::running(&context.state) {
@@ -143,12 +153,18 @@ fn configured(args: &SurveyArgs, context: &Context) -> Result<(Pfs, Vec<String>)
 }
 
 fn with_refused(mut survey: Survey, refused: Vec<String>) -> Survey {
-    survey.notes.extend(refused.into_iter().map(|refused| format!("refused: {refused}")));
+    survey
+        .notes
+        .extend(refused.into_iter().map(|refused| format!("refused: {refused}")));
     survey
 }
 
 fn status(survey: &Survey, pfs: &Pfs) -> Outlook {
-    if pfs.refused.is_empty() { survey.outlook() } else { Outlook::Refused }
+    if pfs.refused.is_empty() {
+        survey.outlook()
+    } else {
+        Outlook::Refused
+    }
 }
 
 fn node(args: &SurveyArgs, context: &Context) -> Node {
@@ -196,7 +212,11 @@ fn print_import(file: &Path, out: &mut impl Write) -> Result<(), ProvisionError>
         left_out.extend(imported.left_out);
     }
     for left_out in left_out {
-        writeln!(out, "# not taken over: {}", hardwire_cni::printable::printable(&left_out))?;
+        writeln!(
+            out,
+            "# not taken over: {}",
+            hardwire_cni::printable::printable(&left_out)
+        )?;
     }
     let document: Value = json!({"provision": ProvisionMode::Verify.word(), "pfs": pfs});
     out.write_all(yaml::document(&document).as_bytes())?;
@@ -229,7 +249,8 @@ spec:
   system: {rdmaMode: shared}
 ";
         fs::write(&file, state).unwrap();
-        let Command::Plan(args) = Cli::parse_from(["hardwired", "plan", "--from", file.to_str().unwrap()]).command else {
+        let Command::Plan(args) = Cli::parse_from(["hardwired", "plan", "--from", file.to_str().unwrap()]).command
+        else {
             panic!("another command")
         };
         let mut out = Vec::new();

@@ -104,7 +104,8 @@ impl PfSettings {
                 ("linkUp", self.link_up.is_some()),
             ] {
                 if is_said {
-                    let expected = "externallyManaged is true: of the PF itself nothing is set, so leave one of both out";
+                    let expected =
+                        "externallyManaged is true: of the PF itself nothing is set, so leave one of both out";
                     return Err(BadField::new(field, &Value::from("set"), expected));
                 }
             }
@@ -138,10 +139,15 @@ impl PfSettings {
         if let (Some(mtu), Some(pf_mtu)) = (mtu, pf_mtu)
             && mtu > pf_mtu
         {
-            return bad("mtu", mtu.into(), format!("expected at most the PF's, which is {pf_mtu}"));
+            return bad(
+                "mtu",
+                mtu.into(),
+                format!("expected at most the PF's, which is {pf_mtu}"),
+            );
         }
         if self.drivers_autoprobe == Some(false) && group.wanted.driver == Some(WantedDriver::Default) {
-            let expected = "driversAutoprobe is false, with which no VF gets a driver by default: name the driver".to_owned();
+            let expected =
+                "driversAutoprobe is false, with which no VF gets a driver by default: name the driver".to_owned();
             return bad("driver", "default".into(), expected);
         }
         Ok(())
@@ -194,5 +200,8 @@ pub(super) fn label(index: usize, value: &Value) -> String {
         let names: Vec<&str> = named.next()?.1.as_array()?.iter().filter_map(Value::as_str).collect();
         (!names.is_empty()).then(|| names.join(", "))
     });
-    names.map_or_else(|| format!("{LIST}[{index}]"), |names| format!("{LIST}[{index}] ({names})"))
+    names.map_or_else(
+        || format!("{LIST}[{index}]"),
+        |names| format!("{LIST}[{index}] ({names})"),
+    )
 }

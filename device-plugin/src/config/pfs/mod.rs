@@ -93,7 +93,9 @@ impl Pfs {
         for (index, value) in list.into_iter().enumerate() {
             let label = entry::label(index, &value);
             let place = format!("{LIST}[{index}].");
-            let twice = repeated.iter().find(|key| key.path.to_ascii_lowercase().starts_with(&place));
+            let twice = repeated
+                .iter()
+                .find(|key| key.path.to_ascii_lowercase().starts_with(&place));
             let parsed = match twice {
                 Some(key) => Err(BadField::new(key.path.clone(), &key.value, super::TWICE)),
                 None => PfEntry::parse(&label, value, warnings),

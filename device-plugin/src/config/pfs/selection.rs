@@ -95,14 +95,17 @@ impl PfSelection {
     fn is_empty(&self) -> bool {
         let patterns = [&self.drivers, &self.names, &self.altnames, &self.macs, &self.addresses];
         let ids = [&self.vendors, &self.devices];
-        patterns.into_iter().all(Choice::is_empty) && ids.into_iter().all(Choice::is_empty) && self.numa_nodes.is_empty()
+        patterns.into_iter().all(Choice::is_empty)
+            && ids.into_iter().all(Choice::is_empty)
+            && self.numa_nodes.is_empty()
     }
 }
 
 fn name(item: &Item) -> Result<Pattern, BadField> {
     let right = !item.text.is_empty() && !item.text.contains(|c: char| c == '/' || c == '#' || c.is_whitespace());
     let pattern = right.then(|| Pattern::new(&item.text));
-    pattern.ok_or_else(|| item.bad("expected an interface name, as in ens1f0 or ens*f0 (VFs are in vfs, not behind a #)"))
+    pattern
+        .ok_or_else(|| item.bad("expected an interface name, as in ens1f0 or ens*f0 (VFs are in vfs, not behind a #)"))
 }
 
 fn mac_of_pf(item: &Item) -> Result<Pattern, BadField> {

@@ -124,7 +124,11 @@ impl VfGroup {
             return Err(BadField::new(unknown.field, &unknown.value, expected));
         }
         if wanted == VfWanted::default() {
-            return Err(BadField::new(at, &Value::Null, "expected something that these VFs should be"));
+            return Err(BadField::new(
+                at,
+                &Value::Null,
+                "expected something that these VFs should be",
+            ));
         }
         Ok(Self {
             at: at.to_owned(),
@@ -157,7 +161,13 @@ fn indices(object: &mut Object) -> Result<Ranges, BadField> {
     let text = match object.value("indices")? {
         Some(Value::String(text)) => text,
         Some(Value::Number(number)) => number.to_string(),
-        other => return Err(BadField::new(object.field("indices"), &other.unwrap_or_default(), expected)),
+        other => {
+            return Err(BadField::new(
+                object.field("indices"),
+                &other.unwrap_or_default(),
+                expected,
+            ));
+        }
     };
     let item = Item {
         field: object.field("indices"),
@@ -167,12 +177,17 @@ fn indices(object: &mut Object) -> Result<Ranges, BadField> {
 }
 
 fn driver(object: &mut Object) -> Result<Option<WantedDriver>, BadField> {
-    let Some(name) = object.string("driver")? else { return Ok(None) };
+    let Some(name) = object.string("driver")? else {
+        return Ok(None);
+    };
     if name == "default" {
         return Ok(Some(WantedDriver::Default));
     }
     // It becomes part of a path, and is written to `driver_override`.
-    let right = name.len() < 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let right = name.len() < 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if !right {
         let expected = "expected default, vfio-pci or the name of another driver";
         return Err(BadField::new(object.field("driver"), &name.into(), expected));
@@ -222,7 +237,9 @@ pub(super) fn number(
     most: u64,
     what: &str,
 ) -> Result<Option<u32>, BadField> {
-    let Some(value) = object.value(key)? else { return Ok(None) };
+    let Some(value) = object.value(key)? else {
+        return Ok(None);
+    };
     let number = value.as_u64().filter(|number| (least..=most).contains(number));
     match number.and_then(|number| u32::try_from(number).ok()) {
         Some(number) => Ok(Some(number)),

@@ -34,7 +34,10 @@ fn of_netplan(ethernets: &Map<String, Value>, by: &str) -> Vec<Claim> {
         .collect();
     let makes = |id: &str, device: &Value| {
         let words = ["virtual-function-count", "embedded-switch-mode"];
-        with_vfs.contains(id) || words.iter().any(|word| device.get(word).is_some_and(|value| !value.is_null()))
+        with_vfs.contains(id)
+            || words
+                .iter()
+                .any(|word| device.get(word).is_some_and(|value| !value.is_null()))
     };
     let made = ethernets.iter().filter(|(id, device)| makes(id, device));
     made.map(|(id, device)| {

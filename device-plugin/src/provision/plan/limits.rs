@@ -32,7 +32,9 @@ fn of_pf(plan: &PfPlan, traits: &Traits, driver: &str, refused: &mut Vec<String>
     if let (Some(wanted), Some(total)) = (settings.num_vfs, pf.total_vfs)
         && wanted > total
     {
-        refused.push(format!("{said_by}: numVfs is {wanted}: it has at most {total} (sriov_totalvfs)"));
+        refused.push(format!(
+            "{said_by}: numVfs is {wanted}: it has at most {total} (sriov_totalvfs)"
+        ));
     }
     if let (Some(mtu), Some((least, most))) = (settings.mtu, pf.mtu_range)
         && (mtu < least || most > 0 && mtu > most)
@@ -40,13 +42,19 @@ fn of_pf(plan: &PfPlan, traits: &Traits, driver: &str, refused: &mut Vec<String>
         refused.push(format!("{said_by}: mtu is {mtu}: its driver takes {least} to {most}"));
     }
     if pf.interface.is_none() && (settings.mtu.is_some() || settings.link_up.is_some()) {
-        refused.push(format!("{said_by}: mtu and linkUp are said, and it has no interface in the host's namespace"));
+        refused.push(format!(
+            "{said_by}: mtu and linkUp are said, and it has no interface in the host's namespace"
+        ));
     }
     if settings.eswitch_mode == Some(EswitchMode::Switchdev) {
         if traits.mode == ModeChange::Never {
-            refused.push(format!("{said_by}: eswitchMode is switchdev: {driver} has no such switch"));
+            refused.push(format!(
+                "{said_by}: eswitchMode is switchdev: {driver} has no such switch"
+            ));
         } else if pf.mode.is_none() {
-            refused.push(format!("{said_by}: eswitchMode is switchdev: devlink knows of no switch in it"));
+            refused.push(format!(
+                "{said_by}: eswitchMode is switchdev: devlink knows of no switch in it"
+            ));
         }
     }
 }
@@ -64,7 +72,10 @@ fn of_group(
     let mut refuse = |field: &str, why: &str| refused.push(format!("{said_by}: {at}.{field}: {why}"));
     let count = settings.num_vfs.unwrap_or(pf.num_vfs);
     if group.indices.last() >= count {
-        refuse("indices", &format!("VF {} is wanted, and it has {count} VFs", group.indices.last()));
+        refuse(
+            "indices",
+            &format!("VF {} is wanted, and it has {count} VFs", group.indices.last()),
+        );
     }
     for refuses in traits.refuses.iter().filter(|refuses| is_said(wanted, refuses.field)) {
         refuse(refuses.field, &format!("{driver}: {}", refuses.because));
@@ -75,7 +86,10 @@ fn of_group(
         refuse("maxTxRate", &format!("{driver} sets no rates of VFs in mode switchdev"));
     }
     if !traits.has_functions {
-        for field in ["driver", "mtu", "msixCount"].into_iter().filter(|field| is_said(wanted, field)) {
+        for field in ["driver", "mtu", "msixCount"]
+            .into_iter()
+            .filter(|field| is_said(wanted, field))
+        {
             refuse(field, &format!("VFs of {driver} are no functions of their own"));
         }
     }

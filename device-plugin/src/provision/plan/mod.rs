@@ -233,10 +233,16 @@ fn meaning(step: Step, pf: &PfNow, traits: &Traits) -> Planned {
     let link = || format!("the link of {name}, for a moment");
     let interrupts = match &step {
         Step::RemoveVfs { from } => {
-            let link = if traits.resets_pf { format!(", and {}", link()) } else { String::new() };
+            let link = if traits.resets_pf {
+                format!(", and {}", link())
+            } else {
+                String::new()
+            };
             Some(format!("whoever uses one of the {from} VFs{link}"))
         }
-        Step::Mode(_) => Some(format!("whoever uses {name} or a VF: {name} may be made anew, under another name")),
+        Step::Mode(_) => Some(format!(
+            "whoever uses {name} or a VF: {name} may be made anew, under another name"
+        )),
         Step::UnbindAll => Some("whoever uses a VF".to_owned()),
         Step::Link { up: false } => Some(format!("whoever uses {name} or a VF")),
         step if cuts_link(step, traits) => Some(link()),

@@ -86,7 +86,10 @@ fn differences(plan: &mut PfPlan, pf: &PfNow, settings: &PfSettings) {
     if let (Some(wanted), Some(now)) = (settings.eswitch_mode, pf.mode)
         && wanted != now
     {
-        plan.differs(None, format!("eswitchMode is {}, and {} wanted", now.word(), wanted.word()));
+        plan.differs(
+            None,
+            format!("eswitchMode is {}, and {} wanted", now.word(), wanted.word()),
+        );
     }
     if let (Some(wanted), Some(now)) = (settings.drivers_autoprobe, pf.autoprobe)
         && wanted != now
@@ -109,7 +112,11 @@ fn before_vfs(pf: &PfNow, settings: &PfSettings, changes: &Changes, traits: &Tra
         steps.push(Step::Link { up: true });
     }
     let autoprobe = settings.drivers_autoprobe;
-    steps.extend(autoprobe.filter(|wanted| pf.autoprobe == Some(!wanted)).map(Step::Autoprobe));
+    steps.extend(
+        autoprobe
+            .filter(|wanted| pf.autoprobe == Some(!wanted))
+            .map(Step::Autoprobe),
+    );
     steps
 }
 
@@ -145,13 +152,18 @@ impl Changes {
 
     fn of(pf: &PfNow, settings: &PfSettings, traits: &Traits) -> Self {
         let count = settings.num_vfs.unwrap_or(pf.num_vfs);
-        let other_mode = settings.eswitch_mode.filter(|mode| pf.mode.is_some_and(|now| now != *mode));
+        let other_mode = settings
+            .eswitch_mode
+            .filter(|mode| pf.mode.is_some_and(|now| now != *mode));
         let count_changes = count != pf.num_vfs;
         let for_mode = other_mode.is_some() && traits.mode == ModeChange::WithoutVfs;
         let removes = pf.num_vfs > 0 && (count_changes || for_mode);
         let makes = count > 0 && (count_changes || removes);
         // A mode that the last VF takes with it is set again.
-        let stays = settings.eswitch_mode.or(pf.mode).filter(|_| removes && traits.mode_goes_with_vfs);
+        let stays = settings
+            .eswitch_mode
+            .or(pf.mode)
+            .filter(|_| removes && traits.mode_goes_with_vfs);
         let stays = stays.filter(|mode| *mode == EswitchMode::Switchdev && makes);
         let mode = other_mode.or(stays).filter(|_| traits.mode != ModeChange::Never);
         Self {

@@ -32,7 +32,9 @@ pub(super) fn steps(
                 plan.differs(Some(index), text.clone());
             }
             if !is_free {
-                let because = holder.or_else(|| around.holders.unknown().map(str::to_owned)).unwrap_or_default();
+                let because = holder
+                    .or_else(|| around.holders.unknown().map(str::to_owned))
+                    .unwrap_or_default();
                 let waiting = differences.into_iter();
                 plan.waiting
                     .extend(waiting.map(|text| format!("{name}: {text}: {because}")));
@@ -41,7 +43,9 @@ pub(super) fn steps(
             changes
         }
     };
-    let phased = changes.into_iter().map(|change| (phase(&change), Step::Vf { index, change }));
+    let phased = changes
+        .into_iter()
+        .map(|change| (phase(&change), Step::Vf { index, change }));
     phased.collect()
 }
 
@@ -80,13 +84,19 @@ fn of_existing(wanted: &VfWanted, now: &VfNow, is_free: bool, was_left: bool) ->
     let driver_now = now.driver.as_deref().unwrap_or("none");
     let mut binds = other_driver.cloned();
     if let Some(count) = wanted.msix_count.filter(|count| now.msix != Some(*count)) {
-        let known = now.msix.map_or_else(|| "not known".to_owned(), |count| count.to_string());
+        let known = now
+            .msix
+            .map_or_else(|| "not known".to_owned(), |count| count.to_string());
         differences.push(format!("msixCount is {known}, and {count} wanted"));
         changes.push(VfChange::Msix(count));
         let again = wanted.driver.clone().or_else(|| {
             let driver = now.driver.clone()?;
             let is_default = !is_userspace_driver(&driver);
-            Some(if is_default { WantedDriver::Default } else { WantedDriver::Named(driver) })
+            Some(if is_default {
+                WantedDriver::Default
+            } else {
+                WantedDriver::Named(driver)
+            })
         });
         binds = binds.or(again);
     }
