@@ -3,6 +3,7 @@
 //! A write can block for minutes (firmware, or a user of VFIO that does not let go), and nothing can end it: who waits for this has
 //! a bound, and says between two steps that nobody waits any more.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -40,6 +41,12 @@ pub struct Site<'a> {
     pub pf: &'a DeviceId,
     /// How long is waited.
     pub patience: Patience,
+}
+
+impl fmt::Debug for Site<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("pf", self.pf).finish_non_exhaustive()
+    }
 }
 
 impl Default for Patience {

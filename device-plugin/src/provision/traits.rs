@@ -27,6 +27,10 @@ pub struct Refuses {
 }
 
 /// What a plan has to know of a driver.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a trait of its own, which drivers have in all combinations"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traits {
     /// Its name; empty for those that are not known.

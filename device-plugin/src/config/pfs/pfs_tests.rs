@@ -11,7 +11,7 @@ fn config(value: Value) -> Config {
     Config::from_json(value, &defaults).unwrap()
 }
 
-fn one(entry: Value) -> Result<PfEntry, String> {
+fn one(entry: &Value) -> Result<PfEntry, String> {
     let mut config = config(json!({"pfs": [entry]}));
     match config.pfs.entries.pop() {
         Some(entry) => Ok(entry),
@@ -19,13 +19,13 @@ fn one(entry: Value) -> Result<PfEntry, String> {
     }
 }
 
-fn with(settings: Value) -> Result<PfEntry, String> {
+fn with(settings: &Value) -> Result<PfEntry, String> {
     let mut entry = json!({"selectors": {"pfNames": ["ens1f0"]}});
     entry
         .as_object_mut()
         .unwrap()
         .extend(settings.as_object().unwrap().clone());
-    one(entry)
+    one(&entry)
 }
 
 fn pf(name: &str) -> PfIdentity {
@@ -182,7 +182,7 @@ fn each_error_names_the_field_the_value_and_what_would_be_right() {
             "eswitchMode is \"set\": externallyManaged is true",
         ),
     ] {
-        let error = with(settings.clone()).unwrap_err();
+        let error = with(&settings).unwrap_err();
         assert!(error.starts_with("pfs[0] (ens1f0): "), "{settings}: {error}");
         assert!(error.contains(expected), "{settings}: {error}");
     }
@@ -213,7 +213,7 @@ fn each_error_names_the_field_the_value_and_what_would_be_right() {
             "selectors.rootDevices[0] is \"ens1\": expected the full PCI address",
         ),
     ] {
-        let error = one(entry.clone()).unwrap_err();
+        let error = one(&entry).unwrap_err();
         assert!(error.contains(expected), "{entry}: {error}");
     }
     let defaults = Defaults {
@@ -255,8 +255,8 @@ fn a_bad_entry_hides_no_good_one_and_no_pool() {
 
 #[test]
 fn a_pf_is_known_by_any_of_the_words_of_a_selector() {
-    let matches = |selectors: Value, pf: &PfIdentity| {
-        let entry = one(json!({"selectors": selectors, "numVfs": 1})).unwrap();
+    let matches = |selectors: &Value, pf: &PfIdentity| {
+        let entry = one(&json!({"selectors": selectors, "numVfs": 1})).unwrap();
         entry.selection.matches(pf)
     };
     let right = pf("ens1f0");
@@ -268,7 +268,7 @@ fn a_pf_is_known_by_any_of_the_words_of_a_selector() {
         json!({"rootDevices": ["0000:3b:*"]}),
         json!({"vendors": ["0x8086"], "devices": ["1572"], "drivers": ["i40e", "ice"], "numaNodes": [1]}),
     ] {
-        assert!(matches(selectors.clone(), &right), "{selectors}");
+        assert!(matches(&selectors, &right), "{selectors}");
     }
     for selectors in [
         json!({"pfNames": ["ens1"]}),
@@ -276,11 +276,11 @@ fn a_pf_is_known_by_any_of_the_words_of_a_selector() {
         json!({"numaNodes": [-1]}),
         json!({"pfMacs": ["02:00:00:00:00:02"]}),
     ] {
-        assert!(!matches(selectors.clone(), &right), "{selectors}");
+        assert!(!matches(&selectors, &right), "{selectors}");
     }
     let nameless = PfIdentity { name: None, ..right };
     assert!(
-        !matches(json!({"pfNames": ["!ens2"]}), &nameless),
+        !matches(&json!({"pfNames": ["!ens2"]}), &nameless),
         "a name that is not known is chosen by none"
     );
 }

@@ -4,7 +4,7 @@ use hardwire_pci::netlink::{VfLinkState, VlanProtocol};
 use serde_json::Value;
 
 use super::super::object::{BadField, Item, Object};
-use super::super::ranges::Ranges;
+use super::super::Ranges;
 use super::super::selector::is_vfio;
 use super::super::unknown_keys;
 
@@ -241,11 +241,10 @@ pub(super) fn number(
         return Ok(None);
     };
     let number = value.as_u64().filter(|number| (least..=most).contains(number));
-    match number.and_then(|number| u32::try_from(number).ok()) {
-        Some(number) => Ok(Some(number)),
-        None => {
-            let expected = format!("expected a number from {least} to {most} ({what})");
-            Err(BadField::new(object.field(key), &value, expected))
-        }
-    }
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    let number = number.ok_or_else(|| {
+        let expected = format!("expected a number from {least} to {most} ({what})");
+        BadField::new(object.field(key), &value, expected)
+    });
+    number.map(Some)
 }

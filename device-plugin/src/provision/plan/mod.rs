@@ -7,6 +7,8 @@ mod limits;
 mod pf;
 mod vf;
 
+use std::fmt;
+
 use hardwire_pci::DeviceId;
 
 use super::holders::Holders;
@@ -32,6 +34,17 @@ pub struct Around<'a> {
     pub forced: bool,
     /// Whether a driver is there to bind to.
     pub has_driver: &'a dyn Fn(&str) -> bool,
+}
+
+impl fmt::Debug for Around<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Around")
+            .field("holders", self.holders)
+            .field("record", &self.record)
+            .field("owner", &self.owner)
+            .field("forced", &self.forced)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The plan of a PF.

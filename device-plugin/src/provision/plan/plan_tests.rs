@@ -10,7 +10,7 @@ use super::*;
 use crate::config::pfs::{EswitchMode, PfEntry, PfIdentity};
 use crate::config::{Config, Defaults};
 
-fn entry(settings: Value) -> PfEntry {
+fn entry(settings: &Value) -> PfEntry {
     let mut entry = json!({"selectors": {"pfNames": ["pf"]}});
     entry
         .as_object_mut()
@@ -83,7 +83,7 @@ fn planned_with<'a>(pf: &PfNow, wanted: &Wanted, change: impl FnOnce(&mut Around
     plan(pf, wanted, &around)
 }
 
-fn planned(pf: &PfNow, settings: Value) -> PfPlan {
+fn planned(pf: &PfNow, settings: &Value) -> PfPlan {
     planned_with(pf, &Wanted::Entry(entry(settings)), |_around| ())
 }
 
@@ -182,7 +182,7 @@ fn each_driver_has_its_order() {
     ] {
         let mut now = pf(driver, count, "vfdrv");
         now.is_up = Some(false);
-        let plan = planned(&now, settings.clone());
+        let plan = planned(&now, &settings);
         assert_eq!(plan.refused, [] as [&str; 0], "{driver}: {settings}");
         assert_eq!(words(&plan), expected, "{driver}: {settings}");
         assert_eq!(plan.outlook(), Outlook::Changes);
@@ -194,13 +194,13 @@ fn a_mode_that_goes_with_the_last_vf_is_set_again() {
     let mut now = pf("netdevsim", 4, "netdevsim");
     now.mode = Some(EswitchMode::Switchdev);
     assert_eq!(
-        words(&planned(&now, json!({"numVfs": 2}))),
+        words(&planned(&now, &json!({"numVfs": 2}))),
         ["remove its 4 VFs", "make 2 VFs", "eswitch mode switchdev"]
     );
     let mut mlx5 = pf("mlx5_core", 4, "mlx5_core");
     mlx5.mode = Some(EswitchMode::Switchdev);
     assert_eq!(
-        words(&planned(&mlx5, json!({"numVfs": 2}))),
+        words(&planned(&mlx5, &json!({"numVfs": 2}))),
         ["remove its 4 VFs", "make 2 VFs"]
     );
 }
@@ -212,7 +212,7 @@ fn what_is_as_wanted_has_no_steps_and_no_differences() {
     let settings = json!({"numVfs": 2, "mtu": 1500, "linkUp": true, "driversAutoprobe": true, "vfs": [
         {"indices": 0, "driver": "default", "trust": false, "spoofchk": true, "vlan": 0, "mtu": 1500, "maxTxRate": 0},
         {"indices": 1, "driver": "vfio-pci"}]});
-    let plan = planned(&now, settings);
+    let plan = planned(&now, &settings);
     assert_eq!(
         (plan.outlook(), plan.differences.len()),
         (Outlook::Nothing, 0),
@@ -226,7 +226,7 @@ fn only_what_differs_of_a_vf_is_changed() {
     let mut now = pf("igb", 3, "igbvf");
     now.vfs[2].driver_override = Some("vfio-pci".to_owned());
     let settings = json!({"vfs": [{"indices": "0-1", "vlan": 100, "trust": false, "mtu": 1400}, {"indices": 2, "driver": "default"}]});
-    let plan = planned(&now, settings);
+    let plan = planned(&now, &settings);
     assert_eq!(
         words(&plan),
         [
@@ -250,7 +250,7 @@ fn a_count_is_not_changed_under_a_vf_that_any_witness_says_is_held() {
         "0000:01:10.5".to_owned(),
         "held by pod default/x (container main)".to_owned(),
     );
-    let wanted = Wanted::Entry(entry(json!({"numVfs": 4})));
+    let wanted = Wanted::Entry(entry(&json!({"numVfs": 4})));
     for forced in [false, true] {
         let plan = planned_with(&now, &wanted, |around| {
             around.holders = &holders;
@@ -264,7 +264,7 @@ fn a_count_is_not_changed_under_a_vf_that_any_witness_says_is_held() {
     }
     let mut open = pf("igb", 7, "vfio-pci");
     open.vfs[5].used = Some("open in user space through vfio-pci (its file enable says 1)".to_owned());
-    let plan = planned(&open, json!({"numVfs": 4}));
+    let plan = planned(&open, &json!({"numVfs": 4}));
     assert!(
         plan.refused[0].starts_with("VF 5 (0000:01:10.5) is open in user space"),
         "{:?}",
@@ -288,7 +288,7 @@ fn a_vf_that_is_held_waits_and_its_neighbours_do_not() {
     let mut holders = Holders::default();
     holders.note("0000:01:10.1".to_owned(), "held by x".to_owned());
     let wanted = Wanted::Entry(entry(
-        json!({"vfs": [{"indices": "0-2", "driver": "vfio-pci", "vlan": 5}]}),
+        &json!({"vfs": [{"indices": "0-2", "driver": "vfio-pci", "vlan": 5}]}),
     ));
     let plan = planned_with(&now, &wanted, |around| around.holders = &holders);
     assert_eq!(
@@ -314,17 +314,17 @@ fn an_mtu_is_lowered_last_and_not_under_anybody() {
     (now.mtu, now.vfs[0].mtu) = (Some(9000), Some(9000));
     let settings = json!({"mtu": 1500, "vfs": [{"indices": 0, "mtu": 1500}]});
     assert_eq!(
-        words(&planned(&now, settings.clone())),
+        words(&planned(&now, &settings)),
         ["VF 0: MTU 1500", "MTU 1500 of the PF"]
     );
     now.vfs[1].used = Some("in use: x".to_owned());
-    let plan = planned(&now, settings);
+    let plan = planned(&now, &settings);
     assert!(
         plan.refused[0].contains("VF 1 (0000:01:10.1) is in use"),
         "{:?}",
         plan.refused
     );
-    let raised = planned(&now, json!({"mtu": 9200}));
+    let raised = planned(&now, &json!({"mtu": 9200}));
     assert_eq!(
         (words(&raised), raised.refused.len()),
         (vec!["MTU 9200 of the PF".to_owned()], 0)
@@ -332,7 +332,7 @@ fn an_mtu_is_lowered_last_and_not_under_anybody() {
     let mut igb = pf("igb", 1, "igbvf");
     igb.vfs[0].used = Some("in use: x".to_owned());
     assert_eq!(
-        planned(&igb, json!({"mtu": 9000})).refused.len(),
+        planned(&igb, &json!({"mtu": 9000})).refused.len(),
         1,
         "it resets all VFs"
     );
@@ -394,7 +394,7 @@ fn limits_are_said_with_the_limit() {
             "mlx4_core: its VFs are made by the module's parameters",
         ),
     ] {
-        let plan = planned(&pf(driver, 0, ""), settings.clone());
+        let plan = planned(&pf(driver, 0, ""), &settings);
         assert!(
             plan.refused.iter().any(|why| why.contains(expected)),
             "{driver} {settings}: {:?}",
@@ -404,13 +404,13 @@ fn limits_are_said_with_the_limit() {
     }
     let mut unbound = pf("igb", 0, "");
     unbound.identity.driver = None;
-    assert!(planned(&unbound, json!({"numVfs": 1})).refused[0].contains("/etc/modules-load.d/hardwire.conf"));
+    assert!(planned(&unbound, &json!({"numVfs": 1})).refused[0].contains("/etc/modules-load.d/hardwire.conf"));
 }
 
 #[test]
 fn what_others_make_is_only_compared() {
     let now = pf("igb", 0, "");
-    let wanted = Wanted::Entry(entry(json!({"numVfs": 4})));
+    let wanted = Wanted::Entry(entry(&json!({"numVfs": 4})));
     let owner = "netplan (/etc/netplan/50.yaml)";
     let theirs = planned_with(&now, &wanted, |around| around.owner = Some(owner));
     assert!(
@@ -426,7 +426,7 @@ fn what_others_make_is_only_compared() {
     assert_eq!(words(&taken), ["make 4 VFs"]);
     let external = planned(
         &pf("igb", 2, "igbvf"),
-        json!({"externallyManaged": true, "numVfs": 4, "vfs": [{"indices": 0, "trust": true}]}),
+        &json!({"externallyManaged": true, "numVfs": 4, "vfs": [{"indices": 0, "trust": true}]}),
     );
     assert_eq!(words(&external), ["VF 0: trust on"]);
     assert!(
@@ -440,7 +440,7 @@ fn what_others_make_is_only_compared() {
 fn a_link_that_the_node_uses_is_cut_only_by_force() {
     let mut now = pf("igb", 0, "");
     now.used_by_node = Some("it carries the node's address 10.0.0.1".to_owned());
-    let wanted = Wanted::Entry(entry(json!({"numVfs": 4})));
+    let wanted = Wanted::Entry(entry(&json!({"numVfs": 4})));
     let plan = planned_with(&now, &wanted, |_around| ());
     assert!(
         plan.refused[0].contains("10.0.0.1") && plan.refused[0].contains("--force pf"),
@@ -459,7 +459,7 @@ fn a_link_that_the_node_uses_is_cut_only_by_force() {
 fn two_entries_for_a_pf_are_refused() {
     let wanted = Wanted::of(
         &pf("igb", 0, ""),
-        &[entry(json!({"numVfs": 4})), entry(json!({"numVfs": 5}))],
+        &[entry(&json!({"numVfs": 4})), entry(&json!({"numVfs": 5}))],
         None,
     );
     let plan = planned_with(&pf("igb", 0, ""), &wanted.unwrap(), |_around| ());
@@ -528,7 +528,7 @@ fn only_what_is_on_record_as_ours_is_undone() {
 #[test]
 fn a_count_that_somebody_else_changed_makes_the_pf_theirs() {
     let now = pf("igb", 4, "igbvf");
-    let wanted = Wanted::Entry(entry(json!({"numVfs": 7})));
+    let wanted = Wanted::Entry(entry(&json!({"numVfs": 7})));
     let with = |record: Record, now: &PfNow| planned_with(now, &wanted, |around| around.record = Some(&record)).refused;
     let refused = with(record(7), &now);
     assert!(
@@ -558,7 +558,7 @@ fn what_a_killed_apply_left_is_finished() {
     now.vfs[0].driver_override = Some("vfio-pci".to_owned());
     now.vfs[1].driver = None;
     let wanted = Wanted::Entry(entry(
-        json!({"numVfs": 2, "vfs": [{"indices": 0, "driver": "vfio-pci"}]}),
+        &json!({"numVfs": 2, "vfs": [{"indices": 0, "driver": "vfio-pci"}]}),
     ));
     let left = Record {
         pending: true,
