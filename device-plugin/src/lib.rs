@@ -6,6 +6,7 @@
 //! - [`manager`]: the loop: an event comes in, the state changes, effects go out;
 //! - [`cluster`]: the Kubernetes API: what this node tells about itself. Nothing waits for it;
 //! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
+//! - [`provision`]: VFs made as configured, and never under a pod;
 //! - [`ask`]: what others ask of the running daemon, and what it leaves for them to read;
 //! - [`ledger`]: who has which device, and repair, which acts on it;
 //! - [`health`]: what a free device should be like, and how it differs;
@@ -28,4 +29,5 @@ pub mod kubelet;
 pub mod ledger;
 pub mod manager;
 pub mod pools;
+pub mod provision;
 pub mod telemetry;

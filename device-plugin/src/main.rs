@@ -11,6 +11,7 @@ use hardwire_device_plugin::commands::args::{Cli, Command, InstallArgs, RunArgs}
 use hardwire_device_plugin::commands::chain::Chained;
 use hardwire_device_plugin::commands::install_cni::{Installed, PROGRAM, ProgramName, install};
 use hardwire_device_plugin::commands::networks::nad;
+use hardwire_device_plugin::commands::provision;
 use hardwire_device_plugin::commands::terminal::{Output, Paint};
 use hardwire_device_plugin::commands::{chain, check, completions, devices, doctor, run as daemon, upstream_flags};
 use hardwire_device_plugin::telemetry::logging;
@@ -45,10 +46,11 @@ fn main() -> ExitCode {
         Err(_) if out.is_closed() => ExitCode::SUCCESS,
         Err(error) => {
             say(&in_words(&error));
-            ExitCode::from(if matches!(cli.command, Command::Doctor(_)) {
-                doctor::NOT_EXAMINED
-            } else {
-                1
+            ExitCode::from(match cli.command {
+                Command::Doctor(_) => doctor::NOT_EXAMINED,
+                // 1 is an answer.
+                Command::Plan(_) => 2,
+                _ => 1,
             })
         }
     }
@@ -70,6 +72,8 @@ fn command(command: &Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         Command::Completions(args) => {
             completions::print(args, &Cli::command(), upstream_flags::DEFAULT, out).context("stdout")?;
         }
+        Command::Plan(args) => return Ok(ExitCode::from(provision::plan(args, out)?)),
+        Command::Apply(args) => return Ok(ExitCode::from(provision::apply(args, out)?)),
         Command::InstallCni(args) => install_cni(args, out)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@
 mod address;
 mod altname;
 mod bpf;
+mod devlink;
 pub mod ethtool;
 mod link;
 mod route;
@@ -16,6 +17,7 @@ mod vf;
 pub use address::{AddressFlag, add_address, new_address};
 pub use altname::{add_altname, delete_altname, is_taken};
 pub use bpf::{Direction, TcxProgram, detach_link, detach_tcx, tcx_programs, xdp_link};
+pub use devlink::set_eswitch_mode;
 pub use link::{LinkChange, change_link, delete_group, delete_link, set_link};
 pub use route::new_route;
 pub use sysctl::{Sysctl, SysctlError};

@@ -1,16 +1,19 @@
 //! What an operator asks of the running daemon, over a socket in the state directory: one line, answered with one.
 //!
 //! - `adopt ID`: take the device's present state for its idle state;
+//! - `apply PF...`: make PFs and VFs as configured, these even where that interrupts their links ([`Apply`]);
 //! - `configuration`: what is in force, as JSON ([`Running`]);
 //! - `fix plugin`, `fix sockets`, `fix release ID`: mend that ([`Fix`]).
 //!
 //! A socket rather than a file, so that who asks hears at once whether a daemon is there, and what it says.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hardwire_pci::DeviceId;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -28,14 +31,18 @@ use crate::telemetry::metrics::Metrics;
 const SOCKET: &str = "control.sock";
 /// The request for the configuration in force.
 const CONFIGURATION: &str = "configuration";
+/// The request to make PFs as configured.
+const APPLY: &str = "apply";
 /// Longer than any request.
-const LONGEST: u64 = 256;
+const LONGEST: u64 = 1024;
 /// For a look at a PF and all its VFs, on a slow card.
 const ANSWER_BOUND: Duration = Duration::from_secs(20);
+/// For the firmware of several cards, each with hundreds of VFs.
+const APPLY_BOUND: Duration = Duration::from_secs(900);
 /// Operators are few; what is read and what is answered has a bound each.
 const LIMITS: Limits = Limits {
     most: 16,
-    longest: Duration::from_secs(2 * ANSWER_BOUND.as_secs() + 5),
+    longest: Duration::from_secs(ANSWER_BOUND.as_secs() + APPLY_BOUND.as_secs() + 5),
 };
 
 /// A request to take a device's present state for its idle state.
@@ -47,11 +54,31 @@ pub struct Adopt {
     pub reply: oneshot::Sender<Result<String, String>>,
 }
 
+/// A request to make PFs and VFs as configured.
+#[derive(Debug)]
+pub struct Apply {
+    /// PFs that are changed even where that interrupts their links.
+    pub forced: BTreeSet<String>,
+    /// Takes what was done, or why nothing was.
+    pub reply: oneshot::Sender<Result<Applied, String>>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// For a person.
+    pub text: String,
+    /// The exit status of `apply`.
+    pub status: u8,
+}
+
 /// What requests are answered with.
 #[derive(Debug, Clone)]
 pub struct Answers {
     /// Takes requests to adopt.
     pub adopt: mpsc::Sender<Adopt>,
+    /// Takes requests to make PFs as configured.
+    pub apply: mpsc::Sender<Apply>,
     /// The daemon, as its flags made it.
     pub running: Running,
     /// Its configuration.
@@ -110,9 +137,11 @@ impl Answers {
         match line.split_once(' ') {
             Some(("adopt", id)) => self.adopt(id).await,
             Some(("fix", fix)) => self.fix(fix).await,
+            Some((APPLY, forced)) => self.apply(forced).await,
+            None if line == APPLY => self.apply("").await,
             None if line == CONFIGURATION => self.configuration(),
             _ => Err(format!(
-                "{line:?} is no request (expected adopt ID, {CONFIGURATION}, or fix with {FIXES})"
+                "{line:?} is no request (expected adopt ID, {APPLY}, {CONFIGURATION}, or fix with {FIXES})"
             )),
         }
     }
@@ -132,6 +161,23 @@ impl Answers {
         }
     }
 
+    /// JSON escapes the ends of lines.
+    async fn apply(&self, forced: &str) -> Result<String, String> {
+        let (reply, replied) = oneshot::channel();
+        let stopping = || "the daemon is stopping".to_owned();
+        let forced = forced.split_whitespace().map(str::to_owned).collect();
+        let request = Apply { forced, reply };
+        self.apply.send(request).await.map_err(|_closed| stopping())?;
+        let applied = match timeout(APPLY_BOUND, replied).await {
+            Ok(Ok(answer)) => answer?,
+            Ok(Err(_dropped)) => return Err(stopping()),
+            Err(_elapsed) => {
+                return Err("it is not done yet: the daemon goes on, and its log says how it ends".to_owned());
+            }
+        };
+        serde_json::to_string(&applied).map_err(|error| error.to_string())
+    }
+
     async fn fix(&self, fix: &str) -> Result<String, String> {
         let fix: Fix = fix.parse()?;
         match timeout(ANSWER_BOUND, self.mender.mend(fix)).await {
@@ -145,6 +191,7 @@ impl Answers {
         let running = Running {
             in_force: self.in_force.borrow().clone(),
             unregistered: self.metrics.unregistered(),
+            provisioning: self.metrics.not_provisioned(),
             rights: Rights::of_this_process(&self.running.sysfs_root),
             ..self.running.clone()
         };
@@ -162,6 +209,14 @@ pub fn fix(state: &Path, fix: &Fix) -> Result<String, ControlError> {
     ask(state, &format!("fix {fix}"))
 }
 
+/// Asks the daemon of this state directory to make PFs and VFs as configured, and returns what it says.
+pub fn apply(state: &Path, forced: &[String]) -> Result<Applied, ControlError> {
+    let request = [&[APPLY.to_owned()], forced].concat().join(" ");
+    let answer = ask_within(state, &request, APPLY_BOUND)?;
+    serde_json::from_str(&answer)
+        .map_err(|error| ControlError::Refused(format!("the daemon is another version: {error}")))
+}
+
 /// Asks the daemon of this state directory what it runs with.
 pub fn running(state: &Path) -> Result<Running, ControlError> {
     let answer = ask(state, CONFIGURATION)?;
@@ -170,8 +225,12 @@ pub fn running(state: &Path) -> Result<Running, ControlError> {
 }
 
 fn ask(state: &Path, request: &str) -> Result<String, ControlError> {
+    ask_within(state, request, ANSWER_BOUND)
+}
+
+fn ask_within(state: &Path, request: &str, bound: Duration) -> Result<String, ControlError> {
     let path = state.join(SOCKET);
-    let answer = exchange(&path, &format!("{request}\n")).map_err(|source| ControlError::NoDaemon {
+    let answer = exchange(&path, &format!("{request}\n"), bound).map_err(|source| ControlError::NoDaemon {
         path: path.clone(),
         source,
     })?;
@@ -182,9 +241,9 @@ fn ask(state: &Path, request: &str) -> Result<String, ControlError> {
     }
 }
 
-fn exchange(path: &Path, request: &str) -> io::Result<String> {
+fn exchange(path: &Path, request: &str, bound: Duration) -> io::Result<String> {
     let mut stream = std::os::unix::net::UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(ANSWER_BOUND + Duration::from_secs(5)))?;
+    stream.set_read_timeout(Some(bound + Duration::from_secs(5)))?;
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

@@ -48,6 +48,9 @@ pub struct Running {
     /// Resources that the kubelet does not know, or does not listen to.
     #[serde(default)]
     pub unregistered: Vec<String>,
+    /// PFs that are not as configured, a line each.
+    #[serde(default)]
+    pub provisioning: Vec<String>,
     /// What it may do.
     #[serde(default)]
     pub rights: Rights,

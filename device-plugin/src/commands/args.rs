@@ -13,12 +13,13 @@ use crate::commands::doctor::args::DoctorArgs;
 use crate::commands::examples;
 use crate::commands::install_cni::{CNI_BIN_DIR, CNI_PROGRAM, PROGRAM, ProgramName};
 use crate::commands::networks::args::NadArgs;
+use crate::commands::provision::args::{ApplyArgs, PlanArgs, WRITE_BOUND};
 use crate::config::Defaults;
 use crate::telemetry::logging::LogFormat;
 use crate::telemetry::metrics::http::MetricsBind;
 
 /// Where sriov-network-device-plugin has it.
-const CONFIG: &str = "/etc/pcidp/config.json";
+pub(crate) const CONFIG: &str = "/etc/pcidp/config.json";
 const KUBELET_DIR: &str = "/var/lib/kubelet";
 const SYSFS: &str = "/sys";
 /// As containerd and CRI-O have it.
@@ -70,6 +71,12 @@ pub enum Command {
     /// Say what is wrong on this node, since when and why, and the command that mends it. Exit status 0: nothing; 1: warnings;
     /// 2: errors; 3: it could not be looked at.
     Doctor(DoctorArgs),
+    /// Say what would be done so that PFs and VFs are as configured (`pfs`), and change nothing. Exit status 0: nothing; 1:
+    /// something; 2: something is refused.
+    Plan(PlanArgs),
+    /// Do it: make VFs, bind drivers, set what is configured. Never under a VF in use. Exit status 0: everything is as configured;
+    /// 1: something failed; 2: something is refused.
+    Apply(ApplyArgs),
     /// Put the CNI plugin's program into the node's directory of CNI plugins, in one step; with `--chain`, its entry into the
     /// default network's list.
     InstallCni(InstallArgs),
@@ -111,6 +118,12 @@ pub struct RunArgs {
     /// service account's token), or by this kubeconfig. The node's name is in the variable `NODE_NAME`, else the host's.
     #[arg(long, value_name = "off|auto|KUBECONFIG", default_value_t = KubeAccess::Auto)]
     pub kube: KubeAccess,
+    /// How long one write to a PF may take before that PF is given up (`provision: apply`).
+    #[arg(long, value_name = "SECONDS", default_value_t = WRITE_BOUND, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub write_bound: u64,
+    /// Below it are the files of others who make VFs: etc/netplan, etc/systemd/network, and so on.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
     /// Options that the commands share.
     #[command(flatten)]
     pub node: NodeArgs,

@@ -9,6 +9,7 @@ use crate::commands::networks;
 use crate::commands::networks::check::NetworksError;
 use crate::config::manifest::Manifest;
 use crate::config::{Config, ConfigError, Defaults, Pool};
+use crate::provision::wanted;
 
 /// Why a configuration does not pass.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,16 @@ pub enum CheckError {
         /// How many pools there are.
         all: usize,
     },
+    /// Some entries of `pfs` are of no use. Which has been printed.
+    #[error("{file}: {refused} of {all} entries of pfs refused")]
+    RefusedPfs {
+        /// Which file.
+        file: String,
+        /// How many are refused.
+        refused: usize,
+        /// How many there are.
+        all: usize,
+    },
     /// There are warnings, which have been printed, and `--strict`.
     #[error("{file}: {}, which --strict does not let pass", warnings(*.count))]
     Strict {
@@ -57,6 +68,8 @@ pub enum CheckError {
 struct Tally {
     good: usize,
     refused: usize,
+    good_pfs: usize,
+    refused_pfs: usize,
     warnings: usize,
 }
 
@@ -80,11 +93,18 @@ pub fn check(args: &CheckArgs, out: &mut impl Write) -> Result<(), CheckError> {
     let Tally {
         good,
         refused,
+        good_pfs,
+        refused_pfs,
         warnings,
     } = tally;
     if refused > 0 {
         let all = good + refused;
         return Err(CheckError::Refused { file, refused, all });
+    }
+    if refused_pfs > 0 {
+        let all = good_pfs + refused_pfs;
+        let refused = refused_pfs;
+        return Err(CheckError::RefusedPfs { file, refused, all });
     }
     if args.strict && warnings > 0 {
         let count = warnings;
@@ -111,11 +131,20 @@ impl Tally {
         for warning in &config.warnings {
             writeln!(out, "{origin}: warning: {warning}")?;
         }
+        for refused in &config.pfs.refused {
+            writeln!(out, "{origin}: PFs refused: {refused}")?;
+        }
         for pool in &config.pools {
             writeln!(out, "{}", described(pool))?;
         }
-        if config.refused.is_empty() {
-            let remark = if config.pools.is_empty() {
+        for entry in &config.pfs.entries {
+            let wanted = wanted::in_words(&entry.settings);
+            writeln!(out, "{}: {wanted} (provision: {})", entry.at, config.pfs.mode.word())?;
+        }
+        if config.refused.is_empty() && config.pfs.refused.is_empty() {
+            let remark = if !config.pfs.entries.is_empty() {
+                ", and PFs"
+            } else if config.pools.is_empty() {
                 ", nothing to offer"
             } else {
                 ""
@@ -124,6 +153,8 @@ impl Tally {
         }
         self.good += config.pools.len();
         self.refused += config.refused.len();
+        self.good_pfs += config.pfs.entries.len();
+        self.refused_pfs += config.pfs.refused.len();
         self.warnings += config.warnings.len();
         Ok(())
     }

@@ -7,6 +7,8 @@ Examples:
   hardwired run --config pools.yaml              # offer its pools (the command may be left out)
   hardwired devices                              # what is here, who has it, why it is in no pool
   hardwired doctor                               # what is wrong here, why, and what mends it
+  hardwired plan                                 # what would make PFs and VFs as configured?
+  hardwired apply                                # do it, never under a VF in use
   hardwired nad intel.com/vfs --vlan 100         # a network for the pods of a pool
   hardwired check --nad network.yaml             # what would an ADD refuse?
   hardwired completions bash >/etc/bash_completion.d/hardwired";
@@ -52,6 +54,20 @@ Examples:
   hardwired check --config configmap.yaml --strict
   hardwired check --nad network.yaml             # compared with the pools of the running daemon
   hardwired check --nad network.yaml --config configmap.yaml";
+
+/// Of `plan`.
+pub(super) const PLAN: &str = "\
+Examples:
+  hardwired plan --config pools.yaml             # steps, whom they disturb, and what is refused
+  hardwired plan --json | jq -r '.pfs[] | \"\\(.device) \\(.outlook)\"'
+  hardwired plan --from state.yaml               # an SriovNetworkNodeState, as pfs of hardwired";
+
+/// Of `apply`.
+pub(super) const APPLY: &str = "\
+Examples:
+  hardwired apply --config pools.yaml            # where no daemon runs
+  hardwired apply                                # the running daemon does it
+  hardwired apply --force ens1f0                 # though the node uses the link of ens1f0";
 
 /// Of `doctor`.
 pub(super) const DOCTOR: &str = "\

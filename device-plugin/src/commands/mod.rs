@@ -10,6 +10,7 @@
 //! - [`devices`], [`check`], [`install_cni`], [`completions`]: the commands of the same names (`adopt` is
 //!   [`crate::ask::control`]'s client);
 //! - [`networks`]: `nad`, and `check --nad`;
+//! - [`provision`]: `plan` and `apply`;
 //! - [`terminal`], [`yaml`]: how they print.
 
 pub mod args;
@@ -23,6 +24,7 @@ mod examples;
 pub mod install_cni;
 pub mod mending;
 pub mod networks;
+pub mod provision;
 pub mod run;
 pub mod tasks;
 pub mod terminal;

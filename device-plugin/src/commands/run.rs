@@ -66,12 +66,14 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let (state, _lock) = StateDirectory::claim(&context.state, is_state_named())?;
     let pod_resources_dir = args.node.pod_resources_dir();
     let (ask, requests) = mpsc::channel(1);
+    let (ask_apply, apply) = mpsc::channel(1);
     let (attachments, attachment_changes) = watch::channel(Attachments::unheard("the journal was not read yet"));
     let (reload, returned) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (watchdog, pulse) = watchdog();
     let (in_force, in_force_changes) = in_force(metrics.clone());
     let answers = Answers {
         adopt: ask,
+        apply: ask_apply,
         running: running(args),
         in_force: in_force_changes,
         metrics: metrics.clone(),
@@ -92,6 +94,9 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         grace: Duration::from_secs(args.removal_grace),
         attachments: attachment_changes,
         requests,
+        apply,
+        write_bound: Duration::from_secs(args.write_bound),
+        root: args.root.clone(),
         pod_questions,
         chained,
         cni_config: args.cni_config_dir.clone(),
@@ -190,6 +195,7 @@ fn running(args: &RunArgs) -> Running {
         cni_program: args.cni_program.clone(),
         in_force: InForce::default(),
         unregistered: Vec::new(),
+        provisioning: Vec::new(),
         rights: Rights::default(),
         pod: OwnPod::of_this_process(),
     }

@@ -13,6 +13,7 @@ pub mod manifest;
 mod object;
 mod pattern;
 mod pf_selector;
+pub mod pfs;
 mod policy;
 mod pool;
 mod ranges;
@@ -36,6 +37,9 @@ pub use candidate::{Asked, Candidate, DdpProfile, Detail, Details};
 pub use document::BadDocument;
 pub use error::{ConfigError, Refused};
 pub use object::BadField;
+pub(crate) use pattern::Pattern;
+pub use ranges::Ranges;
+pub use pfs::{Pfs, ProvisionMode};
 pub use policy::{DeviceType, Needs, OnCarrierLoss, OnChange, Placement};
 pub use pool::{NodeDevice, Pool};
 pub use resource_name::{BadResourceName, ResourceName};
@@ -78,6 +82,8 @@ pub struct Config {
     pub refused: Vec<Refused>,
     /// What is probably not meant.
     pub warnings: Vec<String>,
+    /// What PFs and their VFs should be like.
+    pub pfs: Pfs,
 }
 
 // === impl Config ===
@@ -135,10 +141,11 @@ impl Config {
             Some(other) => return Err(BadField::new(LIST, &other, "expected a list of pools")),
         };
         let mut config = Self::default();
+        config.pfs = Pfs::take(&mut document, &repeated, &mut config.warnings)?;
         unknown_keys::in_document(document.unknown(), &mut config.warnings);
         let Some(list_key) = list_key else {
             // Without any key at all, it is the file of a node without pools.
-            if let Some(expected) = no_list(&keys) {
+            if let Some(expected) = no_list(&keys).filter(|_| !has_pfs(&keys)) {
                 return Err(BadField::new(LIST, &Value::Null, expected));
             }
             return Ok(config);
@@ -218,6 +225,11 @@ fn no_list(keys: &[String]) -> Option<String> {
         .collect();
     let found = others.join(", ");
     (!others.is_empty()).then(|| format!("expected a list of pools, or null for none, and found only {found}"))
+}
+
+/// A node may have VFs made, and none of them offered.
+fn has_pfs(keys: &[String]) -> bool {
+    keys.iter().any(|key| key.eq_ignore_ascii_case(pfs::LIST))
 }
 
 /// Refuses a pool with a key that is there more than once, which loses a value; notes lose nothing.

@@ -122,6 +122,30 @@ impl Object {
         }
     }
 
+    /// A boolean that may be absent.
+    pub(super) fn optional_boolean(&mut self, key: &str) -> Result<Option<bool>, BadField> {
+        match self.value(key)? {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(value)),
+            Some(other) => Err(BadField::new(self.field(key), &other, "expected true or false")),
+        }
+    }
+
+    /// The same, where `on` and `off` are words for it too.
+    pub(super) fn switch(&mut self, key: &str) -> Result<Option<bool>, BadField> {
+        match self.value(key)? {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(value)),
+            Some(Value::String(word)) if word == "on" => Ok(Some(true)),
+            Some(Value::String(word)) if word == "off" => Ok(Some(false)),
+            Some(other) => Err(BadField::new(
+                self.field(key),
+                &other,
+                "expected true or false, or on or off",
+            )),
+        }
+    }
+
     /// One of a few words; `None` if absent or empty.
     pub(super) fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Result<Option<T>, BadField> {
         let Some(text) = self.string(key)? else { return Ok(None) };

@@ -7,7 +7,7 @@ use super::object::{BadField, Item};
 
 /// A text with `*` and `?`, compared without regard to case, as upstream compares names of interfaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern(String);
+pub(crate) struct Pattern(String);
 
 /// The entries of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) struct Choice<T> {
 // === impl Pattern ===
 
 impl Pattern {
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self(text.to_lowercase())
     }
 
@@ -28,7 +28,7 @@ impl Pattern {
         Some(self.0.as_str()).filter(|text| !text.contains(['*', '?']))
     }
 
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         glob(self.0.as_bytes(), text.to_lowercase().as_bytes())
     }
 }

@@ -1,6 +1,6 @@
 //! The fields of a selector as they are written: what each takes, and which device type has it.
 
-use hardwire_pci::{DeviceId, LinkType, VdpaDriver};
+use hardwire_pci::{DeviceId, LinkType, MacAddr, VdpaDriver};
 use serde_json::Value;
 
 use super::object::{BadField, Item, Object};
@@ -140,7 +140,7 @@ fn rdma(object: &mut Object) -> Result<Option<bool>, BadField> {
     }
 }
 
-fn hex(expected: &str) -> impl Fn(&Item) -> Result<String, BadField> {
+pub(super) fn hex(expected: &str) -> impl Fn(&Item) -> Result<String, BadField> {
     move |item| {
         let lower = item.text.to_ascii_lowercase();
         let digits = lower.strip_prefix("0x").unwrap_or(&lower);
@@ -149,7 +149,7 @@ fn hex(expected: &str) -> impl Fn(&Item) -> Result<String, BadField> {
     }
 }
 
-fn driver(item: &Item) -> Result<Pattern, BadField> {
+pub(super) fn driver(item: &Item) -> Result<Pattern, BadField> {
     let right = !item.text.is_empty() && !item.text.contains(|c: char| c == '/' || c.is_whitespace());
     let pattern = right.then(|| Pattern::new(&item.text));
     pattern.ok_or_else(|| item.bad("expected the name of a driver, as in igbvf"))
@@ -159,6 +159,12 @@ fn address(item: &Item) -> Result<Pattern, BadField> {
     let is_port = matches!(item.text.parse(), Ok(DeviceId::Netdevsim(_)));
     let pattern = (is_port || is_address(&item.text)).then(|| Pattern::new(&item.text));
     pattern.ok_or_else(|| item.bad("expected a full PCI address, as in 0000:3b:02.1 or 0000:3b:02.*"))
+}
+
+/// A MAC address as the kernel prints it.
+pub(super) fn mac(text: &str) -> Option<String> {
+    let mac: Option<MacAddr> = text.parse().ok();
+    mac.map(|mac| mac.to_string())
 }
 
 fn acpi_index(item: &Item) -> Result<String, BadField> {
@@ -199,7 +205,7 @@ fn function_kind(item: &Item) -> Result<FunctionKind, BadField> {
     }
 }
 
-fn numa_node(item: &Item) -> Result<i64, BadField> {
+pub(super) fn numa_node(item: &Item) -> Result<i64, BadField> {
     let node = item.text.parse().ok().filter(|node| *node >= -1);
     node.ok_or_else(|| item.bad("expected the number of a NUMA node, or -1 for devices of none"))
 }

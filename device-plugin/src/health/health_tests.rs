@@ -49,6 +49,8 @@ fn well() -> HealthInput<'static> {
         host_use: None,
         unselected: None,
         unattached: None,
+        unprovisioned: None,
+        is_being_provisioned: false,
         difference: None,
     }
 }
@@ -242,4 +244,32 @@ fn rule_5_an_allocate_of_what_cannot_be_given_away_is_refused() {
     ] {
         assert!(!refused(&input), "{input:?}");
     }
+}
+
+#[test]
+fn a_device_that_is_not_as_configured_is_kept_back_from_the_next_pod_only() {
+    let differs = HealthInput {
+        unprovisioned: Some("its PF is not as configured: mtu is 1500, and 9000 wanted".to_owned()),
+        ..well()
+    };
+    assert_eq!(unhealthy_reason(&differs).unwrap().kind(), "not-provisioned");
+    assert_eq!(
+        refusal(&differs),
+        None,
+        "what was given out before that was seen is granted"
+    );
+    let changing = HealthInput {
+        is_being_provisioned: true,
+        ..differs.clone()
+    };
+    assert_eq!(refusal(&changing).unwrap().kind(), "not-provisioned");
+    let held = Ownership::Held(Box::new(Holding {
+        is_away: true,
+        ..Holding::default()
+    }));
+    let in_a_pod = HealthInput {
+        ownership: &held,
+        ..differs
+    };
+    assert_eq!(unhealthy_reason(&in_a_pod), None);
 }

@@ -40,6 +40,10 @@ pub struct HealthInput<'a> {
     pub unselected: Option<String>,
     /// Why nobody would attach it to a pod that it was given to.
     pub unattached: Option<&'a str>,
+    /// How it or its PF differs from what is configured of PFs, where that is to be put right.
+    pub unprovisioned: Option<String>,
+    /// That is being put right at this moment.
+    pub is_being_provisioned: bool,
     /// How it differs from its baseline.
     pub difference: Option<&'a str>,
 }
@@ -69,6 +73,8 @@ pub enum UnhealthyReason {
     HeldAsOther(HeldAsOther),
     /// Nobody would attach it to its pod.
     Unattached(String),
+    /// It or its PF is not as configured, and is to be made so.
+    NotProvisioned(String),
     /// It was unhealthy too often of late.
     Flapping,
 }
@@ -89,6 +95,7 @@ impl UnhealthyReason {
             Self::HeldAsOther(_) => "held-as-other",
             Self::Flapping => "flapping",
             Self::Unattached(_) => "unattached",
+            Self::NotProvisioned(_) => "not-provisioned",
         }
     }
 }
@@ -107,6 +114,7 @@ impl fmt::Display for UnhealthyReason {
             Self::NotGivenBack => f.write_str("under repair: its DEL came, and could not give it back"),
             Self::HeldAsOther(other) => other.fmt(f),
             Self::Unattached(why) => write!(f, "nobody would attach it to its pod (attach: chain): {why}"),
+            Self::NotProvisioned(why) => f.write_str(why),
             Self::Flapping => f.write_str("well again, but unhealthy too often of late"),
         }
     }
@@ -135,6 +143,11 @@ pub fn refusal(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
         .or_else(|| without_driver(input))
         .or_else(|| host_use.map(|host_use| UnhealthyReason::UsedByNode(host_use.clone())))
         .or_else(|| unattached(input))
+        .or_else(|| unprovisioned(input).filter(|_| input.is_being_provisioned))
+}
+
+fn unprovisioned(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
+    input.unprovisioned.clone().map(UnhealthyReason::NotProvisioned)
 }
 
 fn unattached(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
@@ -175,6 +188,9 @@ fn not_as_it_should_be(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
     }
     if let Some(unattached) = unattached(input) {
         return Some(unattached);
+    }
+    if let Some(unprovisioned) = unprovisioned(input) {
+        return Some(unprovisioned);
     }
     // A difference seen while the device was known to be free stays one while nobody can tell.
     let difference = input.difference?;

@@ -39,6 +39,30 @@ struct Entry {
     devices: Option<BTreeMap<String, Option<Vec<String>>>>,
 }
 
+/// Every device that the checkpoint in this directory names, with the uid of a pod that has it; none where there is no checkpoint.
+/// An error, in words, where there is one that cannot be read.
+pub fn all(directory: &Path) -> Result<BTreeMap<String, String>, String> {
+    let path = directory.join(FILE);
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let mut text = String::new();
+    match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        file => {
+            let file = file.map_err(|error| failed(&error))?;
+            let read = file.take(LARGEST).read_to_string(&mut text);
+            read.map_err(|error| failed(&error))?;
+        }
+    }
+    let written: Written = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+    let mut devices = BTreeMap::new();
+    for entry in written.data.entries.into_iter().flatten() {
+        for id in entry.devices.into_iter().flatten().flat_map(|(_, ids)| ids).flatten() {
+            devices.insert(id, entry.pod.clone());
+        }
+    }
+    Ok(devices)
+}
+
 /// The uid of the pod that has the device, by the checkpoint in this directory; none where it names none, or several, of which
 /// all but one have ended.
 pub fn pod_of(directory: &Path, device: &DeviceId) -> Option<String> {

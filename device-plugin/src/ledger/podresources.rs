@@ -85,6 +85,18 @@ fn is_missing(error: &tonic::transport::Error) -> bool {
     })
 }
 
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            namespace,
+            pod,
+            container,
+            resource: _,
+        } = self;
+        write!(f, "pod {namespace}/{pod} (container {container})")
+    }
+}
+
 // === impl PodResourcesError ===
 
 impl PodResourcesError {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hardwire_cni::node::AttachBy;
 use hardwire_pci::{Device, DeviceId};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, error, info};
 
@@ -15,8 +16,9 @@ use super::configuration::Configuration;
 use super::inspections::{self, Inspections};
 use super::kernel_events::Hearers;
 use super::lists::{Lists, PoolList};
-use super::messages::{Effect, Input, Job};
+use super::messages::{Effect, Input, Job, Wishes};
 use super::pod_questions::PodQuestions;
+use super::provisioning::{Provisioning, Task};
 use super::scanner::{Scanner, differing, pf_for, pfs};
 use super::upper_search::UpperSearch;
 use super::verdicts::{Known, Owners, has_kernel_driver, reconcile};
@@ -26,6 +28,8 @@ use crate::events::backoff::Backoff;
 use crate::health::baselines::Baselines;
 use crate::ledger::{Attachments, Ledger, Ownership};
 use crate::pools::{Assignment, Hardware, Profiles, assign, upper_uses};
+use crate::provision::node::Survey;
+use crate::provision::side_by_side::Outcome;
 
 /// Between looks for what sends no event, while something is outstanding.
 const SLOW: Duration = Duration::from_secs(60);
@@ -55,6 +59,8 @@ pub(super) struct Core {
     /// Why our entry is in no list of the default network.
     unchained: Option<String>,
     pod_questions: PodQuestions,
+    /// PFs as configured.
+    pub(super) provisioning: Provisioning,
     /// Devices that left their pools and had documents that somebody may need.
     kept: BTreeSet<String>,
     slow: Option<Instant>,
@@ -80,6 +86,7 @@ impl Core {
             configuration: Configuration::default(),
             unchained: None,
             pod_questions: PodQuestions::default(),
+            provisioning: Provisioning::default(),
             kept: BTreeSet::new(),
             slow: None,
             serve_again: None,
@@ -113,6 +120,16 @@ impl Core {
                 vec![Effect::show()]
             }
             Input::Adopt(request) => self.on_adopt(request),
+            Input::Apply(request) => {
+                self.provisioning.ask(request);
+                Vec::new()
+            }
+            Input::Surveyed(survey) => {
+                self.provisioning.surveyed(&survey, now);
+                self.reconcile(now);
+                vec![Effect::show()]
+            }
+            Input::Carried(survey, outcomes) => self.on_carried(&survey, &outcomes, now),
             Input::Chained(missing) => {
                 self.unchained = missing;
                 self.reconcile(now);
@@ -149,6 +166,7 @@ impl Core {
             }
             Input::PodResources(answer) => {
                 self.ledger.on_podresources(answer, now);
+                self.provisioning.want_if_blocked(now);
                 self.reconcile(now);
                 let mut questions = std::mem::take(&mut self.pod_questions);
                 questions.answer(&self.ledger, |id| self.owner(id));
@@ -160,6 +178,7 @@ impl Core {
                 for (inspected, events) in results {
                     self.baselines.found(inspected, events);
                 }
+                self.provisioning.want(now);
                 self.reconcile(now);
                 vec![Effect::show()]
             }
@@ -195,6 +214,7 @@ impl Core {
             self.lists.due(),
             self.slow,
             self.serve_again,
+            self.provisioning.due(),
             settles,
         ];
         times.into_iter().flatten().min()
@@ -229,6 +249,11 @@ impl Core {
         if self.inspections.is_due(self.ledger.answers(), self.scanner.scans()) {
             effects.push(self.inspect(now));
         }
+        match self.provisioning.take(now) {
+            None => {}
+            Some(Task::Survey) => effects.push(Effect::Survey(self.wishes())),
+            Some(Task::Carry(pfs)) => effects.push(Effect::Carry(self.wishes(), pfs)),
+        }
         if self.ledger.take(now) {
             effects.push(Effect::AskKubelet);
         }
@@ -253,11 +278,44 @@ impl Core {
         Effect::Inspect(tasks)
     }
 
+    fn wishes(&self) -> Wishes {
+        let owners = self.owners();
+        let held = owners.into_iter().filter(|(_, owner)| owner.holding().is_some());
+        Wishes {
+            entries: self.provisioning.entries().to_vec(),
+            forced: self.provisioning.forced(),
+            held: held.map(|(id, owner)| (id, owner.to_string())).collect(),
+        }
+    }
+
+    /// VFs that were changed are new ones, or are to be so from now on.
+    fn on_carried(&mut self, survey: &Survey, outcomes: &[Outcome], now: Instant) -> Vec<Effect> {
+        self.provisioning.carried(survey, outcomes, now);
+        for outcome in outcomes {
+            let pf = &outcome.plan.pf.id;
+            let is_its = |id: &&DeviceId| self.scanner.seen().inventory.get(id).and_then(Device::pf) == Some(pf);
+            let vfs: Vec<DeviceId> = self.lists.ids().filter(is_its).cloned().collect();
+            for id in vfs
+                .into_iter()
+                .filter(|id| self.owner(id).is_free())
+                .collect::<Vec<_>>()
+            {
+                // Nobody waits for it.
+                let (reply, _) = oneshot::channel();
+                self.baselines.adopt(id, pf, reply);
+            }
+        }
+        self.scanner.want(now);
+        self.reconcile(now);
+        vec![Effect::show()]
+    }
+
     fn on_timer(&mut self, now: Instant) -> Vec<Effect> {
         if self.is_slow_due(now) {
             self.slow = None;
             self.baselines.want_all();
             self.search.want(now);
+            self.provisioning.want_if_blocked(now);
             self.ledger.want(now);
         }
         if self.lists.due().is_some_and(|due| due <= now) {
@@ -271,6 +329,7 @@ impl Core {
     fn on_reload(&mut self, now: Instant) {
         info!("reading configuration and hardware again");
         self.profiles.ask_again();
+        self.provisioning.want(now);
         self.hearers().on_everything(now);
         self.configuration.on_reload(now);
     }
@@ -285,6 +344,7 @@ impl Core {
     }
 
     fn on_attachments(&mut self, attachments: Attachments, now: Instant) -> Vec<Effect> {
+        self.provisioning.want_if_blocked(now);
         for id in self.ledger.on_attachments(attachments, now) {
             debug!(device = %id, "an attachment ended");
             if let Some(pf) = self.scanner.hardware().inventory.get(&id).and_then(Device::pf) {
@@ -336,6 +396,7 @@ impl Core {
         let Some(config) = config else {
             return vec![Effect::Serve];
         };
+        self.provisioning.configure(config.pfs.clone(), now);
         self.scanner.want(now);
         self.configuration.read(*config, self.scanner.scans_until_current());
         Vec::new()
@@ -346,6 +407,9 @@ impl Core {
         let hardware = Arc::clone(self.scanner.hardware());
         self.lists.on_scanned(&before, &hardware);
         let mut changed = differing(&before, &hardware);
+        if !changed.is_empty() {
+            self.provisioning.want(now);
+        }
         let mut effects = Vec::new();
         for id in &changed {
             let (was, is) = (before.inventory.get(id), hardware.inventory.get(id));
@@ -395,6 +459,11 @@ impl Core {
                 return self.refresh(now);
             }
             Job::Ask => self.ledger.lost(now),
+            Job::Provision => {
+                self.provisioning.lost(why, now);
+                self.reconcile(now);
+                return vec![Effect::show()];
+            }
             Job::Inspect => {
                 self.baselines.lost();
                 for pf in self.inspections.end() {
@@ -433,6 +502,7 @@ impl Core {
             baselines: &self.baselines,
             owners: &owners,
             unchained: self.unchained.as_deref(),
+            provisioning: &self.provisioning,
         };
         reconcile(&mut self.lists, &known, now);
         for list in &self.lists.pools {

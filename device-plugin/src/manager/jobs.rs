@@ -1,22 +1,24 @@
 //! What is done beside the loop, because it blocks or waits. Each job ends as an input, a panic too.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hardwire_cni::Context;
-use hardwire_pci::{PciAddress, exhaustions, is_exhaustion};
+use hardwire_pci::{DeviceId, PciAddress, exhaustions, is_exhaustion};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use super::messages::{Input, Job};
+use super::messages::{Input, Job, Wishes};
 use crate::ask::in_force::InForceSender;
 use crate::config::{Config, ConfigError, Defaults, Pool};
 use crate::health::inspection::{Task, inspect};
 use crate::ledger::podresources::PodResources;
 use crate::pools::{Hardware, Stale, ddp, find_uppers};
+use crate::provision::node::{Heard, Node, Survey};
 use crate::telemetry::metrics::Metrics;
 
 /// Why a job came to nothing that did not panic.
@@ -30,6 +32,7 @@ pub(super) struct Jobs {
     pub(super) podresources: PodResources,
     pub(super) config: ConfigFile,
     pub(super) metrics: Metrics,
+    pub(super) node: Node,
 }
 
 /// The configuration's file.
@@ -46,13 +49,14 @@ pub(super) struct ConfigFile {
 // === impl Jobs ===
 
 impl Jobs {
-    pub(super) fn new(context: Context, podresources: PodResources, config: ConfigFile, metrics: Metrics) -> Self {
+    pub(super) fn new(node: Node, podresources: PodResources, config: ConfigFile, metrics: Metrics) -> Self {
         Self {
             running: JoinSet::new(),
-            context,
+            context: node.context.clone(),
             podresources,
             config,
             metrics,
+            node,
         }
     }
 
@@ -138,6 +142,37 @@ impl Jobs {
         self.start(Job::Ask, async move { Input::PodResources(podresources.held().await) });
     }
 
+    /// Compares PFs with their configuration.
+    pub(super) fn survey(&mut self, wishes: Wishes) {
+        let (node, podresources) = (self.node.clone(), self.podresources.clone());
+        self.start(Job::Provision, async move {
+            let heard = podresources.held().await;
+            let survey = spawn_blocking(move || survey(&node, &wishes, &heard)).await;
+            survey.map_or_else(
+                |error| Input::JobLost(Job::Provision, error.to_string()),
+                Input::Surveyed,
+            )
+        });
+    }
+
+    /// Makes these PFs as configured: by a new look, since who has what may have changed.
+    pub(super) fn carry(&mut self, wishes: Wishes, pfs: BTreeSet<DeviceId>) {
+        let (node, podresources) = (self.node.clone(), self.podresources.clone());
+        self.start(Job::Provision, async move {
+            let heard = podresources.held().await;
+            let carried = spawn_blocking(move || {
+                let mut survey = survey(&node, &wishes, &heard);
+                survey.plans.retain(|plan| pfs.contains(&plan.pf.id));
+                let outcomes = node.apply(&survey, &wishes.entries);
+                (survey, outcomes)
+            });
+            match carried.await {
+                Ok((survey, outcomes)) => Input::Carried(survey, outcomes),
+                Err(error) => Input::JobLost(Job::Provision, error.to_string()),
+            }
+        });
+    }
+
     /// Looks at VFs. Without any, the result is there at once.
     pub(super) fn inspect(&mut self, tasks: Vec<(Task, u64)>, hardware: &Arc<Hardware>, boot: &str) -> Option<Input> {
         if tasks.is_empty() {
@@ -155,6 +190,10 @@ impl Jobs {
         });
         None
     }
+}
+
+fn survey(node: &Node, wishes: &Wishes, heard: &Heard) -> Survey {
+    node.survey(&wishes.entries, heard, &wishes.held, &wishes.forced)
 }
 
 // === impl ConfigFile ===
@@ -207,7 +246,7 @@ impl ConfigFile {
         for warning in &config.warnings {
             warn!("{file}: {warning}");
         }
-        if config.pools.is_empty() {
+        if config.pools.is_empty() && config.pfs.entries.is_empty() {
             warn!("{file}: no pools; nothing to do");
         }
     }

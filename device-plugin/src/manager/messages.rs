@@ -1,15 +1,16 @@
 //! What the loop hears of, and what it wants done: all that goes in and out of its core.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hardwire_cni::node::Upper;
 use hardwire_pci::{DeviceId, PciAddress};
 
-use crate::ask::control::Adopt;
+use crate::ask::control::{Adopt, Apply};
 use crate::ask::pods::AboutPod;
 use crate::config::Config;
+use crate::config::pfs::PfEntry;
 use crate::events::Event;
 use crate::health::baselines::RecordChange;
 use crate::health::inspection::{Inspected, Task};
@@ -17,6 +18,8 @@ use crate::ledger::Attachments;
 use crate::ledger::podresources::{Held, PodResourcesError};
 use crate::pools::ddp::DdpError;
 use crate::pools::{Hardware, Stale};
+use crate::provision::node::Survey;
+use crate::provision::side_by_side::Outcome;
 
 /// Something happened.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(super) enum Input {
     Kept(BTreeSet<String>),
     /// An operator asks.
     Adopt(Adopt),
+    /// An operator wants PFs made as configured.
+    Apply(Apply),
     /// Our entry is in the default network's list, or why it is not.
     Chained(Option<String>),
     /// The plugin asks about a pod.
@@ -59,6 +64,10 @@ pub(super) enum Input {
     Inspected(Vec<(Inspected, u64)>),
     /// The records of a PF's VFs could not be put in force.
     NotConfirmed(DeviceId),
+    /// PFs were compared with their configuration.
+    Surveyed(Survey),
+    /// Something was done about it.
+    Carried(Survey, Vec<Outcome>),
     /// All pools are served.
     Served,
     /// Some pools are not: their sockets cannot be made.
@@ -82,6 +91,8 @@ pub(super) enum Job {
     Ask,
     /// Looking at VFs.
     Inspect,
+    /// Comparing PFs with their configuration, or making them so.
+    Provision,
 }
 
 /// Something is to be done, in this order.
@@ -101,6 +112,10 @@ pub(super) enum Effect {
     AskKubelet,
     /// Look at VFs.
     Inspect(Vec<(Task, u64)>),
+    /// Compare PFs with their configuration.
+    Survey(Wishes),
+    /// Make these so.
+    Carry(Wishes, BTreeSet<DeviceId>),
     /// Change the records of VFs.
     Record(RecordChange),
     /// Note on the records of these devices that their owners have ended.
@@ -115,12 +130,23 @@ pub(super) enum Effect {
     Show { changed: BTreeSet<DeviceId> },
 }
 
+/// What PFs should be like, and what only the loop knows.
+#[derive(Debug, Clone)]
+pub(super) struct Wishes {
+    /// The entries in force.
+    pub(super) entries: Vec<PfEntry>,
+    /// PFs that are changed whatever it interrupts.
+    pub(super) forced: BTreeSet<String>,
+    /// Who has which VF, by the ledger.
+    pub(super) held: BTreeMap<DeviceId, String>,
+}
+
 // === impl Effect ===
 
 impl Effect {
     /// Whether it is of no account for the first lists.
     pub(super) fn can_wait(&self) -> bool {
-        matches!(self, Self::AskKubelet)
+        matches!(self, Self::AskKubelet | Self::Survey(_) | Self::Carry(..))
     }
 
     /// Show what is the case, of devices that are as they were.

@@ -11,6 +11,7 @@
 //!   `configuration`, and the ledger and the baselines of the directories of those names;
 //! - `kernel_events`: which part hears of what the kernel tells;
 //! - `pod_questions`: what the plugin waits for the kubelet to tell;
+//! - `provisioning`: PFs as configured;
 //! - `verdicts`: what is known of a listed device, and what that means;
 //! - `jobs`: what is done beside the loop; `served_pool`, `findings`, `policies`, `view`, `assignment_log`: what others are shown;
 //! - `setup`: the beginning.
@@ -27,6 +28,7 @@ mod lists;
 mod messages;
 mod pod_questions;
 mod policies;
+mod provisioning;
 mod scanner;
 mod served_pool;
 mod setup;
@@ -49,7 +51,7 @@ use self::core::Core;
 use self::jobs::Jobs;
 use self::messages::{Effect, Input};
 use self::served_pool::{ServedPool, ServedWith};
-use crate::ask::control::Adopt;
+use crate::ask::control::{Adopt, Apply};
 use crate::ask::pods::AboutPod;
 use crate::cluster::Snapshot;
 use crate::config::ResourceName;
@@ -95,6 +97,7 @@ struct Inputs {
     kubelet_socket: Option<watch::Receiver<()>>,
     attachments: watch::Receiver<Attachments>,
     requests: mpsc::Receiver<Adopt>,
+    apply: mpsc::Receiver<Apply>,
     pod_questions: mpsc::Receiver<AboutPod>,
     chained: watch::Receiver<Option<String>>,
     reload: Arc<Notify>,
@@ -137,6 +140,7 @@ impl Manager {
                 Ok(()) = inputs.attachments.changed() => Input::Attachments(inputs.attachments.borrow_and_update().clone()).into(),
                 () = allocations.noted() => Input::Allocated.into(),
                 Some(request) = inputs.requests.recv() => Input::Adopt(request).into(),
+                Some(request) = inputs.apply.recv() => Input::Apply(request).into(),
                 Ok(()) = inputs.chained.changed() => Input::Chained(inputs.chained.borrow_and_update().clone()).into(),
                 Some(about) = inputs.pod_questions.recv() => Input::AboutPod(about).into(),
                 () = inputs.reload.notified() => Input::Reload.into(),
@@ -189,6 +193,8 @@ impl Manager {
             Effect::AskProfiles(functions) => self.jobs.ask_profiles(functions),
             Effect::AskKubelet => self.jobs.ask_kubelet(),
             Effect::Inspect(tasks) => return self.jobs.inspect(tasks, self.core.scanner.hardware(), &self.boot),
+            Effect::Survey(wishes) => self.jobs.survey(wishes),
+            Effect::Carry(wishes, pfs) => self.jobs.carry(wishes, pfs),
             Effect::LookForHidden => {
                 let ids = self.core.lists.ids().chain(self.core.ledger.attached());
                 let seen = hidden::with_hidden(&self.context.sysfs, self.core.scanner.hardware(), ids);
@@ -329,6 +335,8 @@ impl Manager {
         self.policies.write(path, lists);
         self.metrics.policies(self.policies.unwritten());
         self.metrics.unattached(core.unattached());
+        self.metrics
+            .provisioning(core.provisioning.lines(), core.provisioning.differing());
         for list in lists {
             let resource = &list.pool.resource;
             let mut served = self.served.iter_mut();

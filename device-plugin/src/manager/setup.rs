@@ -2,6 +2,7 @@
 //!
 //! The first list comes first: whatever can wait (baselines, podresources, documents) is done once the kubelet has it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -23,21 +24,23 @@ use super::scanner::Scanner;
 use super::served_pool::{ServedPool, ServedWith};
 use super::verdicts::has_kernel_driver;
 use super::{Inputs, Manager, findings, policies, view};
-use crate::ask::control::Adopt;
+use crate::ask::control::{Adopt, Apply};
 use crate::ask::in_force::InForceSender;
 use crate::ask::pods::AboutPod;
 use crate::ask::view::View;
 use crate::cluster::Snapshot;
-use crate::config::{Config, ConfigError, Defaults};
+use crate::config::{Config, ConfigError, Defaults, Pfs, ProvisionMode};
 use crate::container::HostPaths;
 use crate::events::Events;
 use crate::events::directory::Directory;
 use crate::events::socket::BindError;
 use crate::kubelet::service::Witnesses;
 use crate::ledger::Attachments;
-use crate::ledger::podresources::PodResources;
+use crate::ledger::podresources::{Held, PodResources};
 use crate::ledger::state_directory::StateDirectory;
 use crate::pools::{Hardware, find_uppers};
+use crate::provision::node::{Node, Survey};
+use crate::provision::record::Records;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::metrics::watchdog::Pulse;
 
@@ -64,6 +67,12 @@ pub struct Setup {
     pub attachments: watch::Receiver<Attachments>,
     /// What operators ask for.
     pub requests: mpsc::Receiver<Adopt>,
+    /// PFs that operators want made as configured.
+    pub apply: mpsc::Receiver<Apply>,
+    /// How long one write to a PF may take.
+    pub write_bound: Duration,
+    /// Below it are the files of others who make VFs.
+    pub root: PathBuf,
     /// What the plugin asks about pods.
     pub pod_questions: mpsc::Receiver<AboutPod>,
     /// Whether our entry is in the default network's list, or why it is not.
@@ -117,6 +126,7 @@ impl Manager {
             kubelet_socket: watch_podresources(&setup.pod_resources_dir),
             attachments: setup.attachments,
             requests: setup.requests,
+            apply: setup.apply,
             pod_questions: setup.pod_questions,
             chained: setup.chained,
             reload: setup.reload,
@@ -148,6 +158,13 @@ impl Manager {
         metrics.journal(&context.state, attachments.unheard.as_deref());
         let mut core = Core::new(Scanner::new(Arc::new(hardware)), config.pools, attachments, setup.grace);
         restore(&mut core, &context);
+        let node = Node {
+            context: context.clone(),
+            checkpoint: path.clone(),
+            root: setup.root,
+            bound: setup.write_bound,
+        };
+        begin_provisioning(&mut core, config.pfs, &node);
         core.begin_chained(inputs.chained.borrow().clone());
         let served_with = ServedWith {
             host_paths: setup.host_paths,
@@ -164,7 +181,7 @@ impl Manager {
         let mut manager = Self {
             core,
             inputs,
-            jobs: Jobs::new(context.clone(), podresources, file, metrics.clone()),
+            jobs: Jobs::new(node, podresources, file, metrics.clone()),
             boot: boot_id().unwrap_or_else(|error| {
                 warn!("which boot this is, is not known: {error}");
                 String::new()
@@ -174,7 +191,7 @@ impl Manager {
             returned: setup.returned,
             served_with,
             served: Vec::new(),
-            ending: std::collections::BTreeMap::new(),
+            ending: BTreeMap::new(),
             after_first_lists: Vec::new(),
             findings: findings::WrittenFindings::default(),
             policies: policies::WrittenPolicies::new(setup.policies, &path, &setup.cni_config, left),
@@ -206,6 +223,22 @@ impl Manager {
         self.core.forget_unlisted();
         Ok(())
     }
+}
+
+/// With `apply`, what is not as configured is not offered, from the first list on: how it is, is looked at before. Who has what
+/// matters not yet, since nothing is done.
+fn begin_provisioning(core: &mut Core, pfs: Pfs, node: &Node) {
+    let is_gated = pfs.mode == ProvisionMode::Apply;
+    let entries = pfs.entries.clone();
+    core.provisioning.configure(pfs, Instant::now());
+    let has_records = Records::of(&node.context).has_any();
+    let survey = if is_gated {
+        node.survey(&entries, &Ok(Held::default()), &BTreeMap::new(), &BTreeSet::new())
+    } else {
+        Survey::default()
+    };
+    core.provisioning.begin(&survey, has_records);
+    core.provisioning.want(Instant::now());
 }
 
 /// Devices that were in a list before our own restart, and that somebody has now, so that no selector may see of them what it

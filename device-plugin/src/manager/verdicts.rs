@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::lists::{Entry, Hold, Lists, PoolList};
+use super::provisioning::Provisioning;
 use crate::config::{OnCarrierLoss, ResourceName};
 use crate::health::baselines::Baselines;
 use crate::health::{HealthInput, UnhealthyReason, refusal, unhealthy_reason};
@@ -33,6 +34,8 @@ pub(super) struct Known<'a> {
     pub(super) owners: &'a Owners,
     /// Why our entry is in no list of the default network.
     pub(super) unchained: Option<&'a str>,
+    /// PFs as configured.
+    pub(super) provisioning: &'a Provisioning,
 }
 
 /// Brings the lists up to date with what is known, and says of each device what is the case now.
@@ -120,6 +123,9 @@ impl Known<'_> {
         let pf = device.and_then(Device::pf);
         let minds = list.pool.on_carrier_loss == OnCarrierLoss::Unhealthy;
         let is_allowed = device.is_some_and(|device| list.pool.allows(device));
+        // A PF that is given away as a device is its own.
+        let provisioned = pf.unwrap_or(id);
+        let vf = device.and_then(Device::vf_index);
         HealthInput {
             is_there: inventory.get(id).is_some(),
             lost_pf: pf.filter(|pf| pf.pci().is_some() && inventory.get(pf).is_none()),
@@ -130,6 +136,8 @@ impl Known<'_> {
             host_use: self.seen.host_use(id).filter(|_| !is_allowed),
             unselected: self.unselected(index, id, device),
             unattached: self.unchained.filter(|_| list.pool.attachment.by == AttachBy::Chain),
+            unprovisioned: self.provisioning.reason(provisioned, vf),
+            is_being_provisioned: self.provisioning.is_working(provisioned),
             difference: self.baselines.difference(id),
         }
     }

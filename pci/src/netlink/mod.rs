@@ -7,6 +7,7 @@
 
 mod addresses;
 mod attributes;
+mod devlink;
 mod error;
 mod kept;
 mod link_settings;
@@ -21,6 +22,7 @@ mod vfs;
 mod watch;
 
 pub use addresses::InterfaceAddress;
+pub use devlink::{Devlink, DevlinkMessage};
 pub use error::{NetlinkError, errno_name};
 pub use kept::{Kept, KeptKind};
 pub use link_settings::{LinkSettings, OffloadLimits, XdpMode, XdpProgram};

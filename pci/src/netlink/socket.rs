@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::{Socket as RawSocket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::{
+    Socket as RawSocket, SocketAddr,
+    protocols::{NETLINK_GENERIC, NETLINK_ROUTE},
+};
 use rustix::net::RecvFlags;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
@@ -36,7 +39,7 @@ const DUMP_ATTEMPTS: usize = 5;
 const LARGEST: usize = 256 * 1024;
 const REPLY_BOUND: Duration = Duration::from_secs(30);
 
-/// A `NETLINK_ROUTE` socket of the network namespace in which it was opened, whichever thread uses it later.
+/// A netlink socket of the network namespace in which it was opened, whichever thread uses it later.
 pub struct Socket {
     raw: RawSocket,
     sequence: u32,
@@ -92,10 +95,19 @@ impl Change {
 }
 
 impl Socket {
-    /// Opens a socket in the calling thread's network namespace.
+    /// Opens a socket for routing messages in the calling thread's network namespace.
     pub fn open() -> Result<Self, NetlinkError> {
+        Self::of(NETLINK_ROUTE)
+    }
+
+    /// The same for generic netlink.
+    pub(super) fn open_generic() -> Result<Self, NetlinkError> {
+        Self::of(NETLINK_GENERIC)
+    }
+
+    fn of(protocol: isize) -> Result<Self, NetlinkError> {
         let at = |step| move |source: io::Error| NetlinkError::Socket { step, source };
-        let socket = RawSocket::new(NETLINK_ROUTE).map_err(|error| at("open")(noted(error)))?;
+        let socket = RawSocket::new(protocol).map_err(|error| at("open")(noted(error)))?;
         // The kernel binds what is connected.
         socket.connect(&SocketAddr::new(0, 0)).map_err(at("connect"))?;
         socket
@@ -208,6 +220,17 @@ impl Socket {
         if length > self.received.len() {
             self.received.resize(length, 0);
         }
+        self.answer(read)
+    }
+
+    /// The same for a question that is there as bytes.
+    pub(super) fn ask_raw<T>(
+        &mut self,
+        kind: u16,
+        question: &[u8],
+        read: impl FnMut(&[u8]) -> Result<T, NetlinkError>,
+    ) -> Result<T, NetlinkError> {
+        self.send_raw(kind, question, NLM_F_REQUEST)?;
         self.answer(read)
     }
 

@@ -64,6 +64,8 @@ fn every_command_of_the_examples_is_one_that_there_is() {
         "nad",
         "completions",
         "doctor",
+        "plan",
+        "apply",
         "install-cni",
     ] {
         let help = run(Command::new(hardwired()).args([command, "--help"]));

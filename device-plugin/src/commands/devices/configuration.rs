@@ -35,6 +35,8 @@ pub(super) struct Told {
     pub(super) refused: Vec<String>,
     /// Why the file as it is now is not in force.
     pub(super) bad_file: Option<String>,
+    /// What of its PFs is not as it says, by the running daemon.
+    pub(super) provisioning: Vec<String>,
 }
 
 /// The configuration, and what it was read on.
@@ -63,6 +65,7 @@ impl Chosen {
             reason: None,
             refused: Vec::new(),
             bad_file: None,
+            provisioning: Vec::new(),
         };
         let config = match (&args.config, running) {
             (Some(file), running) => {
@@ -83,6 +86,7 @@ impl Chosen {
                 told.source = Source::Daemon;
                 told.file = Some(in_force.file);
                 told.bad_file = in_force.bad_file;
+                told.provisioning = running.provisioning;
                 Config::from_text(&origin, in_force.text, &running.defaults)?
             }
             (None, Err(reason)) => {
@@ -116,6 +120,8 @@ impl Told {
         lines.extend(self.refused.iter().map(|refused| format!("pool refused: {refused}")));
         let bad_file = self.bad_file.iter();
         lines.extend(bad_file.map(|why| format!("configuration refused: {why}; the one before stays in force")));
+        let provisioning = self.provisioning.iter();
+        lines.extend(provisioning.map(|line| format!("not as configured: {line}")));
         lines
     }
 }
@@ -150,6 +156,7 @@ mod tests {
             cni_bin_dir: "/b".into(),
             cni_program: "/p".into(),
             unregistered: Vec::new(),
+            provisioning: Vec::new(),
             rights: crate::ask::rights::Rights::default(),
             pod: None,
             in_force: InForce {

@@ -64,6 +64,7 @@ fn told() -> configuration::Told {
         reason: None,
         refused: vec!["resourceList[0]: it is 7: expected an object".to_owned()],
         bad_file: None,
+        provisioning: Vec::new(),
     }
 }
 

@@ -91,6 +91,7 @@ fn each_table_of_the_guide_is_one_that_the_command_prints() {
                 reason: None,
                 refused: Vec::new(),
                 bad_file: None,
+                provisioning: Vec::new(),
             },
         };
         let width = if heads.contains("MAC") {

@@ -109,6 +109,7 @@ pub(super) struct Families {
     pub(super) journal: Family<MountLabels, Gauge>,
     pub(super) refused_pools: Gauge,
     pub(super) in_force: Gauge,
+    pub(super) unprovisioned: Gauge,
 }
 
 // === impl PoolLabels ===
@@ -168,6 +169,7 @@ impl Families {
             journal: Family::default(),
             refused_pools: Gauge::default(),
             in_force: Gauge::default(),
+            unprovisioned: Gauge::default(),
         };
         registry.register(
             "build",
@@ -267,6 +269,11 @@ impl Families {
             "config_in_force",
             "1 while the configuration file as it is now is in force, 0 while it is of no use and the one before it is",
             self.in_force.clone(),
+        );
+        registry.register(
+            "pfs_not_as_configured",
+            "PFs that are not as the configuration says (pfs); /readyz says how they differ",
+            self.unprovisioned.clone(),
         );
     }
 

@@ -261,6 +261,18 @@ impl Metrics {
         self.readiness().policies = unwritten;
     }
 
+    /// What is not as configured of PFs, and of how many.
+    pub fn provisioning(&self, lines: Vec<String>, pfs: usize) {
+        let count = i64::try_from(pfs).unwrap_or(i64::MAX);
+        self.0.families.unprovisioned.set(count);
+        self.readiness().provisioning = lines;
+    }
+
+    /// What is not as configured of PFs, a line each.
+    pub fn not_provisioned(&self) -> Vec<String> {
+        self.readiness().provisioning.clone()
+    }
+
     /// A message of the kernel made no sense.
     pub fn malformed_event(&self, origin: Origin) {
         let source = families::SourceLabels {

@@ -29,6 +29,8 @@ pub struct Readiness {
     pub unattached: Option<String>,
     /// Why the plugin does not know what the pools say.
     pub policies: Option<String>,
+    /// What is not as configured of PFs, a line each.
+    pub provisioning: Vec<String>,
     /// Why a new process is needed.
     pub dead: Vec<String>,
     /// By resource.
@@ -106,7 +108,9 @@ impl Readiness {
         let bad_file = bad_file.map(|why| format!("configuration refused: {why}; the one before stays in force"));
         let policies = self.policies.iter();
         let policies = policies.map(|why| format!("a network gets whichever device it names: {why}"));
+        let provisioning = self.provisioning.iter().cloned();
         let notes = unheard.chain(journal).chain(refused).chain(bad_file).chain(policies);
+        let notes = notes.chain(provisioning);
         notes.map(|line| printable(&line).into_owned()).collect()
     }
 

@@ -86,6 +86,7 @@ impl Facts {
                 cni_program: "/usr/bin/hardwire".into(),
                 in_force: InForce::default(),
                 unregistered: Vec::new(),
+                provisioning: Vec::new(),
                 rights: Rights::default(),
                 pod: None,
             }),

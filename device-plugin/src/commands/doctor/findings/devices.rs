@@ -201,6 +201,7 @@ fn grouped(facts: &Facts, pool: String, kind: &str, reason: &str, of: &[(&Device
     let how = match kind {
         "used-by-node" => "take the address, route or upper device away, or name the device in allowNodeDevices",
         "flapping" => "nothing: it is given out once it has been well for 10 s",
+        "not-provisioned" => "hardwired plan says what is missing, and why it is not done",
         "unselected" => "bind the driver that the pool asks for, or change its selectors",
         _ => "what the reason says: hardwired devices",
     };
