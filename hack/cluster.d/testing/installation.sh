@@ -106,10 +106,31 @@ restore_installation() {
     await_all_allocatable
 }
 
+# A kubelet looks at a pod's ConfigMaps once a minute, and at once when the pod is changed.
+notice_config_map() {
+    cluster_kubectl -n kube-system annotate pods -l "$hardwire_pods" --overwrite "hardwire-test/at=$(now)" >/dev/null
+}
+
+# restore_base: after a test that changed objects of it.
+restore_base() {
+    apply .
+    notice_config_map
+    wait_until 120 "node1 is wholly configured" is_wholly_configured
+    await_all_allocatable
+}
+is_wholly_configured() {
+    cluster_kubectl get nnd node1 -o json | jq -e '.status.conditions[] | select(.type == "Configured").status == "True"'
+}
+
 # daemon_on NUMBER: the name of its pod.
 daemon_on() {
     cluster_kubectl -n "${installed_as%/*}" get pods -l "$hardwire_pods" --field-selector "spec.nodeName=node$1,status.phase=Running" \
         -o 'jsonpath={.items[0].metadata.name}'
+}
+
+# hardwired_on NUMBER ARGUMENT...: in the daemon's container.
+hardwired_on() {
+    cluster_kubectl -n "${installed_as%/*}" exec "$(daemon_on "$1")" -c "$container" -- hardwired "${@:2}"
 }
 
 # devices NUMBER FILTER...: of what `hardwired devices` says there, by jq.
