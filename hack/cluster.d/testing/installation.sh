@@ -74,7 +74,7 @@ is_rolled_out() {
 remove_what_killed_runs_left() {
     local place
     while read -r place; do
-        cluster_kubectl -n "${place%/*}" delete daemonset "${place#*/}" --timeout=120s
+        cluster_kubectl -n "${place%/*}" delete daemonset "${place#*/}" --timeout=600s
     done < <(cluster_kubectl get daemonsets -A -o json | jq -r --arg image "$replaced_image" '.items[] |
         select(.metadata.labels["app.kubernetes.io/name"] == "hardwire" or .spec.template.spec.containers[0].image == $image) |
         "\(.metadata.namespace)/\(.metadata.name)" | select(. != "kube-system/hardwired")')
@@ -82,8 +82,8 @@ remove_what_killed_runs_left() {
 
 # remove VARIANT: and waits until its pods are gone.
 remove() {
-    cluster_kubectl delete -k "$manifests/$1" --ignore-not-found --timeout=120s
-    cluster_kubectl -n "${installed_as%/*}" wait --for=delete pod -l "$hardwire_pods" --timeout=120s
+    cluster_kubectl delete -k "$manifests/$1" --ignore-not-found --timeout=600s
+    cluster_kubectl -n "${installed_as%/*}" wait --for=delete pod -l "$hardwire_pods" --timeout=600s
 }
 
 # replace_installation_by VARIANT [DAEMON_SET CONTAINER]: for this test.
