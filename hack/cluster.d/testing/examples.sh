@@ -14,7 +14,7 @@ apply_examples() {
 
 # await_example POD
 await_example() {
-    cluster_kubectl wait --for=condition=Ready "pod/$1" --timeout=180s >/dev/null ||
+    cluster_kubectl wait --for=condition=Ready "pod/$1" --timeout=600s >/dev/null ||
         fail "pod $1: expected it to run, saw: $(cluster_kubectl describe pod "$1" | tail -n 12; cluster_kubectl logs "$1" 2>&1 | tail -n 5)"
 }
 

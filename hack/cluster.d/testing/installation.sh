@@ -74,7 +74,7 @@ is_rolled_out() {
 remove_what_killed_runs_left() {
     local place
     while read -r place; do
-        cluster_kubectl -n "${place%/*}" delete daemonset "${place#*/}" --timeout=120s
+        cluster_kubectl -n "${place%/*}" delete daemonset "${place#*/}" --timeout=600s
     done < <(cluster_kubectl get daemonsets -A -o json | jq -r --arg image "$replaced_image" '.items[] |
         select(.metadata.labels["app.kubernetes.io/name"] == "hardwire" or .spec.template.spec.containers[0].image == $image) |
         "\(.metadata.namespace)/\(.metadata.name)" | select(. != "kube-system/hardwired")')
@@ -82,8 +82,8 @@ remove_what_killed_runs_left() {
 
 # remove VARIANT: and waits until its pods are gone.
 remove() {
-    cluster_kubectl delete -k "$manifests/$1" --ignore-not-found --timeout=120s
-    cluster_kubectl -n "${installed_as%/*}" wait --for=delete pod -l "$hardwire_pods" --timeout=120s
+    cluster_kubectl delete -k "$manifests/$1" --ignore-not-found --timeout=600s
+    cluster_kubectl -n "${installed_as%/*}" wait --for=delete pod -l "$hardwire_pods" --timeout=600s
 }
 
 # replace_installation_by VARIANT [DAEMON_SET CONTAINER]: for this test.
@@ -106,10 +106,31 @@ restore_installation() {
     await_all_allocatable
 }
 
+# A kubelet looks at a pod's ConfigMaps once a minute, and at once when the pod is changed.
+notice_config_map() {
+    cluster_kubectl -n kube-system annotate pods -l "$hardwire_pods" --overwrite "hardwire-test/at=$(now)" >/dev/null
+}
+
+# restore_base: after a test that changed objects of it.
+restore_base() {
+    apply .
+    notice_config_map
+    wait_until 120 "node1 is wholly configured" is_wholly_configured
+    await_all_allocatable
+}
+is_wholly_configured() {
+    cluster_kubectl get nnd node1 -o json | jq -e '.status.conditions[] | select(.type == "Configured").status == "True"'
+}
+
 # daemon_on NUMBER: the name of its pod.
 daemon_on() {
     cluster_kubectl -n "${installed_as%/*}" get pods -l "$hardwire_pods" --field-selector "spec.nodeName=node$1,status.phase=Running" \
         -o 'jsonpath={.items[0].metadata.name}'
+}
+
+# hardwired_on NUMBER ARGUMENT...: in the daemon's container.
+hardwired_on() {
+    cluster_kubectl -n "${installed_as%/*}" exec "$(daemon_on "$1")" -c "$container" -- hardwired "${@:2}"
 }
 
 # devices NUMBER FILTER...: of what `hardwired devices` says there, by jq.

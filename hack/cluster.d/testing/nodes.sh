@@ -35,12 +35,18 @@ has_vf_state() { diff <(echo "$2") <(vf_state "$1"); }
 make_vfs_again() {
     on_node "$1" '
         cd /sys/class/net/ens1f0/device
-        # Each gets its name at once: a later one would be a change of a VF that hardwired has seen.
+        # Each gets its name at once: a later one would be a change of a VF that hardwired has seen. So nothing is started in
+        # between, which takes long on an emulated machine.
+        uptime() { read -r up rest </proc/uptime && up=${up%.*}; }
+        uptime
+        limit=$((up + 150))
         echo 7 >sriov_numvfs &
         for vf in 0 1 2 3 4 5 6; do
-            waited=0
-            until link=$(ls "virtfn$vf/net" 2>/dev/null) && [ -n "$link" ]; do
-                sleep 0.1; waited=$((waited + 1)); [ $waited -lt 300 ] || { echo "VF $vf has no interface" >&2; exit 1; }
+            link=
+            while [ -z "$link" ]; do
+                for path in "virtfn$vf"/net/*; do [ ! -e "$path" ] || link=${path##*/}; done
+                uptime
+                [ "$up" -lt "$limit" ] || { echo "VF $vf has no interface" >&2; exit 1; }
             done
             [ "$link" = "ens1f0v$vf" ] || ip link set dev "$link" name "ens1f0v$vf" || exit 1
         done

@@ -14,9 +14,9 @@ in_tests() { cluster_kubectl -n "$test_namespace" "$@"; }
 make_networks() {
     local number
     cluster_kubectl create namespace "$test_namespace" --dry-run=client -o yaml | cluster_kubectl apply -f - >/dev/null
-    cluster_kubectl -n "$test_namespace" wait --for=create serviceaccount/default --timeout=60s >/dev/null
+    cluster_kubectl -n "$test_namespace" wait --for=create serviceaccount/default --timeout=600s >/dev/null
     # Of a run that was ended.
-    in_tests delete pods --all --grace-period=1 --timeout=120s
+    in_tests delete pods --all --grace-period=1 --timeout=600s
     for ((number = 1; number <= nodes; number++)); do
         network_manifest "vlan100-node$number" hardwire "$resource" "10.80.0.${number}0" "10.80.0.${number}9" "$network_fields"
     done | in_tests apply -f - >/dev/null
@@ -34,7 +34,7 @@ make_pods() {
 
 # await_running NAME...
 await_running() {
-    in_tests wait --for=condition=Ready --timeout=240s "${@/#/pod/}" >/dev/null ||
+    in_tests wait --for=condition=Ready --timeout=600s "${@/#/pod/}" >/dev/null ||
         fail "pods $*: expected all of them to run, saw: $(in_tests get pods; in_tests get events | tail -n 12)"
 }
 
@@ -44,7 +44,7 @@ start_pods() {
     await_running "$@"
 }
 
-delete_pods() { in_tests delete pod --timeout=120s "$@" >/dev/null; }
+delete_pods() { in_tests delete pod --timeout=600s "$@" >/dev/null; }
 
 # status_of POD FILTER: of what Multus wrote about its net1.
 status_of() {
@@ -88,10 +88,10 @@ no_leases() {
 # What each test is followed by, whatever became of it.
 clean_up() {
     local number file
-    in_tests delete pods --all --grace-period=1 --timeout=120s
+    in_tests delete pods --all --grace-period=1 --timeout=600s
     if [[ -s $folder/applied ]]; then
         while read -r file; do
-            cluster_kubectl delete --ignore-not-found --grace-period=1 --timeout=120s -f "$file"
+            cluster_kubectl delete --ignore-not-found --grace-period=1 --timeout=600s -f "$file"
         done <"$folder/applied"
     fi
     for ((number = 1; number <= nodes; number++)); do

@@ -22,8 +22,8 @@ end_replaced_pair() {
     local number
     installed_as=kube-system/kube-sriov-device-plugin
     remove drop-in
-    cluster_kubectl delete --ignore-not-found --timeout=120s -f "$cluster_d/objects/replaced.yaml"
-    cluster_kubectl -n kube-system wait --for=delete pod -l "$their_pods" --timeout=120s
+    cluster_kubectl delete --ignore-not-found --timeout=600s -f "$cluster_d/objects/replaced.yaml"
+    cluster_kubectl -n kube-system wait --for=delete pod -l "$their_pods" --timeout=600s
     for ((number = 1; number <= nodes; number++)); do
         on_node "$number" 'rm -rf /opt/cni/bin/sriov /opt/cni/bin/sriov.before-hardwire /var/lib/cni/sriov'
         # What sriov-cni leaves set on a VF goes with the VF.
@@ -54,7 +54,7 @@ load_replaced_pair() {
 change_over() {
     local old
     old=$(their_pod_on "$1")
-    cluster_kubectl -n kube-system delete pod "$old" --timeout=60s
+    cluster_kubectl -n kube-system delete pod "$old" --timeout=600s
     wait_until 60 "node$1 has another pod of the DaemonSet, ready" has_other_pod "$1" "$old"
     wait_until 60 "node$1 offers 7 of $resource" has_allocatable "$1" 7
 }

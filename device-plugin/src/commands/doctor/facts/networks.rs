@@ -84,7 +84,7 @@ impl NetworkFacts {
                         unseen.push(Unseen::new(
                             format!("the networks of {}", file.display()),
                             format!("there is no {NAD} in it"),
-                            "kubectl get net-attach-def -A -o yaml > nads.yaml, and --nad nads.yaml",
+                            to_show_networks(places),
                         ));
                     }
                     facts.networks.extend(found);
@@ -100,7 +100,7 @@ impl NetworkFacts {
             unseen.push(Unseen::new(
                 "which NetworkAttachmentDefinitions there are",
                 "they are in the API, which doctor does not ask",
-                "kubectl get net-attach-def -A -o yaml > nads.yaml, and --nad nads.yaml",
+                to_show_networks(places),
             ));
         }
         for (device, config) in state.configurations() {
@@ -154,6 +154,18 @@ impl NetworkFacts {
     pub fn remembers(&self, container: &str) -> Option<bool> {
         let names = self.attached.as_ref()?;
         Some(names.iter().any(|name| name.contains(container)))
+    }
+}
+
+/// How NADs are shown to doctor: the daemon's pod has no files of whoever calls, and takes what is handed to it.
+fn to_show_networks(places: &Places) -> String {
+    let all = "kubectl get net-attach-def -A -o yaml";
+    match places.pod.as_ref().filter(|_| places.in_pod) {
+        Some(pod) => format!(
+            "{all} | kubectl -n {} exec -i {} -- hardwired doctor --nad /dev/stdin",
+            pod.namespace, pod.name
+        ),
+        None => format!("{all} > nads.yaml, and --nad nads.yaml"),
     }
 }
 
@@ -331,6 +343,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ask::own_pod::OwnPod;
+    use crate::commands::doctor::facts::Facts;
 
     fn network(ipam: &Value) -> Network {
         let config = json!({"name": "blue", "type": "hardwire", "ipam": ipam});
@@ -360,6 +374,23 @@ mod tests {
         ] {
             assert_eq!(store(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn in_the_daemons_pod_networks_are_handed_over_and_no_file_is_named() {
+        let mut places = Facts::sample().places;
+        assert!(to_show_networks(&places).ends_with("--nad nads.yaml"));
+        places.in_pod = true;
+        places.pod = Some(OwnPod {
+            namespace: "kube-system".to_owned(),
+            name: "hardwired-x7k2p".to_owned(),
+            node: "n1".to_owned(),
+        });
+        let told = to_show_networks(&places);
+        assert!(
+            told.ends_with("| kubectl -n kube-system exec -i hardwired-x7k2p -- hardwired doctor --nad /dev/stdin"),
+            "{told}"
+        );
     }
 
     #[test]
