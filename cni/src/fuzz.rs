@@ -22,8 +22,11 @@ use crate::node::{Findings, NodeConfig, Policies, our_entries};
 use crate::printable::{printable, printable_json};
 use crate::protocol::{CniArgs, CniError, Environment, SUPPORTED, Success};
 
+/// Takes an input.
+pub type Target = fn(&[u8]);
+
 /// All of them, by their names.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("addresses_in_process", addresses_in_process),
     ("baseline", baseline),
     ("environment", environment),

@@ -16,8 +16,11 @@ use crate::config::{Config, Defaults};
 use crate::events::DevicePath;
 use crate::ledger::podresources::Held;
 
+/// Takes an input.
+pub type Target = fn(&[u8]);
+
 /// All of them, by their names.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("cdi_spec", cdi_spec),
     ("datagrams", datagrams),
     ("grpc_messages", grpc_messages),

@@ -10,7 +10,7 @@ use super::bounds::within_bounds;
 /// # Panics
 ///
 /// Where a target has no corpus, or a corpus no target.
-pub(super) fn replay(manifest: &str, targets: &[(&str, fn(&[u8]))]) {
+pub(super) fn replay(manifest: &str, targets: &[(&str, super::Target)]) {
     let corpora = Path::new(manifest).join("fuzz/corpus");
     let mut without_target: Vec<_> = names(&corpora);
     for (name, target) in targets {

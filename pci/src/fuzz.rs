@@ -12,8 +12,11 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socke
 use crate::netlink::{Socket, notices_in};
 use crate::{DeviceId, IfName, Inventory, MacAddr, NodeUses, PciAddress, Sysfs, read_attachable, read_device};
 
+/// Takes an input.
+pub type Target = fn(&[u8]);
+
 /// All of them, by their names.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("identifiers", identifiers),
     ("netlink_notices", netlink_notices),
     ("netlink_replies", netlink_replies),

@@ -55,6 +55,10 @@ pub enum RunError {
 }
 
 /// Runs until SIGTERM or SIGINT.
+#[allow(
+    clippy::too_many_lines,
+    reason = "what belongs together from the lock to the drain, in its order"
+)]
 pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(RunError::Signals)?;
     let metrics = Metrics::default();

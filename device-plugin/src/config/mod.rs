@@ -38,10 +38,10 @@ pub use document::BadDocument;
 pub use error::{ConfigError, Refused};
 pub use object::BadField;
 pub(crate) use pattern::Pattern;
-pub use ranges::Ranges;
 pub use pfs::{Pfs, ProvisionMode};
 pub use policy::{DeviceType, Needs, OnCarrierLoss, OnChange, Placement};
 pub use pool::{NodeDevice, Pool};
+pub use ranges::Ranges;
 pub use resource_name::{BadResourceName, ResourceName};
 pub use selector::{Selector, is_vfio};
 

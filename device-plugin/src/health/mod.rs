@@ -107,14 +107,13 @@ impl fmt::Display for UnhealthyReason {
             Self::PfGone(pf) => write!(f, "its PF {pf} is gone"),
             Self::NoCarrier(pf) => write!(f, "its PF {pf} has no carrier"),
             Self::NoDriver => f.write_str("no driver is bound to it"),
-            Self::Unselected(why) => f.write_str(why),
+            Self::Unselected(why) | Self::NotProvisioned(why) => f.write_str(why),
             Self::UsedByNode(host_use) => host_use.fmt(f),
             Self::DiffersFromBaseline(difference) => write!(f, "free, but not in its idle state: {difference}"),
             Self::UnderRepair => f.write_str("under repair: its pod is gone and no DEL came"),
             Self::NotGivenBack => f.write_str("under repair: its DEL came, and could not give it back"),
             Self::HeldAsOther(other) => other.fmt(f),
             Self::Unattached(why) => write!(f, "nobody would attach it to its pod (attach: chain): {why}"),
-            Self::NotProvisioned(why) => f.write_str(why),
             Self::Flapping => f.write_str("well again, but unhealthy too often of late"),
         }
     }

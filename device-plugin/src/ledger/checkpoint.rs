@@ -56,7 +56,7 @@ pub fn all(directory: &Path) -> Result<BTreeMap<String, String>, String> {
     let written: Written = serde_json::from_str(&text).map_err(|error| failed(&error))?;
     let mut devices = BTreeMap::new();
     for entry in written.data.entries.into_iter().flatten() {
-        for id in entry.devices.into_iter().flatten().flat_map(|(_, ids)| ids).flatten() {
+        for id in entry.devices.into_iter().flatten().filter_map(|(_, ids)| ids).flatten() {
             devices.insert(id, entry.pod.clone());
         }
     }

@@ -167,18 +167,18 @@ fn vfs(
         let found = states.binary_search_by_key(&index, |(index, _)| *index);
         found.ok().and_then(|at| states.get(at)).map(|(_, state)| *state)
     };
-    let function = |index: u32| match &pf.id {
-        DeviceId::Netdevsim(port) => VfNow {
-            state: state(index),
-            ..netdevsim_vf(hardware, port, index, mode)
-        },
-        _ => {
-            let id = vfs.iter().find(|vf| vf.index == index).map(|vf| &vf.id);
-            VfNow {
-                index,
+    let function = |index: u32| {
+        if let DeviceId::Netdevsim(port) = &pf.id {
+            return VfNow {
                 state: state(index),
-                ..id.map(|id| pci_vf(sysfs, hardware, id)).unwrap_or_default()
-            }
+                ..netdevsim_vf(hardware, port, index, mode)
+            };
+        }
+        let id = vfs.iter().find(|vf| vf.index == index).map(|vf| &vf.id);
+        VfNow {
+            index,
+            state: state(index),
+            ..id.map(|id| pci_vf(sysfs, hardware, id)).unwrap_or_default()
         }
     };
     (0..count).map(function).collect()

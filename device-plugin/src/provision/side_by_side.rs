@@ -38,8 +38,11 @@ pub struct Workshop {
     /// Makes what writes.
     pub machine: Box<dyn Fn() -> Box<dyn Machine> + Send + Sync>,
     /// What still differs on a PF afterwards.
-    pub remaining: Box<dyn Fn(&DeviceId) -> Vec<String> + Send + Sync>,
+    pub remaining: Box<Remaining>,
 }
+
+/// Tells what still differs on a PF, a line each.
+pub type Remaining = dyn Fn(&DeviceId) -> Vec<String> + Send + Sync;
 
 /// What became of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,8 +259,8 @@ fn bound(step: &Step, workshop: &Workshop) -> Duration {
     let waits = match step {
         Step::Link { up: true } => carrier,
         Step::MakeVfs(count) if *count > 16 => many,
-        Step::MakeVfs(_) => few,
-        Step::Vf {
+        Step::MakeVfs(_)
+        | Step::Vf {
             change: VfChange::Driver(_) | VfChange::Mtu(_),
             ..
         } => few,

@@ -111,7 +111,7 @@ fn an_apply_that_is_killed_at_any_write_ends_as_if_it_had_not_been() {
         again.is_empty() && outcomes.iter().all(|outcome| outcome.failed.is_none()),
         "{again:?}"
     );
-    for at in 0..writes.len() {
+    for (at, write) in writes.iter().enumerate() {
         for is_written in [false, true] {
             let (mut bench, kept) = (Bench::new(0), tempfile::tempdir().unwrap());
             bench.tree.dies = Some((at, is_written));
@@ -127,8 +127,7 @@ fn an_apply_that_is_killed_at_any_write_ends_as_if_it_had_not_been() {
             assert_eq!(
                 state(&bench),
                 expected,
-                "killed at write {at} ({}), then {second:?}",
-                writes[at]
+                "killed at write {at} ({write}), then {second:?}"
             );
         }
     }

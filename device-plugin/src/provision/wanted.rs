@@ -8,7 +8,7 @@ use crate::config::pfs::{PfEntry, PfSettings};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     /// What one entry says.
-    Entry(PfEntry),
+    Entry(Box<PfEntry>),
     /// Several entries select it, which is refused: the names of those.
     Several(Vec<String>),
     /// No entry does any more, and what we set is to be as it was before.
@@ -26,7 +26,7 @@ impl Wanted {
             .collect();
         match selecting.as_slice() {
             [] => record.map(|record| Self::Undo(Box::new(record.clone()))),
-            [entry] => Some(Self::Entry((*entry).clone())),
+            [entry] => Some(Self::Entry(Box::new((*entry).clone()))),
             several => Some(Self::Several(several.iter().map(|entry| entry.at.clone()).collect())),
         }
     }

@@ -108,6 +108,7 @@ fn refuse_while_attached(context: &Context) -> Result<(), ChainError> {
 ///
 /// Where it is not.
 #[cfg(any(test, fuzzing))]
+#[allow(clippy::expect_used, reason = "a fuzz target fails so")]
 pub(crate) fn chained_and_unchained(text: &str) {
     use list::List;
 

@@ -288,7 +288,7 @@ mod tests {
                 true,
             ),
             (
-                format!(r#"{{"type": "multus", "delegates": [{{"type": "calico"}}]}}"#),
+                r#"{"type": "multus", "delegates": [{"type": "calico"}]}"#.to_owned(),
                 true,
             ),
             (format!(r#"{{"type": "multus", "delegates": [{list}]}}"#), false),

@@ -128,11 +128,8 @@ impl PfSettings {
             };
             return bad("indices", last.into(), expected);
         }
-        let before = self.vfs.iter().take(index);
-        if let Some((shared, other)) = before
-            .filter_map(|other| Some((group.indices.shared(&other.indices)?, other)))
-            .next()
-        {
+        let mut before = self.vfs.iter().take(index);
+        if let Some((shared, other)) = before.find_map(|other| Some((group.indices.shared(&other.indices)?, other))) {
             return bad("indices", shared.into(), format!("VF {shared} is in {} too", other.at));
         }
         let (mtu, pf_mtu) = (group.wanted.mtu, self.mtu);

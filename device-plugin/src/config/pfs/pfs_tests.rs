@@ -89,6 +89,7 @@ pfs:
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 fn each_error_names_the_field_the_value_and_what_would_be_right() {
     for (settings, expected) in [
         (json!({}), "numVfs is null: expected something that this PF should be"),

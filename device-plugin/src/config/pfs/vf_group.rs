@@ -3,8 +3,8 @@
 use hardwire_pci::netlink::{VfLinkState, VlanProtocol};
 use serde_json::Value;
 
-use super::super::object::{BadField, Item, Object};
 use super::super::Ranges;
+use super::super::object::{BadField, Item, Object};
 use super::super::selector::is_vfio;
 use super::super::unknown_keys;
 

@@ -10,6 +10,10 @@ use super::*;
 use crate::config::pfs::{EswitchMode, PfEntry, PfIdentity};
 use crate::config::{Config, Defaults};
 
+fn boxed(settings: &Value) -> Box<PfEntry> {
+    Box::new(entry(settings))
+}
+
 fn entry(settings: &Value) -> PfEntry {
     let mut entry = json!({"selectors": {"pfNames": ["pf"]}});
     entry
@@ -84,7 +88,7 @@ fn planned_with<'a>(pf: &PfNow, wanted: &Wanted, change: impl FnOnce(&mut Around
 }
 
 fn planned(pf: &PfNow, settings: &Value) -> PfPlan {
-    planned_with(pf, &Wanted::Entry(entry(settings)), |_around| ())
+    planned_with(pf, &Wanted::Entry(boxed(settings)), |_around| ())
 }
 
 fn words(plan: &PfPlan) -> Vec<String> {
@@ -250,7 +254,7 @@ fn a_count_is_not_changed_under_a_vf_that_any_witness_says_is_held() {
         "0000:01:10.5".to_owned(),
         "held by pod default/x (container main)".to_owned(),
     );
-    let wanted = Wanted::Entry(entry(&json!({"numVfs": 4})));
+    let wanted = Wanted::Entry(boxed(&json!({"numVfs": 4})));
     for forced in [false, true] {
         let plan = planned_with(&now, &wanted, |around| {
             around.holders = &holders;
@@ -287,7 +291,7 @@ fn a_vf_that_is_held_waits_and_its_neighbours_do_not() {
     let now = pf("igb", 3, "igbvf");
     let mut holders = Holders::default();
     holders.note("0000:01:10.1".to_owned(), "held by x".to_owned());
-    let wanted = Wanted::Entry(entry(
+    let wanted = Wanted::Entry(boxed(
         &json!({"vfs": [{"indices": "0-2", "driver": "vfio-pci", "vlan": 5}]}),
     ));
     let plan = planned_with(&now, &wanted, |around| around.holders = &holders);
@@ -410,7 +414,7 @@ fn limits_are_said_with_the_limit() {
 #[test]
 fn what_others_make_is_only_compared() {
     let now = pf("igb", 0, "");
-    let wanted = Wanted::Entry(entry(&json!({"numVfs": 4})));
+    let wanted = Wanted::Entry(boxed(&json!({"numVfs": 4})));
     let owner = "netplan (/etc/netplan/50.yaml)";
     let theirs = planned_with(&now, &wanted, |around| around.owner = Some(owner));
     assert!(
@@ -440,7 +444,7 @@ fn what_others_make_is_only_compared() {
 fn a_link_that_the_node_uses_is_cut_only_by_force() {
     let mut now = pf("igb", 0, "");
     now.used_by_node = Some("it carries the node's address 10.0.0.1".to_owned());
-    let wanted = Wanted::Entry(entry(&json!({"numVfs": 4})));
+    let wanted = Wanted::Entry(boxed(&json!({"numVfs": 4})));
     let plan = planned_with(&now, &wanted, |_around| ());
     assert!(
         plan.refused[0].contains("10.0.0.1") && plan.refused[0].contains("--force pf"),
@@ -528,7 +532,7 @@ fn only_what_is_on_record_as_ours_is_undone() {
 #[test]
 fn a_count_that_somebody_else_changed_makes_the_pf_theirs() {
     let now = pf("igb", 4, "igbvf");
-    let wanted = Wanted::Entry(entry(&json!({"numVfs": 7})));
+    let wanted = Wanted::Entry(boxed(&json!({"numVfs": 7})));
     let with = |record: Record, now: &PfNow| planned_with(now, &wanted, |around| around.record = Some(&record)).refused;
     let refused = with(record(7), &now);
     assert!(
@@ -557,7 +561,7 @@ fn what_a_killed_apply_left_is_finished() {
     let mut now = pf("igb", 2, "vfio-pci");
     now.vfs[0].driver_override = Some("vfio-pci".to_owned());
     now.vfs[1].driver = None;
-    let wanted = Wanted::Entry(entry(
+    let wanted = Wanted::Entry(boxed(
         &json!({"numVfs": 2, "vfs": [{"indices": 0, "driver": "vfio-pci"}]}),
     ));
     let left = Record {
