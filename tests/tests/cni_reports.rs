@@ -269,11 +269,16 @@ fn a_carrier_that_comes_after_the_add_is_announced_by_the_daemon_and_waited_for_
         let result = added.success();
         assert!(!added.stderr.contains("not announced"), "{}", added.stderr);
         let mac = result["interfaces"][0]["mac"].as_str().expect("a MAC");
-        observer.run(&["ip", "link", "set", &far, "up"]);
-        for (_, address) in addresses {
-            let stale = ["lladdr", "02:00:00:00:0d:01", "nud", "stale", "dev", &far];
-            observer.run(&[&["ip", "neighbour", "replace", address], stale.as_slice()].concat());
+        // What is announced is learned without having been asked for: the announcement comes in the moment of the carrier.
+        for sysctl in [
+            "ipv4/conf/FAR/arp_accept",
+            "ipv6/conf/FAR/forwarding",
+            "ipv6/conf/FAR/accept_untracked_na",
+        ] {
+            let path = format!("/proc/sys/net/{}", sysctl.replace("FAR", &far));
+            observer.run(&["sh", "-c", &format!("echo 1 >{path}")]);
         }
+        observer.run(&["ip", "link", "set", &far, "up"]);
         for (_, address) in addresses {
             observer.learns(address, mac);
         }
