@@ -7,6 +7,7 @@ mod additional_info;
 mod attachment;
 mod candidate;
 mod document;
+pub mod dra;
 mod error;
 mod field_names;
 pub mod manifest;
@@ -34,6 +35,7 @@ pub use additional_info::AdditionalInfo;
 pub use attachment::Attachment;
 pub use candidate::{Asked, Candidate, DdpProfile, Detail, Details};
 pub use document::BadDocument;
+pub use dra::{DriverName, Via};
 pub use error::{ConfigError, Refused};
 pub use object::BadField;
 pub use policy::{DeviceType, Needs, OnCarrierLoss, OnChange, Placement};
@@ -78,6 +80,8 @@ pub struct Config {
     pub refused: Vec<Refused>,
     /// What is probably not meant.
     pub warnings: Vec<String>,
+    /// `dra`: as which driver devices are given to claims.
+    pub dra: Option<DriverName>,
 }
 
 // === impl Config ===
@@ -124,6 +128,12 @@ impl Config {
         Self::from_document(Document { value, repeated }, defaults)
     }
 
+    /// As which driver devices are given to claims; none where no pool's are, and nobody names one.
+    pub fn driver(&self) -> Option<DriverName> {
+        let of_pools = || self.pools.iter().find_map(|pool| pool.driver.clone());
+        self.dra.clone().or_else(of_pools)
+    }
+
     fn from_document(document: Document, defaults: &Defaults) -> Result<Self, BadField> {
         let Document { value, repeated } = document;
         let mut document = Object::new("", value)?;
@@ -134,7 +144,10 @@ impl Config {
             Some(Value::Array(list)) => list,
             Some(other) => return Err(BadField::new(LIST, &other, "expected a list of pools")),
         };
-        let mut config = Self::default();
+        let mut config = Self {
+            dra: DriverName::parse(&mut document)?,
+            ..Self::default()
+        };
         unknown_keys::in_document(document.unknown(), &mut config.warnings);
         let Some(list_key) = list_key else {
             // Without any key at all, it is the file of a node without pools.
@@ -159,6 +172,10 @@ impl Config {
             config.add(index, value, &within, defaults, &mut taken);
         }
         config.name_variables();
+        let driver = config.dra.clone().unwrap_or_default();
+        for pool in config.pools.iter_mut().filter(|pool| pool.via.is_dra()) {
+            pool.driver = Some(driver.clone());
+        }
         Ok(config)
     }
 
