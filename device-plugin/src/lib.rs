@@ -5,7 +5,7 @@
 //! - [`commands`]: what a person types;
 //! - [`manager`]: the loop: an event comes in, the state changes, effects go out;
 //! - [`cluster`]: the Kubernetes API: what this node tells about itself. Nothing waits for it;
-//! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
+//! - [`kubelet`]: the conversation with the kubelet, one socket per pool; [`dra`]: the other one, about claims;
 //! - [`ask`]: what others ask of the running daemon, and what it leaves for them to read;
 //! - [`ledger`]: who has which device, and repair, which acts on it;
 //! - [`health`]: what a free device should be like, and how it differs;
@@ -20,6 +20,7 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod container;
+pub mod dra;
 pub mod events;
 pub mod health;
 pub mod kubelet;

@@ -14,6 +14,7 @@ use crate::events::Event;
 use crate::health::baselines::RecordChange;
 use crate::health::inspection::{Inspected, Task};
 use crate::ledger::Attachments;
+use crate::ledger::claims::Prepared;
 use crate::ledger::podresources::{Held, PodResourcesError};
 use crate::pools::ddp::DdpError;
 use crate::pools::{Hardware, Stale};
@@ -31,6 +32,8 @@ pub(super) enum Input {
     KubeletSocket,
     /// Documents of these devices are kept, which their pools have no more.
     Kept(BTreeSet<String>),
+    /// Claims were prepared or unprepared.
+    Claims(Arc<Prepared>),
     /// An operator asks.
     Adopt(Adopt),
     /// Our entry is in the default network's list, or why it is not.
