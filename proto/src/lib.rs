@@ -222,10 +222,7 @@ mod tests {
             endpoint: "e".into(),
             supported_versions: vec!["v".into()],
         };
-        assert_eq!(
-            info.encode_to_vec(),
-            b"\x0a\x09DRAPlugin\x12\x01n\x1a\x01e\x22\x01v"
-        );
+        assert_eq!(info.encode_to_vec(), b"\x0a\x09DRAPlugin\x12\x01n\x1a\x01e\x22\x01v");
         let status = reg::RegistrationStatus {
             plugin_registered: true,
             error: "e".into(),
