@@ -2,7 +2,15 @@
 
 use std::error::Error;
 
-const FILES: [&str; 2] = ["kubelet/deviceplugin_v1beta1.proto", "kubelet/podresources_v1.proto"];
+const FILES: [&str; 6] = [
+    "kubelet/deviceplugin_v1beta1.proto",
+    "kubelet/podresources_v1.proto",
+    "kubelet/pluginregistration_v1.proto",
+    "kubelet/dra_v1.proto",
+    "kubelet/drahealth_v1alpha1.proto",
+    // Last: it brings the messages of `dra_v1.proto` with it.
+    "kubelet/dra_v1beta1.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {

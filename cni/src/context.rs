@@ -7,6 +7,7 @@ use std::time::Duration;
 use hardwire_pci::Sysfs;
 
 use crate::baseline::BaselineStore;
+use crate::claims::ClaimStore;
 use crate::journal::Journal;
 use crate::leases::Leases;
 
@@ -24,6 +25,8 @@ pub struct Context {
     pub sysfs: Sysfs,
     /// Journal.
     pub journal: Journal,
+    /// Claims that were prepared.
+    pub claims: ClaimStore,
     /// What each free device is like.
     pub baselines: BaselineStore,
     /// Where all of our own state is.
@@ -71,6 +74,7 @@ impl Context {
         Self {
             sysfs: Sysfs::at(path("HARDWIRE_SYSFS_ROOT", "/sys")),
             journal: Journal::at(&state),
+            claims: ClaimStore::at(&state),
             baselines: BaselineStore::at(&state),
             state,
             policies,

@@ -11,6 +11,7 @@ pub mod attach;
 pub mod baseline;
 pub mod beneath;
 mod boot;
+pub mod claims;
 pub mod config;
 mod context;
 pub mod device;

@@ -5,7 +5,7 @@
 //! - [`commands`]: what a person types;
 //! - [`manager`]: the loop: an event comes in, the state changes, effects go out;
 //! - [`cluster`]: the Kubernetes API: what this node tells about itself. Nothing waits for it;
-//! - [`kubelet`]: the conversation with the kubelet, one socket per pool;
+//! - [`kubelet`]: the conversation with the kubelet, one socket per pool; [`dra`]: the other one, about claims;
 //! - [`provision`]: VFs made as configured, and never under a pod;
 //! - [`ask`]: what others ask of the running daemon, and what it leaves for them to read;
 //! - [`ledger`]: who has which device, and repair, which acts on it;
@@ -21,6 +21,7 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod container;
+pub mod dra;
 pub mod events;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -10,7 +10,7 @@ use hardwire_device_plugin::ask::control;
 use hardwire_device_plugin::commands::args::{Cli, Command, InstallArgs, RunArgs};
 use hardwire_device_plugin::commands::chain::Chained;
 use hardwire_device_plugin::commands::install_cni::{Installed, PROGRAM, ProgramName, install};
-use hardwire_device_plugin::commands::networks::nad;
+use hardwire_device_plugin::commands::networks::{device_class, nad};
 use hardwire_device_plugin::commands::provision;
 use hardwire_device_plugin::commands::terminal::{Output, Paint};
 use hardwire_device_plugin::commands::{chain, check, completions, devices, doctor, run as daemon, upstream_flags};
@@ -69,6 +69,7 @@ fn command(command: &Command, out: &mut impl Write) -> anyhow::Result<ExitCode> 
         Command::Devices(args) => devices::print(args, paint, out)?,
         Command::Check(args) => check::check(args, out)?,
         Command::Nad(args) => nad::print(args, out)?,
+        Command::Deviceclass(args) => device_class::print(args, out)?,
         Command::Completions(args) => {
             completions::print(args, &Cli::command(), upstream_flags::DEFAULT, out).context("stdout")?;
         }

@@ -1,7 +1,9 @@
 //! The kubelet's gRPC contracts as code, from our own .proto files with the kubelet's names and numbers.
 //!
 //! - [`deviceplugin`]: `Registration`, which the kubelet serves, and `DevicePlugin`, which `hardwired` serves;
-//! - [`podresources`]: which pod holds which device.
+//! - [`podresources`]: which pod holds which device;
+//! - [`pluginregistration`]: how the kubelet gets to know a driver of dynamic resource allocation;
+//! - [`dra`]: what it asks of one, in both versions; [`drahealth`]: how the driver's devices are.
 //!
 //! The code itself is made at build time (build.rs) and is nowhere checked in.
 
@@ -47,11 +49,68 @@ pub mod podresources {
     pub const KUBELET_SOCKET: &str = "kubelet.sock";
 }
 
+/// `pluginregistration/v1`.
+#[allow(
+    clippy::allow_attributes_without_reason,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    reason = "generated; tonic writes none of the documentation that we ask of ourselves"
+)]
+pub mod pluginregistration {
+    tonic::include_proto!("pluginregistration");
+
+    /// The directory whose sockets the kubelet dials, below its own.
+    pub const DIRECTORY: &str = "plugins_registry";
+    /// The kind of a driver.
+    pub const DRA_PLUGIN: &str = "DRAPlugin";
+}
+
+/// `dra/v1`, and `dra/v1beta1`, whose messages are the same.
+#[allow(
+    clippy::allow_attributes_without_reason,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    reason = "generated; tonic writes none of the documentation that we ask of ourselves"
+)]
+pub mod dra {
+    /// The messages, and the service of Kubernetes 1.34 and later.
+    pub mod v1 {
+        tonic::include_proto!("k8s.io.kubelet.pkg.apis.dra.v1");
+    }
+
+    /// The service of 1.32 and 1.33.
+    pub mod v1beta1 {
+        tonic::include_proto!("k8s.io.kubelet.pkg.apis.dra.v1beta1");
+    }
+
+    /// What `supported_versions` calls the services, the newest first.
+    pub const VERSIONS: [&str; 2] = ["v1.DRAPlugin", "v1beta1.DRAPlugin"];
+    /// Where drivers have directories of their own, below the kubelet's.
+    pub const DIRECTORY: &str = "plugins";
+}
+
+/// `dra-health/v1alpha1`.
+#[allow(
+    clippy::allow_attributes_without_reason,
+    clippy::pedantic,
+    missing_docs,
+    unreachable_pub,
+    reason = "generated; tonic writes none of the documentation that we ask of ourselves"
+)]
+pub mod drahealth {
+    tonic::include_proto!("v1alpha1");
+
+    /// What `supported_versions` calls the service.
+    pub const VERSION: &str = "v1alpha1.DRAResourceHealth";
+}
+
 #[cfg(test)]
 mod tests {
     use prost::Message;
 
-    use super::{deviceplugin as dp, podresources as pr};
+    use super::{deviceplugin as dp, dra, drahealth as health, pluginregistration as reg, podresources as pr};
 
     #[test]
     fn registration_is_encoded_with_the_kubelets_numbers() {
@@ -153,5 +212,70 @@ mod tests {
             }],
         };
         assert_eq!(claim.encode_to_vec(), b"\x12\x01c\x1a\x01n\x22\x03\x2a\x01s");
+    }
+
+    #[test]
+    fn a_driver_is_encoded_with_the_kubelets_numbers() {
+        let info = reg::PluginInfo {
+            r#type: reg::DRA_PLUGIN.into(),
+            name: "n".into(),
+            endpoint: "e".into(),
+            supported_versions: vec!["v".into()],
+        };
+        assert_eq!(info.encode_to_vec(), b"\x0a\x09DRAPlugin\x12\x01n\x1a\x01e\x22\x01v");
+        let status = reg::RegistrationStatus {
+            plugin_registered: true,
+            error: "e".into(),
+        };
+        assert_eq!(status.encode_to_vec(), b"\x08\x01\x12\x01e");
+    }
+
+    #[test]
+    fn a_prepared_claim_is_encoded_with_the_kubelets_numbers() {
+        let claim = dra::v1::Claim {
+            namespace: "n".into(),
+            uid: "u".into(),
+            name: "c".into(),
+        };
+        assert_eq!(claim.encode_to_vec(), b"\x0a\x01n\x12\x01u\x1a\x01c");
+        let prepared = dra::v1::NodePrepareResourceResponse {
+            devices: vec![dra::v1::Device {
+                request_names: vec!["r".into()],
+                pool_name: "p".into(),
+                device_name: "d".into(),
+                cdi_device_ids: vec!["i".into()],
+                share_id: Some("s".into()),
+            }],
+            error: "e".into(),
+        };
+        let answer = dra::v1::NodePrepareResourcesResponse {
+            claims: [("u".to_owned(), prepared)].into(),
+        };
+        let expected: &[&[u8]] = &[
+            b"\x0a\x19\x0a\x01u\x12\x14",
+            b"\x0a\x0f\x0a\x01r\x12\x01p\x1a\x01d\x22\x01i\x2a\x01s",
+            b"\x12\x01e",
+        ];
+        assert_eq!(answer.encode_to_vec(), expected.concat());
+        let unprepared = dra::v1::NodeUnprepareResourceResponse { error: "e".into() };
+        assert_eq!(unprepared.encode_to_vec(), b"\x0a\x01e");
+    }
+
+    #[test]
+    fn the_health_of_a_device_is_encoded_with_the_kubelets_numbers() {
+        let health = health::DeviceHealth {
+            device: Some(health::DeviceIdentifier {
+                pool_name: "p".into(),
+                device_name: "d".into(),
+            }),
+            health: health::HealthStatus::Unhealthy.into(),
+            last_updated_time: 3,
+            health_check_timeout_seconds: 4,
+            message: "m".into(),
+        };
+        assert_eq!(
+            health.encode_to_vec(),
+            b"\x0a\x06\x0a\x01p\x12\x01d\x10\x02\x18\x03\x20\x04\x2a\x01m"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What stands for a cluster's API server: it takes what `hardwired` tells, over TLS or plain HTTP, and remembers it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -55,6 +56,12 @@ struct Taken {
 struct Cluster {
     requests: Vec<Request>,
     object: Option<Value>,
+    /// By `NAMESPACE/NAME`.
+    claims: BTreeMap<String, Value>,
+    /// By name.
+    slices: BTreeMap<String, Value>,
+    /// It drops what it has no gate for, without a word.
+    drops_taints: bool,
     /// Requests with this method and this text in their path are answered so.
     refused: Option<(&'static str, &'static str, u16, &'static str)>,
 }
@@ -65,6 +72,16 @@ impl Request {
     /// Whether it writes a `NodeNetworkDevices`, and was taken.
     pub fn is_write(&self) -> bool {
         self.method == "PATCH" && self.path.contains("/nodenetworkdevices/") && self.status < 300
+    }
+
+    /// Whether it writes or deletes a slice.
+    pub fn is_of_slices(&self) -> bool {
+        self.method != "GET" && self.path.contains("/resourceslices")
+    }
+
+    /// Whether it says how the devices of a claim are.
+    pub fn is_claim_status(&self) -> bool {
+        self.method == "PATCH" && self.path.contains("/resourceclaims/") && self.path.contains("/status?")
     }
 
     /// Whether it makes an Event, and was taken.
@@ -183,6 +200,26 @@ impl ApiServer {
         self.taken.cluster().refused = Some((method, path, code, message));
     }
 
+    /// There is this claim now.
+    pub fn put_claim(&self, namespace: &str, name: &str, claim: Value) {
+        self.taken.cluster().claims.insert(format!("{namespace}/{name}"), claim);
+    }
+
+    /// The slices that are there, by name.
+    pub fn slices(&self) -> BTreeMap<String, Value> {
+        self.taken.cluster().slices.clone()
+    }
+
+    /// Somebody deletes all slices, as a kubelet does that starts.
+    pub fn delete_slices(&self) {
+        self.taken.cluster().slices.clear();
+    }
+
+    /// From now on it keeps no taints (`DRADeviceTaints` is off).
+    pub fn drop_taints(&self) {
+        self.taken.cluster().drops_taints = true;
+    }
+
     /// What it was asked for until now.
     pub fn requests(&self) -> Vec<Request> {
         self.taken.cluster().requests.clone()
@@ -290,6 +327,13 @@ impl Cluster {
             return refusal(code, message);
         }
         let plain = json!({"kind": "PartialObjectMetadata", "metadata": {"uid": NODE_UID}});
+        if let Some((_, rest)) = request.path.split_once("/apis/resource.k8s.io/v1/") {
+            let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+            return match self.claimed(request, path, query) {
+                Some(answer) => (200, answer.to_string()),
+                None => refusal(404, &format!("\"{path}\" not found")),
+            };
+        }
         match (&*request.method, request.path.contains("/nodenetworkdevices/")) {
             ("GET", true) => match &self.object {
                 Some(object) => (200, object.to_string()),
@@ -318,6 +362,47 @@ impl Cluster {
                 (201, plain.to_string())
             }
             _ => (200, plain.to_string()),
+        }
+    }
+}
+
+impl Cluster {
+    /// What it makes of a request about claims and slices; none where there is nothing such.
+    fn claimed(&mut self, request: &Request, path: &str, query: &str) -> Option<Value> {
+        let parts: Vec<&str> = path.split('/').collect();
+        match (&*request.method, &parts[..]) {
+            ("GET", ["namespaces", namespace, "resourceclaims", name]) => {
+                self.claims.get(&format!("{namespace}/{name}")).cloned()
+            }
+            ("PATCH", ["namespaces", namespace, "resourceclaims", name, "status"]) => {
+                let claim = self.claims.get_mut(&format!("{namespace}/{name}"))?;
+                claim["status"]["devices"] = request.json()["status"]["devices"].clone();
+                Some(claim.clone())
+            }
+            ("GET", ["resourceslices"]) => {
+                let is_selected = |slice: &&Value| {
+                    let field = |name: &str| slice["spec"][name].as_str().unwrap_or_default().to_owned();
+                    query.contains(&format!("spec.driver%3D{},", field("driver")))
+                        && query.ends_with(&format!("spec.nodeName%3D{}", field("nodeName")))
+                };
+                let metadata = |slice: &Value| json!({"metadata": slice["metadata"]});
+                let items: Vec<Value> = self.slices.values().filter(is_selected).map(metadata).collect();
+                Some(json!({"kind": "PartialObjectMetadataList", "items": items}))
+            }
+            ("PATCH", ["resourceslices", name]) => {
+                let mut slice = request.json();
+                let before = self.slices.get(*name);
+                let generation = before.and_then(|slice| slice["metadata"]["generation"].as_i64());
+                slice["metadata"]["generation"] = (generation.unwrap_or(0) + 1).into();
+                let devices = slice["spec"]["devices"].as_array_mut().into_iter().flatten();
+                for device in devices.filter(|_| self.drops_taints) {
+                    device.as_object_mut()?.remove("taints");
+                }
+                self.slices.insert((*name).to_owned(), slice.clone());
+                Some(slice)
+            }
+            ("DELETE", ["resourceslices", name]) => self.slices.remove(*name),
+            _ => None,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! May this pod have this device, with these settings? Asked before anything is done about a device that a pool has.
 //!
 //! A NAD is written by a tenant, who may name any device in it. What counts is who was given the device: the kubelet says so by
-//! the pod's uid in its device checkpoint, which is read here, with or without the daemon. Where that says no, or cannot be
-//! read, the daemon is asked, which has more witnesses (podresources); where it does not run, the checkpoint has the last word,
-//! and without one nobody gets the device. A call that names no pod (cnitool, podman) is an administrator's, and passes unless the
-//! pool says `always`. What may be asked of a device is limited by the pool's `allow`.
+//! the pod's uid in its device checkpoint, which is read here, with or without the daemon, and so are the claims that were
+//! prepared here ([`crate::claims`]). Where that says no, or cannot be read, the daemon is asked, which has more witnesses
+//! (podresources); where it does not run, the checkpoint has the last word, and without one nobody gets the device. A call that
+//! names no pod (cnitool, podman) is an administrator's, and passes unless the pool says `always`. What may be asked of a device is
+//! limited by the pool's `allow`.
 
 mod checkpoint;
 mod witness;
@@ -16,6 +17,7 @@ pub use witness::{Word, word};
 
 use crate::Context;
 use crate::ask::{Answer, Question, ask};
+use crate::claims::{HeldByClaim, held_by_claim};
 use crate::config::NetConf;
 use crate::device::vfs_of;
 use crate::node::{AskedSettings, AttachBy, Policies, PoolPolicy, RequireAllocation};
@@ -106,6 +108,13 @@ fn refuse_unless_given(
     device: &DeviceId,
     settings: AskedSettings,
 ) -> Result<(), CniError> {
+    let claimed = match context.claims.all() {
+        Ok(records) => held_by_claim(&records, pod, device),
+        Err(error) => Some(HeldByClaim::Unknown(error.to_string())),
+    };
+    if claimed == Some(HeldByClaim::Given) {
+        return Ok(());
+    }
     let checkpoint = CheckpointText::read(&policies.checkpoint);
     if let Ok(Some(text)) = &checkpoint
         && text.gave(&pod.uid, &device.to_string())
@@ -120,6 +129,11 @@ fn refuse_unless_given(
     if here == Word::Given {
         return Ok(());
     }
+    let here = match claimed {
+        Some(HeldByClaim::NotGiven(why)) => Word::NotGiven(why),
+        Some(HeldByClaim::Unknown(why)) => Word::Unknown(why),
+        Some(HeldByClaim::Given) | None => here,
+    };
     let question = Question::May {
         pod: pod.clone(),
         device: device.clone(),

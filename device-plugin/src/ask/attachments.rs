@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hardwire_cni::ask::PodAttachment;
+use hardwire_cni::ask::{Claim, PodAttachment};
+use hardwire_cni::claims::{ClaimRecord, ClaimedDevice};
 use hardwire_cni::entitlement::Checkpoint;
 use hardwire_cni::node::{InterfacePattern, Policies, configurations, read_configuration};
 use hardwire_pci::DeviceId;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A device that a container of a pod was given.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,49 +40,102 @@ impl GivenDevice {
     }
 }
 
-/// The attachments of a pod: by the order of the pools, then by container, then by device, since the kubelet keeps no order.
-/// Fails where two interfaces would have one name.
+/// What is made of a pod's devices, so far.
+struct Made {
+    with_multus: bool,
+    counts: BTreeMap<InterfacePattern, usize>,
+    attachments: Vec<PodAttachment>,
+}
+
+/// The attachments of a pod: by the order of the pools, then by container, then by device, since the kubelet keeps no order; and
+/// behind them those of its claims, by name, request and device. Fails where two interfaces would have one name.
 pub fn attachments(
     policies: &Policies,
     mut given: Vec<GivenDevice>,
+    claims: &[&ClaimRecord],
     with_multus: bool,
 ) -> Result<Vec<PodAttachment>, String> {
     given.sort_by(|a, b| (&a.container, &a.device).cmp(&(&b.container, &b.device)));
-    let mut counts: BTreeMap<InterfacePattern, usize> = BTreeMap::new();
-    let mut attachments: Vec<PodAttachment> = Vec::new();
+    let mut made = Made {
+        with_multus,
+        counts: BTreeMap::new(),
+        attachments: Vec::new(),
+    };
     for pool in policies.chained() {
         // Also one that the pool has no more: its pod is not to start without it.
         let of_pool = |given: &&GivenDevice| given.resource == pool.resource;
         for GivenDevice { device, .. } in given.iter().filter(of_pool) {
-            // One that two containers were given, as init containers and the others may be.
-            if attachments.iter().any(|attachment| attachment.device == *device) {
-                continue;
-            }
-            let pattern = pool.interface.clone();
-            let pattern = pattern.unwrap_or_else(|| InterfacePattern::by_default(with_multus));
-            let count = counts.entry(pattern.clone()).or_default();
-            *count += 1;
-            let interface = pattern.name(*count).ok_or_else(|| {
-                format!(
-                    "the pod was given {count} devices whose pools call their interface {pattern}: a pattern with %d names more \
-                     than one"
-                )
-            })?;
-            if attachments.iter().any(|attachment| attachment.interface == interface) {
-                return Err(format!(
-                    "two pools of the pod's devices call their interface {interface}"
-                ));
-            }
-            attachments.push(PodAttachment {
-                device: device.clone(),
-                resource: pool.resource.clone(),
-                interface,
-                network: pool.network.clone().unwrap_or_default(),
-                claim: None,
-            });
+            made.add(
+                device,
+                &pool.resource,
+                pool.interface.as_ref(),
+                pool.network.as_ref(),
+                None,
+            )?;
         }
     }
-    Ok(attachments)
+    let mut claims: Vec<&ClaimRecord> = claims.to_vec();
+    claims.sort_by(|a, b| a.claim.name.cmp(&b.claim.name));
+    for record in claims {
+        let mut devices: Vec<&ClaimedDevice> = record.chained().collect();
+        devices.sort_by(|a, b| (&a.request, &a.device).cmp(&(&b.request, &b.device)));
+        for claimed in devices {
+            let (interface, claim) = (claimed.interface.as_ref(), Some(&record.claim));
+            made.add(
+                &claimed.device,
+                &claimed.resource,
+                interface,
+                Some(&claimed.network),
+                claim,
+            )?;
+        }
+    }
+    Ok(made.attachments)
+}
+
+// === impl Made ===
+
+impl Made {
+    fn add(
+        &mut self,
+        device: &DeviceId,
+        resource: &str,
+        interface: Option<&InterfacePattern>,
+        network: Option<&Map<String, Value>>,
+        claim: Option<&Claim>,
+    ) -> Result<(), String> {
+        // One that two containers were given, as init containers and the others may be.
+        if self.attachments.iter().any(|attachment| attachment.device == *device) {
+            return Ok(());
+        }
+        let pattern = interface.cloned();
+        let pattern = pattern.unwrap_or_else(|| InterfacePattern::by_default(self.with_multus));
+        let count = self.counts.entry(pattern.clone()).or_default();
+        *count += 1;
+        let interface = pattern.name(*count).ok_or_else(|| {
+            format!(
+                "the pod was given {count} devices whose pools or claims call their interface {pattern}: a pattern with %d \
+                 names more than one"
+            )
+        })?;
+        if self
+            .attachments
+            .iter()
+            .any(|attachment| attachment.interface == interface)
+        {
+            return Err(format!(
+                "two pools or claims of the pod's devices call their interface {interface}"
+            ));
+        }
+        self.attachments.push(PodAttachment {
+            device: device.clone(),
+            resource: resource.to_owned(),
+            interface,
+            network: network.cloned().unwrap_or_default(),
+            claim: claim.cloned(),
+        });
+        Ok(())
+    }
 }
 
 /// Whether Multus is in a network configuration of the node: it makes `net1` and so on, and refuses a name that exists.
@@ -137,7 +191,7 @@ mod tests {
             pools,
             ..Policies::default()
         };
-        let attachments = attachments(&policies, given, with_multus)?;
+        let attachments = attachments(&policies, given, &[], with_multus)?;
         let name = |attachment: PodAttachment| format!("{} {}", attachment.interface, attachment.device);
         Ok(attachments.into_iter().map(name).collect())
     }
@@ -165,7 +219,7 @@ mod tests {
         let one = || pool("a", Some("data"), AttachBy::Chain);
         let error = names(vec![one()], vec![given("a", "x", 1), given("a", "x", 2)], false).unwrap_err();
         assert!(
-            error.contains("2 devices whose pools call their interface data"),
+            error.contains("2 devices whose pools or claims call their interface data"),
             "{error}"
         );
         let pools = vec![
@@ -190,5 +244,46 @@ mod tests {
         assert!(!with_multus(directory.path()));
         fs::write(directory.path().join("00-multus.conf"), r#"{"type":"multus-shim"}"#).unwrap();
         assert!(with_multus(directory.path()));
+    }
+
+    #[test]
+    fn what_claims_gave_comes_behind_what_pools_gave_with_the_claims_words() {
+        let claim = |name: &str, devices: serde_json::Value| -> ClaimRecord {
+            let claim = serde_json::json!({"namespace": "red", "name": name, "uid": name});
+            let record = serde_json::json!({"version": 1, "claim": claim, "isShareable": false, "driver": "hardwire.dev",
+                "devices": devices});
+            serde_json::from_value(record).unwrap()
+        };
+        let device = |n: u32, request: &str, attach: &str| {
+            serde_json::json!({"device": id(n).to_string(), "resource": "b", "request": request, "name": "n", "pool": "p",
+                "attach": attach, "network": {"vlan": n}})
+        };
+        let second = claim(
+            "y",
+            serde_json::json!([device(2, "b", "chain"), device(3, "a", "chain")]),
+        );
+        let first = claim("x", serde_json::json!([device(4, "a", "multus")]));
+        let policies = Policies {
+            pools: vec![pool("a", None, AttachBy::Chain)],
+            ..Policies::default()
+        };
+        let made = attachments(&policies, vec![given("a", "x", 1)], &[&second, &first], false).unwrap();
+        let told: Vec<String> = made
+            .iter()
+            .map(|made| {
+                let claim = made.claim.as_ref().map_or("", |claim| &claim.name);
+                let vlan = made.network.get("vlan").map(ToString::to_string);
+                format!(
+                    "{} {} {claim} {}",
+                    made.interface,
+                    made.device,
+                    vlan.unwrap_or_default()
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            ["net1 0000:3b:02.1  ", "net2 0000:3b:02.3 y 3", "net3 0000:3b:02.2 y 2"]
+        );
     }
 }

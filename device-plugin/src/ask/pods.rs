@@ -4,6 +4,10 @@
 //! The kubelet's device checkpoint answers by the pod's uid, and is written before the pod's sandbox is made: it is never older
 //! than the pod. Where it cannot be read, or the runtime names no uid, the loop is asked, whose ledger asks the kubelet's
 //! podresources anew: what was heard before may be older than the pod. Those know no uid; a name is then all there is.
+//!
+//! Devices of claims are on record, with the pods that the claim was reserved for when it was prepared. A claim that no pod owns
+//! may have got more pods since: podresources tell, by name. Such a pod is told of the device, which another has already, and is
+//! refused by that; it is never told that it has none.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hardwire_cni::ask::{Answer, LONGEST_ANSWER, LONGEST_REQUEST, Question, Reply, Request, SOCKET};
+use hardwire_cni::claims::{ClaimRecord, Claimed, HeldByClaim, held_by_claim, of_pod};
 use hardwire_cni::entitlement::{Word, refuse_by_pool, word};
 use hardwire_cni::node::{AskedSettings, Policies};
 use hardwire_cni::printable::printable;
@@ -27,6 +32,7 @@ use super::attachments::{GivenDevice, attachments, with_multus};
 use super::checkpoint::{Checkpointed, ReadCheckpoint};
 use super::listening::listen;
 use crate::events::connections::{self, Limits};
+use crate::ledger::claims::Prepared;
 
 /// Less than the plugin waits, so that it hears why.
 const ANSWER_BOUND: Duration = Duration::from_millis(1800);
@@ -54,6 +60,8 @@ pub struct AboutPod {
 pub struct LedgersWord {
     /// What the kubelet says that it holds, or why nothing is known.
     pub given: Result<Vec<GivenDevice>, String>,
+    /// Namespace and name of the claims that it says the pod has; none where nothing is known.
+    pub claims: Vec<(String, String)>,
     /// Who has the device.
     pub holder: Option<String>,
 }
@@ -63,6 +71,8 @@ pub struct LedgersWord {
 pub struct PodAnswers {
     /// What the pools say.
     pub policies: watch::Receiver<Arc<Policies>>,
+    /// Which devices claims have.
+    pub prepared: watch::Receiver<Arc<Prepared>>,
     /// Takes questions to the loop.
     pub ledger: mpsc::Sender<AboutPod>,
     /// Where the runtime's network configurations are.
@@ -138,11 +148,15 @@ pub(crate) fn request(line: &[u8]) -> Result<Question, String> {
 impl PodAnswers {
     /// With the loop's ends: what it is asked, and where it tells what the pools say. `cni_config` is the directory of the
     /// runtime's network configurations.
-    pub fn new(cni_config: &Path) -> (Self, mpsc::Receiver<AboutPod>, watch::Sender<Arc<Policies>>) {
+    pub fn new(
+        cni_config: &Path,
+        prepared: watch::Receiver<Arc<Prepared>>,
+    ) -> (Self, mpsc::Receiver<AboutPod>, watch::Sender<Arc<Policies>>) {
         let (ledger, asked) = mpsc::channel(1);
         let (tell, policies) = watch::channel(Arc::default());
         let answers = Self {
             policies,
+            prepared,
             ledger,
             cni_config: cni_config.to_owned(),
             checkpoint: Arc::default(),
@@ -185,22 +199,19 @@ impl PodAnswers {
             // A pod that was given a device before we were started anew is not to start without it.
             return Answer::Unknown("hardwired has just started, and does not know its pools yet".to_owned());
         }
-        if self.policies.borrow().chained().next().is_none() {
-            return Answer::Attachments(Vec::new());
-        }
-        let given = match self.checkpoint().await {
-            Ok(Some(checkpoint)) if !pod.uid.is_empty() => GivenDevice::all_of(&checkpoint, &pod.uid),
-            // Without the file, too: it may be elsewhere than where we look.
-            _ => match self.ledger(pod, None).await.map(|word| word.given) {
-                Some(Ok(given)) => given,
-                Some(Err(why)) => return Answer::Unknown(why),
-                None => return Answer::Unknown("hardwired is stopping".to_owned()),
-            },
+        let prepared = Arc::clone(&self.prepared.borrow());
+        let claims = match self.claims(&prepared, pod).await {
+            Ok(claims) => claims,
+            Err(why) => return Answer::Unknown(why),
         };
-        let policies = Arc::clone(&self.policies.borrow());
-        if given.is_empty() {
+        let given = match self.given(pod).await {
+            Ok(given) => given,
+            Err(why) => return Answer::Unknown(why),
+        };
+        if given.is_empty() && claims.is_empty() {
             return Answer::Attachments(Vec::new());
         }
+        let policies = Arc::clone(&self.policies.borrow());
         let stranger = given
             .iter()
             .find(|given| policies.is_chained_as_another(&given.device, &given.resource));
@@ -214,10 +225,77 @@ impl PodAnswers {
         let Ok(with_multus) = spawn_blocking(move || with_multus(&directory)).await else {
             return Answer::Unknown("hardwired is stopping".to_owned());
         };
-        match attachments(&policies, given, with_multus) {
+        match attachments(&policies, given, &claims, with_multus) {
             Ok(attachments) => Answer::Attachments(attachments),
             Err(why) => Answer::MayNot(why),
         }
+    }
+
+    /// What the kubelet's device manager gave a pod; nothing where nothing of that is for us to attach.
+    async fn given(&self, pod: &CallingPod) -> Result<Vec<GivenDevice>, String> {
+        if self.policies.borrow().chained().next().is_none() {
+            return Ok(Vec::new());
+        }
+        match self.checkpoint().await {
+            Ok(Some(checkpoint)) if !pod.uid.is_empty() => Ok(GivenDevice::all_of(&checkpoint, &pod.uid)),
+            // Without the file, too: it may be elsewhere than where we look.
+            _ => match self.ledger(pod, None).await {
+                Some(word) => word.given,
+                None => Err("hardwired is stopping".to_owned()),
+            },
+        }
+    }
+
+    /// The pod's claims with devices that are for us to attach. Those that pods may share are the pod's if the kubelet says so.
+    async fn claims<'p>(&self, prepared: &'p Prepared, pod: &CallingPod) -> Result<Vec<&'p ClaimRecord>, String> {
+        if let Some(why) = &prepared.unheard {
+            return Err(why.clone());
+        }
+        let is_chained = |record: &&ClaimRecord| record.chained().next().is_some();
+        match of_pod(&prepared.records, pod) {
+            Claimed::By(claims) => Ok(claims.into_iter().filter(is_chained).collect()),
+            Claimed::Perhaps(claims, why) => {
+                let word = self.ledger(pod, None).await.ok_or("hardwired is stopping")?;
+                if let Err(deaf) = word.given {
+                    return Err(format!("{why}; {deaf}"));
+                }
+                let is_named = |record: &&ClaimRecord| {
+                    let (namespace, name) = (&record.claim.namespace, &record.claim.name);
+                    word.claims
+                        .iter()
+                        .any(|claim| (&claim.0, &claim.1) == (namespace, name))
+                };
+                let is_known = |record: &&ClaimRecord| claims.iter().any(|known| known.claim.uid == record.claim.uid);
+                let its = |record: &&ClaimRecord| is_named(record) || is_known(record);
+                Ok(prepared.records.iter().filter(its).filter(is_chained).collect())
+            }
+        }
+    }
+
+    /// Whether a claim gave a device to a pod; none where no claim has it.
+    async fn claimed(&self, pod: &CallingPod, device: &DeviceId) -> Option<HeldByClaim> {
+        let prepared = Arc::clone(&self.prepared.borrow());
+        let HeldByClaim::Unknown(why) = held_by_claim(&prepared.records, pod, device)? else {
+            return held_by_claim(&prepared.records, pod, device);
+        };
+        let Some(word) = self.ledger(pod, None).await else {
+            return Some(HeldByClaim::Unknown(why));
+        };
+        if let Err(deaf) = word.given {
+            return Some(HeldByClaim::Unknown(format!("{why}; {deaf}")));
+        }
+        let has_it = |record: &&ClaimRecord| record.devices.iter().any(|held| held.device == *device);
+        let record = prepared.records.iter().find(has_it)?;
+        let (namespace, name) = (&record.claim.namespace, &record.claim.name);
+        let is_its = word
+            .claims
+            .iter()
+            .any(|claim| (&claim.0, &claim.1) == (namespace, name));
+        Some(if is_its {
+            HeldByClaim::Given
+        } else {
+            HeldByClaim::NotGiven(format!("claim {} has it, which is another pod's", record.name()))
+        })
     }
 
     async fn may(&self, pod: &CallingPod, device: &DeviceId, settings: &AskedSettings) -> Answer {
@@ -227,6 +305,12 @@ impl PodAnswers {
             .map(|pool| refuse_by_pool(pool, device, settings));
         if let Some(Err(why)) = refused {
             return Answer::MayNot(why);
+        }
+        match self.claimed(pod, device).await {
+            Some(HeldByClaim::Given) => return Answer::May,
+            Some(HeldByClaim::NotGiven(why)) => return Answer::MayNot(why),
+            Some(HeldByClaim::Unknown(why)) => return Answer::Unknown(why),
+            None => {}
         }
         let by_uid = match self.checkpoint().await {
             Ok(checkpoint) => word(checkpoint.as_deref(), pod, device),
@@ -246,6 +330,7 @@ impl PodAnswers {
                 Some(LedgersWord {
                     given: Ok(given),
                     holder,
+                    ..
                 }),
             ) => {
                 if given.iter().any(|given| given.device == *device) {

@@ -14,7 +14,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
-use super::messages::{ANSWERED, Answer, ApiError, Ask, CONNECTED, Found, LONGEST_ANSWER, Opening, Place, VERSION};
+use super::messages::{
+    ANSWERED, Answer, ApiError, Ask, CONNECTED, Found, LONGEST_ANSWER, Opening, Place, SliceFound, VERSION,
+};
+use crate::dra::Allocated;
 
 /// A program that was started has said its version by then.
 const OPENED: Duration = Duration::from_secs(10);
@@ -94,6 +97,54 @@ impl Line {
     /// Makes an Event, or changes one.
     pub(super) async fn send_event(&self, place: Place, body: Box<RawValue>, is_new: bool) -> Result<(), ApiError> {
         match self.ask(Ask::Event { place, body, is_new }).await? {
+            Answer::Sent => Ok(()),
+            other => Err(unfitting(&other)),
+        }
+    }
+
+    /// The version of Kubernetes: its first two numbers.
+    pub(super) async fn version(&self) -> Result<(u32, u32), ApiError> {
+        match self.ask(Ask::Version).await? {
+            Answer::Version { major, minor } => Ok((major, minor)),
+            other => Err(unfitting(&other)),
+        }
+    }
+
+    /// What a claim was allocated of a driver; none where there is no such claim.
+    pub(super) async fn claim(&self, place: Place, driver: String) -> Result<Option<Allocated>, ApiError> {
+        match self.ask(Ask::Claim { place, driver }).await? {
+            Answer::Claim(found) => Ok(found.map(|found| *found)),
+            other => Err(unfitting(&other)),
+        }
+    }
+
+    /// The slices of this node that a driver has.
+    pub(super) async fn slices(&self, driver: String) -> Result<Vec<SliceFound>, ApiError> {
+        match self.ask(Ask::Slices { driver }).await? {
+            Answer::Slices(found) => Ok(found),
+            other => Err(unfitting(&other)),
+        }
+    }
+
+    /// Writes a slice.
+    pub(super) async fn apply_slice(&self, name: String, body: Box<RawValue>) -> Result<SliceFound, ApiError> {
+        match self.ask(Ask::ApplySlice { name, body }).await? {
+            Answer::Slice(written) => Ok(written),
+            other => Err(unfitting(&other)),
+        }
+    }
+
+    /// Deletes a slice.
+    pub(super) async fn delete_slice(&self, name: String) -> Result<(), ApiError> {
+        match self.ask(Ask::DeleteSlice { name }).await? {
+            Answer::Deleted => Ok(()),
+            other => Err(unfitting(&other)),
+        }
+    }
+
+    /// Says how the devices of a claim are.
+    pub(super) async fn claim_status(&self, place: Place, body: Box<RawValue>) -> Result<(), ApiError> {
+        match self.ask(Ask::ClaimStatus { place, body }).await? {
             Answer::Sent => Ok(()),
             other => Err(unfitting(&other)),
         }

@@ -8,14 +8,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::dra::Allocated;
+
 /// The helper's program, beside the daemon's.
 pub const PROGRAM: &str = "hardwired-cluster";
 /// The language of these lines. Both programs are of one release; a helper of another is not spoken to.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Bytes of a line of the daemon: an object, and what it is wrapped in.
 pub const LONGEST_REQUEST: usize = 1 << 20;
-/// Bytes of a line of the helper.
-pub const LONGEST_ANSWER: usize = 16 << 10;
+/// Bytes of a line of the helper: a claim of 32 devices, each with 10 KiB of parameters, and what it is wrapped in.
+pub const LONGEST_ANSWER: usize = 512 << 10;
 /// Characters of a text that somebody else wrote, in an answer.
 pub const LONGEST_TEXT: usize = 1024;
 /// For the connection, and what it takes to know how: a kubeconfig may name a program that is run first.
@@ -54,6 +56,39 @@ pub enum Ask {
         /// It is to be made.
         is_new: bool,
     },
+    /// Tell which version of Kubernetes it is.
+    Version,
+    /// Tell what a claim was allocated of a driver.
+    Claim {
+        /// The claim.
+        place: Place,
+        /// The driver.
+        driver: String,
+    },
+    /// Tell which slices of this node the driver has.
+    Slices {
+        /// The driver.
+        driver: String,
+    },
+    /// Write a slice, whether it is there or not.
+    ApplySlice {
+        /// Its name.
+        name: String,
+        /// The slice.
+        body: Box<RawValue>,
+    },
+    /// Delete a slice.
+    DeleteSlice {
+        /// Its name.
+        name: String,
+    },
+    /// Say how the devices of a claim are.
+    ClaimStatus {
+        /// The claim.
+        place: Place,
+        /// What of it is ours to say.
+        body: Box<RawValue>,
+    },
 }
 
 /// What was done.
@@ -72,8 +107,39 @@ pub enum Answer {
         /// `metadata.generation`, which counts its changes.
         generation: Option<i64>,
     },
-    /// The Event is with the API server.
+    /// The Event, or the status of the claim, is with the API server.
     Sent,
+    /// It is this version.
+    Version {
+        /// The first number.
+        major: u32,
+        /// The second.
+        minor: u32,
+    },
+    /// This is the claim, if it is there.
+    Claim(Option<Box<Allocated>>),
+    /// These slices are there.
+    Slices(Vec<SliceFound>),
+    /// The slice is written.
+    Slice(SliceFound),
+    /// It is not there any more.
+    Deleted,
+}
+
+/// A slice that is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SliceFound {
+    /// Its name.
+    pub name: String,
+    /// What its writer says it wrote.
+    pub digest: Option<String>,
+    /// `metadata.generation`, which counts its changes.
+    pub generation: Option<i64>,
+    /// The generation of its pool, as its writer wrote it.
+    pub pool_generation: Option<i64>,
+    /// How many of its devices have a taint, where the API server said all of it.
+    pub tainted: Option<usize>,
 }
 
 /// An object that is there.

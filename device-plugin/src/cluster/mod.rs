@@ -18,6 +18,7 @@
 //! - [`schedule`]: when it is written;
 //! - [`news`], [`fault`]: what happened that a person should hear of; [`memory`]: of what the node was told; [`events`]: which of it
 //!   is sent, and when; `event`: as what;
+//! - [`slices`]: which devices claims may have; `claims`: what is asked of claims, and said of them;
 //! - [`telling`]: the task; [`access`]: whether there is one; `conversation`, `flight`: when it asks for what, and what comes of
 //!   it; `said`: what is said of that in the log; [`sources`]: where it hears;
 //! - [`messages`]: what is said to the helper, and by it; `line`: the daemon's end of that; `program`: the helper's process;
@@ -25,6 +26,7 @@
 //! - `clock`: times as the API writes them.
 
 pub mod access;
+mod claims;
 mod clock;
 pub mod conditions;
 mod conversation;
@@ -46,6 +48,7 @@ mod program;
 mod row;
 mod said;
 pub mod schedule;
+pub mod slices;
 pub mod snapshot;
 pub mod sources;
 pub mod telling;
@@ -53,4 +56,4 @@ pub mod telling;
 pub use access::KubeAccess;
 pub use snapshot::Snapshot;
 pub use sources::Sources;
-pub use telling::Telling;
+pub use telling::{Claimed, Telling};

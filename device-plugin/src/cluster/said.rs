@@ -14,6 +14,10 @@ pub(super) enum What {
     Events,
     /// How often they were seen.
     Counts,
+    /// `ResourceSlices`.
+    Slices,
+    /// The devices of claims.
+    Claims,
 }
 
 /// What was said last.
@@ -22,7 +26,7 @@ pub(super) struct Said {
     /// What keeps everything from being told.
     whole: Option<State>,
     /// Of each of [`What`].
-    each: [Option<State>; 3],
+    each: [Option<State>; 5],
 }
 
 /// What a person has to know of each state.
@@ -46,6 +50,8 @@ impl What {
             Self::Devices => "this node's devices",
             Self::Events => "this node's Events",
             Self::Counts => "the counts of this node's Events",
+            Self::Slices => "this node's slices",
+            Self::Claims => "how the devices of claims are",
         }
     }
 }

@@ -47,34 +47,85 @@ pub struct Schedule {
     last: Option<Instant>,
     /// Between that and the next.
     gap: Duration,
+    tempo: Tempo,
     pace: Backoff,
     away: Backoff,
     refused: Backoff,
+}
+
+/// How soon what changed is written.
+#[derive(Debug, Clone, Copy)]
+struct Tempo {
+    /// After a change.
+    settle: Duration,
+    /// The first write is spread over this.
+    first_spread: Duration,
+    /// And later ones over that.
+    spread: Duration,
+    /// Between writes.
+    pace: (Duration, Duration),
+    /// Until an API server is tried again that cannot be reached.
+    away: (Duration, Duration),
+}
+
+// === impl Tempo ===
+
+impl Tempo {
+    /// Of what people look at.
+    const CALM: Self = Self {
+        settle: SETTLE,
+        first_spread: FIRST_SPREAD,
+        spread: SPREAD,
+        pace: PACE,
+        away: AWAY,
+    };
+    /// Of what pods wait for. Where nothing changed, it is not written.
+    const QUICK: Self = Self {
+        settle: Duration::from_millis(200),
+        first_spread: Duration::ZERO,
+        spread: Duration::ZERO,
+        pace: (Duration::from_secs(1), Duration::from_secs(20)),
+        away: (Duration::from_secs(1), Duration::from_secs(60)),
+    };
 }
 
 // === impl Schedule ===
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self {
-            due: None,
-            last: None,
-            gap: Duration::ZERO,
-            pace: Backoff::between(PACE.0, PACE.1),
-            away: Backoff::between(AWAY.0, AWAY.1),
-            refused: Backoff::between(REFUSED.0, REFUSED.1),
-        }
+        Self::with(Tempo::CALM)
     }
 }
 
 impl Schedule {
+    /// For what pods wait for.
+    pub fn quick() -> Self {
+        Self::with(Tempo::QUICK)
+    }
+
+    fn with(tempo: Tempo) -> Self {
+        Self {
+            due: None,
+            last: None,
+            gap: Duration::ZERO,
+            tempo,
+            pace: Backoff::between(tempo.pace.0, tempo.pace.1),
+            away: Backoff::between(tempo.away.0, tempo.away.1),
+            refused: Backoff::between(REFUSED.0, REFUSED.1),
+        }
+    }
+
     /// It may be another one now.
     pub fn on_change(&mut self, now: Instant, dice: f64) {
         if self.last.is_some_and(|last| last + CALM <= now) {
             self.pace.reset();
         }
-        let over = if self.last.is_some() { SPREAD } else { FIRST_SPREAD };
-        let soon = now + SETTLE + over.mul_f64(dice.clamp(0.0, 1.0));
+        let over = if self.last.is_some() {
+            self.tempo.spread
+        } else {
+            self.tempo.first_spread
+        };
+        let soon = now + self.tempo.settle + over.mul_f64(dice.clamp(0.0, 1.0));
         // Nothing that changes here brings back an API server that is away, or changes its mind.
         if self.due.is_none() {
             self.due = Some(self.last.map_or(soon, |last| soon.max(last + self.gap)));

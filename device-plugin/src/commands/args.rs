@@ -12,7 +12,7 @@ use crate::commands::container_args::ContainerArgs;
 use crate::commands::doctor::args::DoctorArgs;
 use crate::commands::examples;
 use crate::commands::install_cni::{CNI_BIN_DIR, CNI_PROGRAM, PROGRAM, ProgramName};
-use crate::commands::networks::args::NadArgs;
+use crate::commands::networks::args::{ClassArgs, NadArgs};
 use crate::commands::provision::args::{ApplyArgs, PlanArgs, WRITE_BOUND};
 use crate::config::Defaults;
 use crate::telemetry::logging::LogFormat;
@@ -66,6 +66,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Print a NetworkAttachmentDefinition for the pods of a pool, which has passed what an ADD checks.
     Nad(NadArgs),
+    /// Print a DeviceClass, by which claims ask for the devices of a pool with `via: dra` or `via: extended`.
+    Deviceclass(ClassArgs),
     /// Print a script that completes commands and flags in a shell.
     Completions(CompletionsArgs),
     /// Say what is wrong on this node, since when and why, and the command that mends it. Exit status 0: nothing; 1: warnings;
@@ -114,7 +116,7 @@ pub struct RunArgs {
     /// The plugin's program that is put there.
     #[arg(long, value_name = "FILE", default_value = CNI_PROGRAM)]
     pub cni_program: PathBuf,
-    /// Show this node's devices to the cluster (`kubectl get nnd`, and Events): off, auto (where hardwired runs in a pod with a
+    /// Show this node's devices to the cluster (`kubectl get nnd`, Events, and slices for claims): off, auto (where hardwired runs in a pod with a
     /// service account's token), or by this kubeconfig. The node's name is in the variable `NODE_NAME`, else the host's.
     #[arg(long, value_name = "off|auto|KUBECONFIG", default_value_t = KubeAccess::Auto)]
     pub kube: KubeAccess,

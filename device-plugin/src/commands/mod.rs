@@ -9,7 +9,7 @@
 //! - [`doctor`]: what is wrong, why, and what mends it; [`mending`]: what the daemon does of that;
 //! - [`devices`], [`check`], [`install_cni`], [`completions`]: the commands of the same names (`adopt` is
 //!   [`crate::ask::control`]'s client);
-//! - [`networks`]: `nad`, and `check --nad`;
+//! - [`networks`]: `nad`, `deviceclass`, and `check --nad`;
 //! - [`provision`]: `plan` and `apply`;
 //! - [`terminal`], [`yaml`]: how they print.
 

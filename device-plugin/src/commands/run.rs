@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hardwire_cni::{Context, ipam};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -19,10 +19,15 @@ use crate::ask::in_force::{InForce, Running, in_force};
 use crate::ask::own_pod::OwnPod;
 use crate::ask::pods::{self, PodAnswers};
 use crate::ask::rights::Rights;
-use crate::cluster::{KubeAccess, Snapshot, Sources, Telling};
+use crate::cluster::access::node_name;
+use crate::cluster::{Claimed, KubeAccess, Snapshot, Sources, Telling};
 use crate::commands::args::RunArgs;
 use crate::commands::mending::Workshop;
 use crate::config::ConfigError;
+use crate::dra::driver::Driver;
+use crate::dra::specs::Specs;
+use crate::dra::{AboutClaim, Claimable, Claims};
+use crate::ledger::claims::Prepared;
 use crate::ledger::podresources::PodResources;
 use crate::ledger::repair::Repair;
 use crate::ledger::state_directory::{StateDirectory, StateDirectoryError};
@@ -83,9 +88,11 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         metrics: metrics.clone(),
         mender: workshop(args, &context, &state).mender(),
     };
-    let cluster = cluster(args, state.path(), &metrics);
+    let (claims, claimed) = OfClaims::new(&context);
+    let cluster = cluster(args, state.path(), &metrics, claimed);
     let teller = cluster.as_ref().map(|cluster| cluster.teller.clone());
-    let (pod_answers, pod_questions, policies) = PodAnswers::new(&args.cni_config_dir);
+    let (pod_answers, pod_questions, policies) = PodAnswers::new(&args.cni_config_dir, claims.prepared.subscribe());
+    let driver = claims.driver(args, &context, &state, cluster.is_some(), &metrics);
     let (tell_chained, chained) = watch::channel(chain::missing(&args.cni_config_dir));
     let manager = Manager::start(Setup {
         pulse,
@@ -103,6 +110,8 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
         root: args.root.clone(),
         pod_questions,
         chained,
+        prepared: claims.prepared.subscribe(),
+        claimable: claims.claimable,
         cni_config: args.cni_config_dir.clone(),
         policies,
         in_force,
@@ -128,6 +137,8 @@ pub async fn run(args: &RunArgs) -> Result<(), RunError> {
     tasks.needed("loop", manager.run(stop.clone()));
     match state.unknown() {
         None => {
+            let stopped = stop.clone();
+            tasks.kept("claims", Until::Stopped, move || driver.clone().run(stopped.clone()));
             keep_chained(&mut tasks, &context, &args.cni_config_dir, &metrics, tell_chained);
             let (owing, vouched, stopped) = (context.clone(), args.ipam_by_container_id.clone(), stop.clone());
             tasks.kept("leases", Until::Done, move || {
@@ -225,7 +236,7 @@ struct Cluster {
 }
 
 /// None where the cluster is told nothing. Nothing is asked of it yet.
-fn cluster(args: &RunArgs, state: Option<&Path>, metrics: &Metrics) -> Option<Cluster> {
+fn cluster(args: &RunArgs, state: Option<&Path>, metrics: &Metrics, claimed: Claimed) -> Option<Cluster> {
     if !args.kube.is_on() {
         if args.kube == KubeAccess::Auto {
             info!("no service account's token here: the cluster is not told of this node's devices");
@@ -242,12 +253,71 @@ fn cluster(args: &RunArgs, state: Option<&Path>, metrics: &Metrics) -> Option<Cl
         },
         state: state.map(Path::to_owned),
         checkpoint: args.node.device_plugin_dir(),
+        claimed,
     };
     Some(Cluster {
         snapshots,
         teller,
         telling,
     })
+}
+
+/// What the parts that are about claims tell each other.
+struct OfClaims {
+    prepared: watch::Sender<Arc<Prepared>>,
+    claimable: watch::Sender<Arc<Claimable>>,
+    taken: watch::Sender<u64>,
+    about: mpsc::Sender<AboutClaim>,
+}
+
+// === impl OfClaims ===
+
+impl OfClaims {
+    /// With the claims that an earlier daemon prepared; and what tells the cluster hears of.
+    fn new(context: &Context) -> (Self, Claimed) {
+        let (about, questions) = mpsc::channel(1);
+        let of_claims = Self {
+            prepared: watch::Sender::new(Arc::new(Prepared::read(&context.claims))),
+            claimable: watch::Sender::default(),
+            taken: watch::Sender::new(0),
+            about,
+        };
+        let claimed = Claimed {
+            claimable: of_claims.claimable.subscribe(),
+            taken: of_claims.taken.subscribe(),
+            prepared: of_claims.prepared.subscribe(),
+            sysfs: context.sysfs.clone(),
+            questions: Arc::new(Mutex::new(questions)),
+        };
+        (of_claims, claimed)
+    }
+
+    /// What the kubelet has claims prepared by; without an API, it says so.
+    fn driver(
+        &self,
+        args: &RunArgs,
+        context: &Context,
+        state: &StateDirectory,
+        has_api: bool,
+        metrics: &Metrics,
+    ) -> Driver {
+        let host_paths = args.container.host_paths(args.node.sysfs(), state.path());
+        let claims = Claims::new(
+            context.claims.clone(),
+            Specs::new(host_paths),
+            self.prepared.clone(),
+            self.claimable.subscribe(),
+            has_api.then(|| self.about.clone()),
+        );
+        Driver {
+            claims,
+            prepared: self.prepared.subscribe(),
+            kubelet_dir: args.node.kubelet_dir.clone(),
+            node: node_name().ok(),
+            taken: self.taken.clone(),
+            metrics: metrics.clone(),
+        }
+    }
 }
 
 /// What nobody waits for.

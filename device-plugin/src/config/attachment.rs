@@ -8,6 +8,7 @@ use hardwire_cni::node::{Allow, AttachBy, InterfacePattern, RequireAllocation, V
 use hardwire_cni::protocol::{CniArgs, SpecVersion};
 use serde_json::{Map, Value};
 
+use super::dra::Via;
 use super::object::{BadField, Object};
 
 /// Stands for the name of a network that has none while it is checked.
@@ -33,12 +34,17 @@ pub struct Attachment {
 // === impl Attachment ===
 
 impl Attachment {
-    pub(super) fn parse(object: &mut Object, warnings: &mut Vec<String>) -> Result<Self, BadField> {
+    pub(super) fn parse(object: &mut Object, via: Via, warnings: &mut Vec<String>) -> Result<Self, BadField> {
         let words = [("multus", AttachBy::Multus), ("chain", AttachBy::Chain)];
+        let by_default = if via.is_dra() {
+            AttachBy::Chain
+        } else {
+            AttachBy::Multus
+        };
         let read = Self {
             require_allocation: require_allocation(object)?,
             allow: allow(object)?,
-            by: object.word("attach", &words)?.unwrap_or_default(),
+            by: object.word("attach", &words)?.unwrap_or(by_default),
             network: network(object)?,
             interface: interface(object)?,
         };
@@ -50,7 +56,7 @@ impl Attachment {
             for (field, _) in idle.into_iter().filter(|(_, given)| *given) {
                 warnings.push(format!("{field} does nothing without attach: chain: a NAD says it"));
             }
-        } else if read.allow.is_some() {
+        } else if read.allow.is_some() && !via.is_dra() {
             warnings.push("allow does nothing with attach: chain: no NAD asks for anything".to_owned());
         }
         if let Some(one) = read.interface.as_ref().filter(|pattern| pattern.name(2).is_none()) {
@@ -206,7 +212,7 @@ mod tests {
     fn parse(fields: Value) -> Result<(Attachment, Vec<String>), String> {
         let mut warnings = Vec::new();
         let mut object = Object::new("", fields).unwrap();
-        let read = Attachment::parse(&mut object, &mut warnings).map_err(|error| error.to_string());
+        let read = Attachment::parse(&mut object, Via::default(), &mut warnings).map_err(|error| error.to_string());
         read.map(|read| (read, warnings))
     }
 

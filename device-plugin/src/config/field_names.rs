@@ -6,7 +6,7 @@ pub(super) const LIST: &str = "resourceList";
 /// Fields of a pool without which it takes other devices.
 pub(super) const POOL_DECISIVE: [&str; 2] = ["selectors", "deviceType"];
 /// The other fields of a pool.
-pub(super) const POOL_HARMLESS: [&str; 13] = [
+pub(super) const POOL_HARMLESS: [&str; 14] = [
     "resourceName",
     "resourcePrefix",
     "excludeTopology",
@@ -20,6 +20,7 @@ pub(super) const POOL_HARMLESS: [&str; 13] = [
     "attach",
     "network",
     "interface",
+    "via",
 ];
 
 /// Those fields of a selector that choose devices.

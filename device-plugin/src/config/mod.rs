@@ -7,6 +7,7 @@ mod additional_info;
 mod attachment;
 mod candidate;
 mod document;
+pub mod dra;
 mod error;
 mod field_names;
 pub mod manifest;
@@ -35,6 +36,7 @@ pub use additional_info::AdditionalInfo;
 pub use attachment::Attachment;
 pub use candidate::{Asked, Candidate, DdpProfile, Detail, Details};
 pub use document::BadDocument;
+pub use dra::{DriverName, Via};
 pub use error::{ConfigError, Refused};
 pub use object::BadField;
 pub(crate) use pattern::Pattern;
@@ -84,6 +86,8 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// What PFs and their VFs should be like.
     pub pfs: Pfs,
+    /// `dra`: as which driver devices are given to claims.
+    pub dra: Option<DriverName>,
 }
 
 // === impl Config ===
@@ -130,6 +134,12 @@ impl Config {
         Self::from_document(Document { value, repeated }, defaults)
     }
 
+    /// As which driver devices are given to claims; none where no pool's are, and nobody names one.
+    pub fn driver(&self) -> Option<DriverName> {
+        let of_pools = || self.pools.iter().find_map(|pool| pool.driver.clone());
+        self.dra.clone().or_else(of_pools)
+    }
+
     fn from_document(document: Document, defaults: &Defaults) -> Result<Self, BadField> {
         let Document { value, repeated } = document;
         let mut document = Object::new("", value)?;
@@ -140,7 +150,10 @@ impl Config {
             Some(Value::Array(list)) => list,
             Some(other) => return Err(BadField::new(LIST, &other, "expected a list of pools")),
         };
-        let mut config = Self::default();
+        let mut config = Self {
+            dra: DriverName::parse(&mut document)?,
+            ..Self::default()
+        };
         config.pfs = Pfs::take(&mut document, &repeated, &mut config.warnings)?;
         unknown_keys::in_document(document.unknown(), &mut config.warnings);
         let Some(list_key) = list_key else {
@@ -166,6 +179,10 @@ impl Config {
             config.add(index, value, &within, defaults, &mut taken);
         }
         config.name_variables();
+        let driver = config.dra.clone().unwrap_or_default();
+        for pool in config.pools.iter_mut().filter(|pool| pool.via.is_dra()) {
+            pool.driver = Some(driver.clone());
+        }
         Ok(config)
     }
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::Defaults;
 use super::additional_info::{self, AdditionalInfo};
 use super::attachment::Attachment;
-use super::candidate::Asked;
+use super::candidate::{Asked, Detail};
+use super::dra::{DriverName, Via};
 use super::object::{BadField, Item, Object};
 use super::policy::{DeviceType, OnCarrierLoss, OnChange, Placement};
 use super::resource_name::{BadResourceName, ResourceName};
@@ -41,6 +42,10 @@ pub struct Pool {
     pub additional_info: Option<AdditionalInfo>,
     /// Devices that may be given away although the node itself uses them.
     pub allow_node_devices: Vec<NodeDevice>,
+    /// How its devices are offered.
+    pub via: Via,
+    /// Whose claims they are for; none where they are for no claims.
+    pub driver: Option<DriverName>,
     /// How its devices reach pods, and which.
     pub attachment: Attachment,
     /// The environment variables that list a container's devices: upstream's, and one for shells where that has a hyphen.
@@ -73,7 +78,13 @@ impl NodeDevice {
 impl Pool {
     /// What must be known of devices besides what is read anyway.
     pub fn asks(&self) -> Asked {
-        self.selectors.iter().flat_map(Selector::asks).collect()
+        // Claims may ask for a speed.
+        let of_claims = self.via.is_dra().then_some(Detail::Speed);
+        self.selectors
+            .iter()
+            .flat_map(Selector::asks)
+            .chain(of_claims)
+            .collect()
     }
 
     /// What containers are told of a device besides its address; `None` where the configuration has no such field. What is
@@ -108,6 +119,7 @@ impl Pool {
         let selected_by = selectors_as_text(&value);
         let mut object = Object::new("", value)?;
         let resource = resource(&mut object, defaults)?;
+        let via = Via::parse(&mut object, &resource)?;
         let device_type = object.word("deviceType", &DeviceType::WORDS)?.unwrap_or_default();
         let pool = Self {
             variables: vec![resource.variable()],
@@ -127,7 +139,9 @@ impl Pool {
                 .iter()
                 .map(NodeDevice::parse)
                 .collect::<Result<_, _>>()?,
-            attachment: Attachment::parse(&mut object, warnings)?,
+            via,
+            driver: None,
+            attachment: Attachment::parse(&mut object, via, warnings)?,
         };
         unknown_keys::in_pool(object.unknown(), warnings)?;
         Ok(pool)

@@ -92,9 +92,10 @@ impl CdiPool {
             vendor: resource.prefix().to_owned(),
             class,
         };
+        let name_of_resource = resource.to_string();
         let device = |(id, nodes): (&str, &[Node])| Device {
             name: name(id),
-            container_edits: Edits::new(resource, id, nodes),
+            container_edits: Edits::new(&name_of_resource, id, nodes),
         };
         let spec = Spec {
             cdi_version: VERSION,
@@ -127,7 +128,7 @@ impl CdiPool {
 }
 
 impl Edits {
-    fn new(resource: &ResourceName, id: &str, nodes: &[Node]) -> Self {
+    fn new(resource: &str, id: &str, nodes: &[Node]) -> Self {
         if nodes.is_empty() {
             // One variable per device, so that those of several devices do not replace each other.
             let id = id.replace(|c: char| !c.is_ascii_alphanumeric(), "_").to_uppercase();
@@ -140,6 +141,11 @@ impl Edits {
         };
         Self::DeviceNodes(nodes.iter().map(node).collect())
     }
+}
+
+/// What is done to a container that gets a device.
+pub(super) fn edits(resource: &str, id: &str, nodes: &[Node]) -> impl Serialize + use<> {
+    Edits::new(resource, id, nodes)
 }
 
 /// A device's name has letters, digits and `_ - . :` only.

@@ -9,12 +9,13 @@
 //! - [`host_paths`]: where to read, and what is the same for all devices;
 //! - [`member`]: the device, and what its selector wants with it;
 //! - [`characters`], [`node`], `info`: the files of one device, as nodes and as the sections of the variable;
-//! - [`cdi`], [`device_info`]: the two documents; [`document`]: a file with a content;
+//! - [`cdi`], [`device_info`]: the two documents; [`claim_spec`]: the first for a claim; [`document`]: a file with a content;
 //! - [`publisher`]: documents come with an offer and go with the pool, but for those (`kept`, `spec_file`) of devices that
 //!   somebody has.
 
 pub mod cdi;
 pub mod characters;
+pub mod claim_spec;
 pub mod device_info;
 pub mod document;
 pub(crate) mod go_json;

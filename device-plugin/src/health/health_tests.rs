@@ -46,6 +46,7 @@ fn well() -> HealthInput<'static> {
         driver: Some("igbvf"),
         ownership: &Ownership::Free,
         resource: RESOURCE,
+        is_for_claims: false,
         host_use: None,
         unselected: None,
         unattached: None,

@@ -34,6 +34,8 @@ pub struct HealthInput<'a> {
     pub ownership: &'a Ownership,
     /// The pool that lists it.
     pub resource: &'a str,
+    /// That is for claims.
+    pub is_for_claims: bool,
     /// What the node uses it for, unless the pool may have it all the same.
     pub host_use: Option<&'a HostUse>,
     /// Why the pool's configuration no longer selects it.
@@ -173,7 +175,7 @@ fn without_driver(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
 }
 
 fn held_as_other(input: &HealthInput<'_>) -> Option<UnhealthyReason> {
-    let other = input.ownership.held_as_other(input.resource)?;
+    let other = input.ownership.held_as_other(input.resource, input.is_for_claims)?;
     Some(UnhealthyReason::HeldAsOther(other))
 }
 

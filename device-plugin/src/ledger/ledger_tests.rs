@@ -130,14 +130,21 @@ fn rule_6_a_device_stays_its_holders_under_the_name_it_was_given_out_as() {
     let now = Instant::now();
     let mut ledger = Ledger::new(attached(), now);
     let ownership = ledger.owner(&id(), false);
-    assert_eq!(ownership.held_as_other("intel.com/new"), None, "as what, nobody knows");
+    assert_eq!(
+        ownership.held_as_other("intel.com/new", false),
+        None,
+        "as what, nobody knows"
+    );
     ledger.remember(&id(), &ownership, Some("intel.com/old"));
-    let other = ledger.owner(&id(), false).held_as_other("intel.com/new").unwrap();
+    let other = ledger
+        .owner(&id(), false)
+        .held_as_other("intel.com/new", false)
+        .unwrap();
     assert_eq!(other.to_string(), "a pod has it as intel.com/old");
     ledger.on_podresources(Ok(held_as("intel.com/old")), now);
     let ownership = ledger.owner(&id(), false);
-    assert_eq!(ownership.held_as_other("intel.com/old"), None);
-    let other = ownership.held_as_other("intel.com/new").unwrap();
+    assert_eq!(ownership.held_as_other("intel.com/old", false), None);
+    let other = ownership.held_as_other("intel.com/new", false).unwrap();
     assert_eq!(other.to_string(), "tenant/pod has it as intel.com/old");
     // Given back, it is anybody's.
     ledger.on_podresources(Ok(Held::default()), now);
@@ -146,7 +153,7 @@ fn rule_6_a_device_stays_its_holders_under_the_name_it_was_given_out_as() {
     ledger.remember(&id(), &free, Some("intel.com/new"));
     assert_eq!(free, Ownership::Free);
     ledger.on_attachments(attached(), now);
-    assert_eq!(ledger.owner(&id(), false).held_as_other("intel.com/new"), None);
+    assert_eq!(ledger.owner(&id(), false).held_as_other("intel.com/new", false), None);
 }
 
 #[test]

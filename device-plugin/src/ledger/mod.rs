@@ -2,15 +2,16 @@
 //!
 //! The witnesses: the kubelet (its podresources API lists every device that a pod holds, of every resource), our own journal
 //! (an attachment from before its first change until all of it is undone), Allocates that neither shows yet, and the kernel
-//! (the interface is not in the host's namespace). One that names a holder is enough; a device is free only if all were
-//! heard and none does. What cannot be heard makes it unknown, which is never free: nothing is compared, put right or adopted
-//! on it, while offering goes on as the kubelet asks.
+//! (the interface is not in the host's namespace), and the claims that were prepared here. One that names a holder is enough; a
+//! device is free only if all were heard and none does. What cannot be heard makes it unknown, which is never free: nothing is
+//! compared, put right or adopted on it, while offering goes on as the kubelet asks.
 //!
 //! The kubelet is asked for the ledger's own reasons: a while after an Allocate and once more when that should be accounted
 //! for, when an attachment ends, when the kubelet's socket comes, before any repair, and by the slow timer.
 //!
 //! - [`ownership`]: the answer; `question`: when the kubelet is asked;
 //! - [`podresources`]: what the kubelet says; [`checkpoint`]: what it writes down;
+//! - [`claims`]: which devices claims have;
 //! - [`attachments`]: what the journal says; [`state_directory`]: whether it is the one that the plugin writes;
 //! - [`allocations`]: Allocates that nothing has confirmed yet;
 //! - [`given_away`]: attachments whose device the kubelet has given to another pod;
@@ -21,6 +22,7 @@
 pub mod allocations;
 pub mod attachments;
 pub mod checkpoint;
+pub mod claims;
 pub mod given_away;
 pub mod leases;
 pub mod on_demand;
@@ -44,6 +46,7 @@ pub use self::attachments::Attachments;
 pub use self::ownership::{Attachment, HeldAsOther, Holding, Ownership};
 
 use self::allocations::Allocations;
+use self::claims::{OfClaim, Prepared};
 use self::podresources::{Held, PodResourcesError};
 use self::question::Question;
 
@@ -57,6 +60,10 @@ pub struct Ledger {
     /// Those that were attached before the journal could not be read any more.
     attached_before: BTreeSet<DeviceId>,
     kubelet: Kubelet,
+    /// The devices that claims have.
+    claimed: BTreeMap<DeviceId, OfClaim>,
+    /// Why those may not be all.
+    claims_unheard: Option<String>,
     /// The kubelet could not be heard, and no event will tell when it can.
     is_to_be_asked_again: bool,
     allocations: Arc<Allocations>,
@@ -91,6 +98,8 @@ impl Ledger {
             attachments,
             attached_before: BTreeSet::new(),
             kubelet: Kubelet::Unheard("the kubelet was not asked yet".to_owned()),
+            claimed: BTreeMap::new(),
+            claims_unheard: None,
             is_to_be_asked_again: false,
             allocations: Arc::default(),
             question,
@@ -123,7 +132,10 @@ impl Ledger {
 
     /// Why it is not known whether a device is free that no witness names.
     pub fn unheard(&self) -> Option<&str> {
-        self.journal_unheard().or_else(|| self.kubelet_unheard())
+        let claims = || self.claims_unheard.as_deref();
+        self.journal_unheard()
+            .or_else(|| self.kubelet_unheard())
+            .or_else(claims)
     }
 
     /// Why the journal says nothing of devices that it does not name.
@@ -146,7 +158,9 @@ impl Ledger {
         let allocation = name.as_ref().and_then(|name| self.allocations.of(name));
         let pod = name.as_ref().and_then(|name| self.held()?.holder(name)).cloned();
         let first_seen = self.first_seen.get(id);
+        let claimed = self.claimed.get(id);
         let given_out_as = [
+            claimed.map(|claimed| claimed.resource.clone()),
             pod.as_ref().map(|pod| pod.resource.clone()),
             allocation.as_ref().map(|allocation| allocation.resource.clone()),
             first_seen.and_then(|first| first.resource.clone()),
@@ -157,9 +171,11 @@ impl Ledger {
             is_away,
             resource: given_out_as.into_iter().flatten().next(),
             since: first_seen.map(|first| first.at),
+            claim: claimed.map(|claimed| claimed.claim.clone()),
             pod,
         };
-        if holding.attachment.is_some() || holding.is_allocated || is_away || holding.pod.is_some() {
+        let is_given = holding.pod.is_some() || holding.claim.is_some();
+        if holding.attachment.is_some() || holding.is_allocated || is_away || is_given {
             return Ownership::Held(Box::new(holding));
         }
         match self.unheard() {
@@ -209,6 +225,14 @@ impl Ledger {
 
     /// The kubelet allocates devices.
     pub fn on_allocate(&mut self, now: Instant) {
+        self.question.want(now + BOOKED);
+    }
+
+    /// Claims were prepared or unprepared.
+    pub fn on_claims(&mut self, prepared: &Prepared, now: Instant) {
+        self.claimed = prepared.by_device();
+        self.claims_unheard.clone_from(&prepared.unheard);
+        // Which pod has a claim, podresources tell.
         self.question.want(now + BOOKED);
     }
 

@@ -21,6 +21,8 @@ pub enum Ownership {
 pub struct Holding {
     /// The kubelet: a pod has it.
     pub pod: Option<Holder>,
+    /// `NAMESPACE/NAME` of the claim that has it.
+    pub claim: Option<String>,
     /// Our journal: it is attached.
     pub attachment: Option<Attachment>,
     /// An Allocate that no pod accounts for yet.
@@ -78,13 +80,33 @@ impl Ownership {
 
     /// Whether nothing but an Allocate speaks for a holder.
     pub fn is_only_allocated(&self) -> bool {
-        self.holding()
-            .is_some_and(|holding| holding.pod.is_none() && holding.attachment.is_none() && !holding.is_away)
+        self.holding().is_some_and(|holding| {
+            let is_given = holding.pod.is_some() || holding.claim.is_some();
+            !is_given && holding.attachment.is_none() && !holding.is_away
+        })
     }
 
-    /// The holder, where it holds the device as another resource than this one.
-    pub fn held_as_other(&self, resource: &str) -> Option<HeldAsOther> {
+    /// The holder, where it holds the device as another resource than this one, or in another way: by a claim, where the
+    /// resource is not for claims, or not by one, where it is.
+    pub fn held_as_other(&self, resource: &str, is_for_claims: bool) -> Option<HeldAsOther> {
         let holding = self.holding()?;
+        let is_given = holding.pod.is_some() || holding.is_allocated;
+        match &holding.claim {
+            Some(_) if is_for_claims => return None,
+            Some(claim) => {
+                return Some(HeldAsOther {
+                    resource: format!("claim {claim}"),
+                    pod: None,
+                });
+            }
+            None if is_for_claims && is_given => {
+                return Some(HeldAsOther {
+                    resource: holding.resource.clone().unwrap_or_else(|| resource.to_owned()),
+                    pod: holding.pod.as_ref().map(|pod| format!("{}/{}", pod.namespace, pod.pod)),
+                });
+            }
+            None => {}
+        }
         let other = holding.resource.as_ref().filter(|held_as| *held_as != resource)?;
         Some(HeldAsOther {
             resource: other.clone(),
@@ -124,6 +146,9 @@ impl fmt::Display for Holding {
         match (self.attachment, &self.pod) {
             (Some(Attachment::Orphaned | Attachment::NotGivenBack), _) => f.write_str("under repair"),
             (_, Some(pod)) => write!(f, "held by {}/{}", pod.namespace, pod.pod),
+            (_, None) if self.claim.is_some() => {
+                write!(f, "held by claim {}", self.claim.as_deref().unwrap_or_default())
+            }
             (Some(Attachment::Living | Attachment::Ending), None) => f.write_str("attached to a pod"),
             (None, None) if self.is_allocated => f.write_str("allocated a moment ago"),
             (None, None) => f.write_str("in use: its interface is in another network namespace"),

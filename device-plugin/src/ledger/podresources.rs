@@ -68,6 +68,8 @@ pub struct Held {
     by_device: BTreeMap<String, Holder>,
     /// Namespace and name of every pod that the kubelet runs, whatever it holds.
     pods: BTreeSet<(String, String)>,
+    /// By namespace and name of a pod, namespace and name of each of its claims that was prepared, of whichever driver.
+    claims: BTreeMap<(String, String), BTreeSet<(String, String)>>,
 }
 
 fn not_connected(path: &Path, source: &tonic::transport::Error) -> String {
@@ -145,6 +147,7 @@ impl PodResources {
 impl From<api::ListPodResourcesResponse> for Held {
     fn from(answer: api::ListPodResourcesResponse) -> Self {
         let (mut by_device, mut pods) = (BTreeMap::new(), BTreeSet::new());
+        let mut claims: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for pod in answer.pod_resources {
             for container in pod.containers {
                 for devices in container.devices {
@@ -156,10 +159,18 @@ impl From<api::ListPodResourcesResponse> for Held {
                     };
                     by_device.extend(devices.device_ids.into_iter().map(|id| (id, holder.clone())));
                 }
+                for claim in container.dynamic_resources {
+                    let of_pod = claims.entry((pod.namespace.clone(), pod.name.clone()));
+                    of_pod.or_default().insert((claim.claim_namespace, claim.claim_name));
+                }
             }
             pods.insert((pod.namespace, pod.name));
         }
-        Self { by_device, pods }
+        Self {
+            by_device,
+            pods,
+            claims,
+        }
     }
 }
 
@@ -182,6 +193,12 @@ impl Held {
     /// Whether the kubelet runs a pod.
     pub fn runs(&self, namespace: &str, pod: &str) -> bool {
         self.pods.contains(&(namespace.to_owned(), pod.to_owned()))
+    }
+
+    /// Namespace and name of the claims that a pod has.
+    pub fn claims_of(&self, namespace: &str, pod: &str) -> impl Iterator<Item = &(String, String)> {
+        let of_pod = self.claims.get(&(namespace.to_owned(), pod.to_owned()));
+        of_pod.into_iter().flatten()
     }
 
     /// All ids that are held, other plugins' too, and by whom.

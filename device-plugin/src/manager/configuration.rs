@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::config::{Config, Pool};
+use crate::config::{Config, DriverName, Pool};
 use crate::events::debounce::Debounce;
 
 /// Where a change of the configuration stands.
@@ -22,7 +22,16 @@ enum State {
     #[default]
     InForce,
     /// These pools are taken over after this scan, which reads what their selectors ask for.
-    AwaitsScan { pools: Vec<Pool>, scan: u64 },
+    AwaitsScan { coming: Coming, scan: u64 },
+}
+
+/// What comes in force.
+#[derive(Debug)]
+pub(super) struct Coming {
+    /// The pools.
+    pub(super) pools: Vec<Pool>,
+    /// Whose claims some of them are for.
+    pub(super) driver: Option<DriverName>,
 }
 
 // === impl Configuration ===
@@ -60,8 +69,10 @@ impl Configuration {
 
     /// It was read, and is good.
     pub(super) fn read(&mut self, config: Config, scan: u64) {
+        let driver = config.driver();
+        let pools = config.pools;
         self.state = State::AwaitsScan {
-            pools: config.pools,
+            coming: Coming { pools, driver },
             scan,
         };
     }
@@ -70,14 +81,14 @@ impl Configuration {
     pub(super) fn coming(&self) -> Option<&[Pool]> {
         match &self.state {
             State::InForce => None,
-            State::AwaitsScan { pools, .. } => Some(pools),
+            State::AwaitsScan { coming, .. } => Some(&coming.pools),
         }
     }
 
-    /// The pools that come in force now, after so many scans.
-    pub(super) fn take_over(&mut self, scans: u64) -> Option<Vec<Pool>> {
+    /// What comes in force now, after so many scans.
+    pub(super) fn take_over(&mut self, scans: u64) -> Option<Coming> {
         match std::mem::take(&mut self.state) {
-            State::AwaitsScan { pools, scan } if scan <= scans => Some(pools),
+            State::AwaitsScan { coming, scan } if scan <= scans => Some(coming),
             waits => {
                 self.state = waits;
                 None

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info};
 
 use super::assignment_log;
-use super::configuration::Configuration;
+use super::configuration::{Coming, Configuration};
 use super::inspections::{self, Inspections};
 use super::kernel_events::Hearers;
 use super::lists::{Lists, PoolList};
@@ -23,9 +23,10 @@ use super::scanner::{Scanner, differing, pf_for, pfs};
 use super::upper_search::UpperSearch;
 use super::verdicts::{Known, Owners, has_kernel_driver, reconcile};
 use crate::ask::control::Adopt;
-use crate::config::{Config, Pool, ResourceName};
+use crate::config::{Config, DriverName, Pool, ResourceName};
 use crate::events::backoff::Backoff;
 use crate::health::baselines::Baselines;
+use crate::ledger::claims::Prepared;
 use crate::ledger::{Attachments, Ledger, Ownership};
 use crate::pools::{Assignment, Hardware, Profiles, assign, upper_uses};
 use crate::provision::node::Survey;
@@ -56,6 +57,8 @@ pub(super) struct Core {
     /// Which DDP profiles adapters are loaded with.
     profiles: Profiles,
     configuration: Configuration,
+    /// Whose claims some pools are for.
+    pub(super) driver: Option<DriverName>,
     /// Why our entry is in no list of the default network.
     unchained: Option<String>,
     pod_questions: PodQuestions,
@@ -84,6 +87,7 @@ impl Core {
             assignment: Assignment::default(),
             profiles: Profiles::default(),
             configuration: Configuration::default(),
+            driver: None,
             unchained: None,
             pod_questions: PodQuestions::default(),
             provisioning: Provisioning::default(),
@@ -105,6 +109,12 @@ impl Core {
         self.unchained = missing;
     }
 
+    /// Whose claims some pools are for, and which devices claims have, is known before anything is offered.
+    pub(super) fn begin_claimed(&mut self, driver: Option<DriverName>, prepared: &Prepared) {
+        self.driver = driver;
+        self.ledger.on_claims(prepared, Instant::now());
+    }
+
     /// Something happened.
     pub(super) fn on(&mut self, input: Input, now: Instant) -> Vec<Effect> {
         let mut effects = match input {
@@ -117,6 +127,11 @@ impl Core {
             Input::KubeletSocket => self.on_kubelet_socket(now),
             Input::Kept(devices) => {
                 self.kept = devices;
+                vec![Effect::show()]
+            }
+            Input::Claims(prepared) => {
+                self.ledger.on_claims(&prepared, now);
+                self.reconcile(now);
                 vec![Effect::show()]
             }
             Input::Adopt(request) => self.on_adopt(request),
@@ -430,7 +445,8 @@ impl Core {
         changed.extend(ids.filter(|id| stale.has_stale_character_devices(id)).cloned());
         let configured = self.configuration.take_over(self.scanner.scans());
         let is_another = configured.is_some();
-        if let Some(pools) = configured {
+        if let Some(Coming { pools, driver }) = configured {
+            self.driver = driver;
             self.lists.configure(pools);
             self.assignment = Assignment::default();
             self.baselines.want_all();

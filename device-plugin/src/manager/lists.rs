@@ -63,6 +63,11 @@ impl PoolList {
         }
     }
 
+    /// Whether the kubelet's device manager is offered its devices.
+    pub(super) fn is_served(&self) -> bool {
+        !self.pool.via.is_dra()
+    }
+
     /// A device of the list, as it is or as it was last seen.
     pub(super) fn device<'a>(&'a self, hardware: &'a Hardware, id: &DeviceId) -> Option<&'a Device> {
         let ghost = || self.entries.get(id).and_then(|entry| entry.ghost.as_deref());

@@ -15,6 +15,7 @@ use crate::events::Event;
 use crate::health::baselines::RecordChange;
 use crate::health::inspection::{Inspected, Task};
 use crate::ledger::Attachments;
+use crate::ledger::claims::Prepared;
 use crate::ledger::podresources::{Held, PodResourcesError};
 use crate::pools::ddp::DdpError;
 use crate::pools::{Hardware, Stale};
@@ -34,6 +35,8 @@ pub(super) enum Input {
     KubeletSocket,
     /// Documents of these devices are kept, which their pools have no more.
     Kept(BTreeSet<String>),
+    /// Claims were prepared or unprepared.
+    Claims(Arc<Prepared>),
     /// An operator asks.
     Adopt(Adopt),
     /// An operator wants PFs made as configured.

@@ -13,10 +13,11 @@
 //! - `pod_questions`: what the plugin waits for the kubelet to tell;
 //! - `provisioning`: PFs as configured;
 //! - `verdicts`: what is known of a listed device, and what that means;
-//! - `jobs`: what is done beside the loop; `served_pool`, `findings`, `policies`, `view`, `assignment_log`: what others are shown;
+//! - `jobs`: what is done beside the loop; `served_pool`, `claimable`, `findings`, `policies`, `view`, `assignment_log`: what others are shown;
 //! - `setup`: the beginning.
 
 mod assignment_log;
+mod claimable;
 mod configuration;
 mod core;
 mod findings;
@@ -49,14 +50,17 @@ use tracing::{error, info, warn};
 
 use self::core::Core;
 use self::jobs::Jobs;
+use self::lists::PoolList;
 use self::messages::{Effect, Input};
 use self::served_pool::{ServedPool, ServedWith};
 use crate::ask::control::{Adopt, Apply};
 use crate::ask::pods::AboutPod;
 use crate::cluster::Snapshot;
 use crate::config::ResourceName;
+use crate::dra::Claimable;
 use crate::events::{Event, Events};
 use crate::health::baselines::RecordChange;
+use crate::ledger::claims::Prepared;
 use crate::ledger::state_directory::StateDirectory;
 use crate::ledger::{Attachments, given_away};
 use crate::telemetry::metrics::watchdog::Pulse;
@@ -85,6 +89,8 @@ pub struct Manager {
     view: view::Written,
     /// Takes what the cluster is told of, where it is told anything.
     cluster: Option<watch::Sender<Option<Snapshot>>>,
+    /// Takes which devices claims may have.
+    claimable: watch::Sender<Arc<Claimable>>,
     metrics: Metrics,
 }
 
@@ -100,6 +106,7 @@ struct Inputs {
     apply: mpsc::Receiver<Apply>,
     pod_questions: mpsc::Receiver<AboutPod>,
     chained: watch::Receiver<Option<String>>,
+    prepared: watch::Receiver<Arc<Prepared>>,
     reload: Arc<Notify>,
 }
 
@@ -142,6 +149,7 @@ impl Manager {
                 Some(request) = inputs.requests.recv() => Input::Adopt(request).into(),
                 Some(request) = inputs.apply.recv() => Input::Apply(request).into(),
                 Ok(()) = inputs.chained.changed() => Input::Chained(inputs.chained.borrow_and_update().clone()).into(),
+                Ok(()) = inputs.prepared.changed() => Input::Claims(Arc::clone(&inputs.prepared.borrow_and_update())).into(),
                 Some(about) = inputs.pod_questions.recv() => Input::AboutPod(about).into(),
                 () = inputs.reload.notified() => Input::Reload.into(),
                 Ok(()) = inputs.config.changed() => Input::ConfigFile.into(),
@@ -288,7 +296,8 @@ impl Manager {
     /// Ends what is not configured any more, and serves what is not served.
     async fn serve(&mut self) -> Input {
         let lists = &self.core.lists.pools;
-        let is_configured = |pool: &ServedPool| lists.iter().any(|list| list.pool.resource == *pool.resource());
+        let is_it = |list: &PoolList, pool: &ServedPool| list.is_served() && list.pool.resource == *pool.resource();
+        let is_configured = |pool: &ServedPool| lists.iter().any(|list| is_it(list, pool));
         let (kept, removed): (Vec<_>, Vec<_>) = std::mem::take(&mut self.served).into_iter().partition(is_configured);
         self.served = kept;
         for pool in removed {
@@ -299,7 +308,7 @@ impl Manager {
         }
         self.ending.retain(|_, end| !end.is_finished());
         let mut outcome = Input::Served;
-        for list in lists {
+        for list in lists.iter().filter(|list| list.is_served()) {
             if self.served.iter().any(|pool| pool.resource() == &list.pool.resource) {
                 continue;
             }
@@ -346,6 +355,14 @@ impl Manager {
             let healthy = list.entries.values().filter(|entry| entry.unhealthy.is_none()).count();
             self.metrics.devices(resource, healthy, list.entries.len() - healthy);
         }
+        let claimable = claimable::claimable(core);
+        self.claimable.send_if_modified(|before| {
+            let is_another = **before != claimable;
+            if is_another {
+                *before = Arc::new(claimable);
+            }
+            is_another
+        });
         let view = self.view.write(state, lists);
         if let Some(cluster) = &self.cluster {
             let snapshot = Some(view::snapshot(&view, core));

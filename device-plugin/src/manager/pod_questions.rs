@@ -31,12 +31,21 @@ impl PodQuestions {
             let holder = about.device.as_ref().map(|id| format!("{id} is {}", owner(id)));
             let word = LedgersWord {
                 given: given(ledger, &about),
+                claims: claims(ledger, &about),
                 holder,
             };
             // Who asked may have gone.
             let _ = about.reply.send(word);
         }
     }
+}
+
+fn claims(ledger: &Ledger, about: &AboutPod) -> Vec<(String, String)> {
+    let held = ledger.held();
+    let claims = held
+        .into_iter()
+        .flat_map(|held| held.claims_of(&about.namespace, &about.name));
+    claims.cloned().collect()
 }
 
 fn given(ledger: &Ledger, about: &AboutPod) -> Result<Vec<GivenDevice>, String> {

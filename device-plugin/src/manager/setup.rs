@@ -31,11 +31,13 @@ use crate::ask::view::View;
 use crate::cluster::Snapshot;
 use crate::config::{Config, ConfigError, Defaults, Pfs, ProvisionMode};
 use crate::container::HostPaths;
+use crate::dra::Claimable;
 use crate::events::Events;
 use crate::events::directory::Directory;
 use crate::events::socket::BindError;
 use crate::kubelet::service::Witnesses;
 use crate::ledger::Attachments;
+use crate::ledger::claims::Prepared;
 use crate::ledger::podresources::{Held, PodResources};
 use crate::ledger::state_directory::StateDirectory;
 use crate::pools::{Hardware, find_uppers};
@@ -77,6 +79,10 @@ pub struct Setup {
     pub pod_questions: mpsc::Receiver<AboutPod>,
     /// Whether our entry is in the default network's list, or why it is not.
     pub chained: watch::Receiver<Option<String>>,
+    /// Which devices claims have.
+    pub prepared: watch::Receiver<Arc<Prepared>>,
+    /// Takes which devices claims may have.
+    pub claimable: watch::Sender<Arc<Claimable>>,
     /// Where the runtime reads its networks.
     pub cni_config: PathBuf,
     /// Told what the pools say.
@@ -129,6 +135,7 @@ impl Manager {
             apply: setup.apply,
             pod_questions: setup.pod_questions,
             chained: setup.chained,
+            prepared: setup.prepared,
             reload: setup.reload,
         };
         let config = Config::read(&setup.config, &setup.defaults)?;
@@ -156,7 +163,9 @@ impl Manager {
             Some(why) => Attachments::unheard(why),
         };
         metrics.journal(&context.state, attachments.unheard.as_deref());
+        let driver = config.driver();
         let mut core = Core::new(Scanner::new(Arc::new(hardware)), config.pools, attachments, setup.grace);
+        core.begin_claimed(driver, &inputs.prepared.borrow());
         restore(&mut core, &context);
         let node = Node {
             context: context.clone(),
@@ -197,6 +206,7 @@ impl Manager {
             policies: policies::WrittenPolicies::new(setup.policies, &path, &setup.cni_config, left),
             view: view::Written::default(),
             cluster: setup.cluster,
+            claimable: setup.claimable,
             metrics,
         };
         manager.first_lists().await?;
@@ -211,14 +221,15 @@ impl Manager {
         let (later, now) = effects.into_iter().partition(Effect::can_wait);
         self.after_first_lists = later;
         self.perform_all(now).await;
-        for list in &self.core.lists.pools {
+        for list in self.core.lists.pools.iter().filter(|list| list.is_served()) {
             // Who is told to stop meanwhile stops here.
             tokio::task::yield_now().await;
             let pool = ServedPool::serve(list, self.core.scanner.seen(), &self.served_with)?;
             self.served.push(pool);
         }
         // Another instance would have refused us by now.
-        let resources = self.core.lists.pools.iter().map(|list| &list.pool.resource);
+        let served = self.core.lists.pools.iter().filter(|list| list.is_served());
+        let resources = served.map(|list| &list.pool.resource);
         self.served_with.host_paths.publisher.sweep(resources);
         self.core.forget_unlisted();
         Ok(())

@@ -99,7 +99,7 @@ impl Known<'_> {
             entry.had_netdev |= has_netdev(self.seen, &id);
             entry.refused = refused;
             entry.is_held = ownership.holding().is_some();
-            entry.held_as = ownership.held_as_other(&name);
+            entry.held_as = ownership.held_as_other(&name, list.pool.via.is_dra());
             entry.flaps.note(unhealthy.is_none(), now);
             if let Some(until) = entry.flaps.kept_until(now).filter(|_| unhealthy.is_none()) {
                 unhealthy = Some(UnhealthyReason::Flapping);
@@ -133,6 +133,7 @@ impl Known<'_> {
             driver: device.and_then(|device| device.driver.as_deref()),
             ownership,
             resource,
+            is_for_claims: list.pool.via.is_dra(),
             host_use: self.seen.host_use(id).filter(|_| !is_allowed),
             unselected: self.unselected(index, id, device),
             unattached: self.unchained.filter(|_| list.pool.attachment.by == AttachBy::Chain),

@@ -9,6 +9,7 @@
 
 mod admission;
 mod checkpoint;
+mod claims;
 mod client;
 mod directory;
 mod plugins;
@@ -31,8 +32,9 @@ use tonic::Status;
 
 pub use admission::AdmissionError;
 pub use checkpoint::uid_of;
+pub use claims::{DriverClient, claim};
 pub use client::{ListStream, PluginClient};
-pub use state::{Allocation, Resource, State};
+pub use state::{Allocation, ClaimHeld, Resource, State};
 
 /// How the kubelet ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,6 +235,25 @@ impl Kubelet {
             .state
             .send_modify(|state| state.allocations.push(allocation));
         checkpoint::write(&self.shared);
+    }
+
+    /// Remembers that a pod has devices by a claim, as the DRA manager does when it has prepared it.
+    pub fn remember_claim(&self, pod: &str, claim: &str, driver: &str, devices: &[&str]) {
+        let held = devices.iter().map(|device| ClaimHeld {
+            pod: pod.to_owned(),
+            claim: claim.to_owned(),
+            driver: driver.to_owned(),
+            device: (*device).to_owned(),
+        });
+        self.shared.state.send_modify(|state| state.claims.extend(held));
+    }
+
+    /// A client of a driver, which the plugin watcher finds and introduces itself to.
+    ///
+    /// # Panics
+    /// Without a driver in time.
+    pub fn driver(&self, driver: &str, bound: Duration) -> DriverClient<'_> {
+        DriverClient::find(self, &self.shared.directory, driver, bound)
     }
 
     /// A pod is gone; returns what it held.

@@ -10,7 +10,7 @@ use hardwire_proto::podresources::pod_resources_lister_server::PodResourcesListe
 use tonic::transport::Endpoint;
 use tonic::{Request, Response, Status};
 
-use super::{Allocation, Resource, Shared, State};
+use super::{Allocation, ClaimHeld, Resource, Shared, State};
 
 #[derive(Debug)]
 pub(super) struct PodResources(pub(super) Shared);
@@ -86,16 +86,36 @@ fn pods(state: &State) -> Vec<api::PodResources> {
             .collect(),
         ..Default::default()
     };
+    for held in &state.claims {
+        pods.entry(&held.pod).or_default().entry("main").or_default();
+    }
     let pod = |(pod, containers): (&str, BTreeMap<&str, Vec<&Allocation>>)| {
         let (namespace, name) = pod.split_once('/').unwrap_or(("default", pod));
+        let mut containers: Vec<api::ContainerResources> = containers.into_iter().map(container).collect();
+        if let Some(first) = containers.first_mut() {
+            let of_pod = state.claims.iter().filter(|held| held.pod == pod);
+            first.dynamic_resources = of_pod.map(|held| dynamic(namespace, held)).collect();
+        }
         api::PodResources {
             name: name.to_owned(),
             namespace: namespace.to_owned(),
-            containers: containers.into_iter().map(container).collect(),
+            containers,
             ..Default::default()
         }
     };
     pods.into_iter().map(pod).collect()
+}
+
+fn dynamic(namespace: &str, held: &ClaimHeld) -> api::DynamicResource {
+    api::DynamicResource {
+        claim_name: held.claim.clone(),
+        claim_namespace: namespace.to_owned(),
+        claim_resources: vec![api::ClaimResource {
+            driver_name: held.driver.clone(),
+            device_name: held.device.clone(),
+            ..Default::default()
+        }],
+    }
 }
 
 /// One entry per NUMA node: a device with two of them is told twice, as the kubelet does.

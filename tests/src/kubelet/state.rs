@@ -15,6 +15,8 @@ pub struct State {
     pub resources: BTreeMap<String, Resource>,
     /// What pods hold.
     pub allocations: Vec<Allocation>,
+    /// What claims gave pods.
+    pub claims: Vec<ClaimHeld>,
     /// The client that is registered under a resource's name.
     pub(super) connections: BTreeMap<String, Connection>,
 }
@@ -47,6 +49,19 @@ pub struct Allocation {
     pub devices: Vec<String>,
     /// What the plugin answered.
     pub response: api::ContainerAllocateResponse,
+}
+
+/// A device that a pod has by a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimHeld {
+    /// namespace/name.
+    pub pod: String,
+    /// Name of the claim, which is of the pod's namespace.
+    pub claim: String,
+    /// The driver that has the device.
+    pub driver: String,
+    /// Its name.
+    pub device: String,
 }
 
 // === impl State ===

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it fails")]
 
 mod arguments;
+mod claims;
 mod cluster;
 mod dashboard;
 mod definitions;

@@ -3,6 +3,7 @@
 
 use crate::Context;
 use crate::ask::{Answer, PodAttachment, Question, ask};
+use crate::claims::{Claimed, ClaimedDevice, of_pod};
 use crate::entitlement::{Checkpoint, Given};
 use crate::node::Policies;
 use crate::protocol::{CallingPod, CniError, code};
@@ -44,9 +45,35 @@ pub(super) fn attachments(context: &Context, pod: &CallingPod) -> Result<Vec<Pod
     }
 }
 
-/// What the kubelet gave a pod of what we attach, device and resource, by its checkpoint; or why that is not known. `None` where
-/// no pool's devices are attached by us.
+/// What the kubelet gave a pod of what we attach, device and resource, by its checkpoint, and claims by their records; or why
+/// that is not known. `None` where no pool's devices are attached by us, and no claim's.
 pub(super) fn given(context: &Context, pod: &CallingPod) -> Result<Option<Vec<(String, String)>>, String> {
+    let claimed = claimed(context, pod)?;
+    let by_plugin = given_by_plugin(context, pod)?;
+    if claimed.is_empty() {
+        return Ok(by_plugin);
+    }
+    Ok(Some(by_plugin.into_iter().flatten().chain(claimed).collect()))
+}
+
+/// What claims gave a pod of what we attach; or why that is not known.
+fn claimed(context: &Context, pod: &CallingPod) -> Result<Vec<(String, String)>, String> {
+    let mut records = context.claims.all().map_err(|error| error.to_string())?;
+    records.retain(|record| record.chained().next().is_some());
+    let claims = match of_pod(&records, pod) {
+        Claimed::By(claims) => claims,
+        // It is not started whatever the others say.
+        Claimed::Perhaps(claims, why) if claims.is_empty() => return Err(why),
+        Claimed::Perhaps(claims, _) => claims,
+    };
+    let named = claims.into_iter().flat_map(|record| {
+        let device = |claimed: &ClaimedDevice| (claimed.device.to_string(), format!("claim {}", record.name()));
+        record.chained().map(device)
+    });
+    Ok(named.collect())
+}
+
+fn given_by_plugin(context: &Context, pod: &CallingPod) -> Result<Option<Vec<(String, String)>>, String> {
     let policies = Policies::read(&context.policies).map_err(|error| error.to_string())?;
     let Some(policies) = policies.filter(|policies| policies.chained().next().is_some()) else {
         return Ok(None);

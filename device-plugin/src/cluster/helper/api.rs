@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+use super::claims::{Claim, Slice, SliceList};
 use crate::cluster::measure::cut;
 use crate::cluster::messages::{ANSWERED, Answer, ApiError, Ask, Found, LONGEST_TEXT, Place, Since};
 use crate::cluster::object::{API_VERSION, DIGEST};
@@ -26,6 +27,13 @@ const LARGEST: usize = 4 << 20;
 const CONDITIONS: usize = 8;
 const JSON: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+/// Server-side apply.
+const APPLY: &str = "application/apply-patch+yaml";
+/// The group of claims and slices.
+const RESOURCE: &str = "/apis/resource.k8s.io/v1";
+const SLICES: &str = "/apis/resource.k8s.io/v1/resourceslices";
 
 /// The API, for this node.
 pub(super) struct Api<'a> {
@@ -54,6 +62,13 @@ struct Metadata {
 struct ObjectStatus {
     #[serde(default)]
     conditions: Vec<Since>,
+}
+
+/// What `/version` says.
+#[derive(Deserialize)]
+struct Version {
+    major: String,
+    minor: String,
 }
 
 /// What an API server says of a request that it does not take (`metav1.Status`).
@@ -88,6 +103,67 @@ impl<'a> Api<'a> {
                 self.send_event(&place, String::from(Box::<str>::from(body)), is_new)
                     .await
             }
+            Ask::Version => self.version().await,
+            Ask::Claim { place, driver } => self.claim(&place, &driver).await,
+            Ask::Slices { driver } => self.slices(&driver).await,
+            Ask::ApplySlice { name, body } => self.apply_slice(&name, String::from(Box::<str>::from(body))).await,
+            Ask::DeleteSlice { name } => self.delete_slice(&name).await,
+            Ask::ClaimStatus { place, body } => self.claim_status(&place, String::from(Box::<str>::from(body))).await,
+        }
+    }
+
+    /// The version of the API server.
+    async fn version(&self) -> Result<Answer, ApiError> {
+        let version: Version = self.request(Method::GET, "/version", JSON, JSON, String::new()).await?;
+        // Some clouds write `36+`.
+        let number = |text: &str| text.trim_end_matches('+').parse().ok();
+        match (number(&version.major), number(&version.minor)) {
+            (Some(major), Some(minor)) => Ok(Answer::Version { major, minor }),
+            _ => Err(ApiError::away("GET /version: no version of Kubernetes")),
+        }
+    }
+
+    /// What a claim has of a driver.
+    async fn claim(&self, place: &Place, driver: &str) -> Result<Answer, ApiError> {
+        let path = claim_path(place);
+        let claim: Claim = match self.request(Method::GET, &path, JSON, JSON, String::new()).await {
+            Err(ApiError::Absent(message)) if is_of_an_object(&message) => return Ok(Answer::Claim(None)),
+            claim => claim?,
+        };
+        Ok(Answer::Claim(Some(Box::new(claim.of_driver(driver)))))
+    }
+
+    /// Says how a claim's devices are: of those that other drivers have, nothing.
+    async fn claim_status(&self, place: &Place, body: String) -> Result<Answer, ApiError> {
+        let path = format!("{}/status?fieldManager={MANAGER}&force=true", claim_path(place));
+        let _written: Object = self.request(Method::PATCH, &path, METADATA, APPLY, body).await?;
+        Ok(Answer::Sent)
+    }
+
+    /// The driver's slices of this node.
+    async fn slices(&self, driver: &str) -> Result<Answer, ApiError> {
+        let selector = format!("spec.driver%3D{driver},spec.nodeName%3D{}", self.node);
+        let path = format!("{SLICES}?fieldSelector={selector}");
+        let list: SliceList = self
+            .request(Method::GET, &path, METADATA_LIST, JSON, String::new())
+            .await?;
+        Ok(Answer::Slices(list.items.into_iter().map(Slice::found).collect()))
+    }
+
+    /// Writes a slice, and tells what the API server kept of it.
+    async fn apply_slice(&self, name: &str, body: String) -> Result<Answer, ApiError> {
+        let path = format!("{SLICES}/{name}?fieldManager={MANAGER}&force=true");
+        let written: Slice = self.request(Method::PATCH, &path, JSON, APPLY, body).await?;
+        Ok(Answer::Slice(written.found()))
+    }
+
+    async fn delete_slice(&self, name: &str) -> Result<Answer, ApiError> {
+        let path = format!("{SLICES}/{name}");
+        let deleted = self.request(Method::DELETE, &path, METADATA, JSON, String::new()).await;
+        match deleted.map(|_gone: Object| ()) {
+            // Somebody was faster.
+            Err(ApiError::Absent(_)) | Ok(()) => Ok(Answer::Deleted),
+            Err(error) => Err(error),
         }
     }
 
@@ -106,10 +182,7 @@ impl<'a> Api<'a> {
         let accept = if is_whole { JSON } else { METADATA };
         let path = self.path();
         let object: Object = match self.request(Method::GET, &path, accept, JSON, String::new()).await {
-            // One that never heard of the kind says so in other words, and with no JSON.
-            Err(ApiError::Absent(message)) if message.contains("not found") && message.contains('"') => {
-                return Ok(Answer::Object(None));
-            }
+            Err(ApiError::Absent(message)) if is_of_an_object(&message) => return Ok(Answer::Object(None)),
             object => object?,
         };
         let conditions = object.status.map(|status| status.conditions).unwrap_or_default();
@@ -123,8 +196,7 @@ impl<'a> Api<'a> {
     /// Writes the object, whether it is there or not.
     async fn apply(&self, object: String) -> Result<Answer, ApiError> {
         let path = format!("{}?fieldManager={MANAGER}&force=true", self.path());
-        let kind = "application/apply-patch+yaml";
-        let written: Object = self.request(Method::PATCH, &path, METADATA, kind, object).await?;
+        let written: Object = self.request(Method::PATCH, &path, METADATA, APPLY, object).await?;
         Ok(Answer::Applied {
             generation: written.metadata.generation,
         })
@@ -174,6 +246,15 @@ impl<'a> Api<'a> {
         let answer = timeout(ANSWERED, asked).await;
         answer.unwrap_or_else(|_elapsed| Err(ApiError::away(format!("no answer within {ANSWERED:?}"))))
     }
+}
+
+fn claim_path(Place { namespace, name }: &Place) -> String {
+    format!("{RESOURCE}/namespaces/{namespace}/resourceclaims/{name}")
+}
+
+/// One that never heard of a kind says so in other words, and with no JSON.
+fn is_of_an_object(message: &str) -> bool {
+    message.contains("not found") && message.contains('"')
 }
 
 async fn read<T: DeserializeOwned>(answer: Response<Body>) -> Result<T, ApiError> {

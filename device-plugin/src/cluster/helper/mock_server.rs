@@ -1,6 +1,6 @@
 //! A service in the place of the API server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,6 +30,8 @@ pub(in crate::cluster) struct Server {
     calls: Arc<Mutex<Vec<Call>>>,
     state: Arc<Mutex<State>>,
     object: Arc<Mutex<Option<Value>>>,
+    slices: Arc<Mutex<BTreeMap<String, Value>>>,
+    minor: Arc<Mutex<String>>,
     clients: Arc<AtomicUsize>,
 }
 
@@ -57,6 +59,8 @@ impl Server {
             calls: Arc::default(),
             state: Arc::new(Mutex::new(State::Well)),
             object: Arc::default(),
+            slices: Arc::default(),
+            minor: Arc::new(Mutex::new("36+".to_owned())),
             clients: Arc::default(),
         }
     }
@@ -69,6 +73,26 @@ impl Server {
     /// Somebody deletes the object.
     pub(in crate::cluster) fn delete(&self) {
         assert!(self.object.lock().unwrap().take().is_some(), "it is there");
+    }
+
+    /// It is of Kubernetes 1 and this.
+    pub(in crate::cluster) fn is_of(&self, minor: &str) {
+        minor.clone_into(&mut self.minor.lock().unwrap());
+    }
+
+    /// The slices that are there.
+    pub(in crate::cluster) fn slices(&self) -> Vec<Value> {
+        self.slices.lock().unwrap().values().cloned().collect()
+    }
+
+    /// Somebody deletes all slices.
+    pub(in crate::cluster) fn delete_slices(&self) {
+        self.slices.lock().unwrap().clear();
+    }
+
+    /// Writes and deletions of slices that were taken.
+    pub(in crate::cluster) fn slice_writes(&self) -> usize {
+        self.taken("patch", "resourceslices").len() + self.taken("delete", "resourceslices").len()
     }
 
     /// Somebody else changes it.
@@ -97,9 +121,11 @@ impl Server {
         let (parts, body) = request.into_parts();
         let body = body.collect_bytes().await.unwrap();
         let path = parts.uri.to_string();
-        let resource = match &path {
+        let resource = match path.as_str() {
+            "/version" => "version",
             path if path.starts_with("/api/v1/nodes/") => "nodes",
             path if path.starts_with("/apis/hardwire.dev/v1alpha1/nodenetworkdevices/") => "nodenetworkdevices",
+            path if path.starts_with("/apis/resource.k8s.io/v1/resourceslices") => "resourceslices",
             path if path.starts_with("/apis/events.k8s.io/v1/namespaces/") => "events",
             path => panic!("{path}"),
         };
@@ -107,6 +133,7 @@ impl Server {
             "GET" => "get",
             "POST" => "create",
             "PATCH" => "patch",
+            "DELETE" => "delete",
             method => panic!("{method}"),
         };
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -135,6 +162,12 @@ impl Server {
         };
         let sent: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let (status, message, answer) = match status {
+            200 if resource == "version" => (
+                200,
+                message,
+                json!({"major": "1", "minor": self.minor.lock().unwrap().clone()}),
+            ),
+            200 if resource == "resourceslices" => (200, message, self.done_to_slices(verb, &path, sent.clone())),
             200 => self.done(verb, resource, &sent),
             status => (status, message, Value::Null),
         };
@@ -188,6 +221,33 @@ impl Server {
                 (200, String::new(), plain)
             }
             _ => (200, String::new(), plain),
+        }
+    }
+
+    fn done_to_slices(&self, verb: &str, path: &str, mut sent: Value) -> Value {
+        let mut slices = self.slices.lock().unwrap();
+        let name = path
+            .split('?')
+            .next()
+            .and_then(|path| path.rsplit('/').next())
+            .unwrap_or_default();
+        match verb {
+            "get" => {
+                let items: Vec<Value> = slices
+                    .values()
+                    .map(|slice| json!({"metadata": slice["metadata"]}))
+                    .collect();
+                json!({"kind": "PartialObjectMetadataList", "items": items})
+            }
+            "patch" => {
+                let before = slices
+                    .get(name)
+                    .and_then(|slice| slice["metadata"]["generation"].as_i64());
+                sent["metadata"]["generation"] = (before.unwrap_or(0) + 1).into();
+                slices.insert(name.to_owned(), sent.clone());
+                sent
+            }
+            _ => slices.remove(name).unwrap_or_default(),
         }
     }
 

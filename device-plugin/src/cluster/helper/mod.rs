@@ -6,10 +6,11 @@
 //! and it ends where that does.
 //!
 //! - [`args`]: its flags; [`confine`]: what it gives up first;
-//! - `client`: how the API is reached; `api`: what is asked of it.
+//! - `client`: how the API is reached; `api`: what is asked of it; `claims`: what is read of claims and slices.
 
 mod api;
 pub mod args;
+mod claims;
 mod client;
 pub mod confine;
 #[cfg(test)]

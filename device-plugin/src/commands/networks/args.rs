@@ -82,6 +82,32 @@ pub struct NadArgs {
     pub output: Form,
 }
 
+const CLASS_EXAMPLES: &str = "\
+Examples:
+  hardwired deviceclass vfs | kubectl apply -f -
+  hardwired deviceclass vfs --config pools.yaml -o json";
+
+/// Options of `deviceclass`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(after_help = CLASS_EXAMPLES)]
+pub struct ClassArgs {
+    /// The pool whose devices are asked for: the resource, or its name without the prefix.
+    #[arg(value_name = "POOL")]
+    pub pool: String,
+    /// Take the pools of this configuration, or `ConfigMap`, instead of those that the running daemon has.
+    #[arg(long, alias = "config-file", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The prefix of resources whose configuration gives none. Default: intel.com.
+    #[arg(long, value_name = "PREFIX")]
+    pub resource_prefix: Option<String>,
+    /// What the class is called. Default: as the pool, with the prefix behind it.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// How it is printed.
+    #[arg(short, long, value_enum, value_name = "FORM", default_value_t = Form::Yaml)]
+    pub output: Form,
+}
+
 /// How an object is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Form {

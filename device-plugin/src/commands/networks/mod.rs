@@ -7,11 +7,13 @@
 //!
 //! - [`definition`]: the object, and the configurations in it as the plugins get them;
 //! - [`examine`]: what is wrong with one; `sections`: with where its addresses come from; [`known_pools`]: with which pools it is compared; [`check`]: the command;
+//! - [`device_class`]: what claims ask for the devices of a pool by;
 //! - [`nad`]: one for a pool, by [`args`]; [`ipam`]: where its addresses come from.
 
 pub mod args;
 pub mod check;
 pub mod definition;
+pub mod device_class;
 pub mod examine;
 pub mod ipam;
 pub mod known_pools;

@@ -1,6 +1,7 @@
 //! The command `nad`: a network for a pool, complete. What is printed has passed what an ADD checks.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use hardwire_cni::Context;
 use hardwire_cni::protocol::SUPPORTED;
@@ -46,6 +47,12 @@ pub enum NadError {
         "POOL: {0} is not valid: it has accelerators, which are in no network: it must be a pool of network devices"
     )]
     Accelerators(String),
+    /// Its devices are for no claims.
+    #[error(
+        "POOL: {0} is not valid: the kubelet's device manager gives its devices to pods: it must be a pool with via: dra or \
+         via: extended"
+    )]
+    NotForClaims(String),
     /// An option makes no sense.
     #[error(transparent)]
     Option(#[from] BadOption),
@@ -59,7 +66,7 @@ pub enum NadError {
 
 /// Prints a network for a pool.
 pub fn print(args: &NadArgs, out: &mut impl Write) -> Result<(), NadError> {
-    let pools = pools(args)?;
+    let pools = pools(args.config.as_deref(), args.resource_prefix.as_deref())?;
     let pool = choose(&args.pool, &pools)?;
     let network = network(pool, args)?;
     let text = match args.output {
@@ -70,12 +77,13 @@ pub fn print(args: &NadArgs, out: &mut impl Write) -> Result<(), NadError> {
     Ok(out.flush()?)
 }
 
-fn pools(args: &NadArgs) -> Result<Vec<Pool>, NadError> {
+/// The pools of a file, or those in force.
+pub(super) fn pools(config: Option<&Path>, resource_prefix: Option<&str>) -> Result<Vec<Pool>, NadError> {
     let context = Context::read(|name| std::env::var_os(name));
-    let Some(file) = &args.config else {
+    let Some(file) = config else {
         return known_pools::in_force(&context.state).map_err(NadError::NoPools);
     };
-    let prefix = args.resource_prefix.as_deref().unwrap_or(PREFIX);
+    let prefix = resource_prefix.unwrap_or(PREFIX);
     let defaults = Defaults {
         resource_prefix: prefix.to_owned(),
         // Whether its socket's path fits is the node's affair.
@@ -84,7 +92,8 @@ fn pools(args: &NadArgs) -> Result<Vec<Pool>, NadError> {
     Ok(known_pools::of_file(file, &defaults)?)
 }
 
-fn choose<'a>(name: &str, pools: &'a [Pool]) -> Result<&'a Pool, NadError> {
+/// The pool of this resource, or of this name without its prefix.
+pub(super) fn choose<'a>(name: &str, pools: &'a [Pool]) -> Result<&'a Pool, NadError> {
     if let Some(exact) = pools.iter().find(|pool| pool.resource.to_string() == name) {
         return Ok(exact);
     }

@@ -256,6 +256,11 @@ impl Metrics {
         self.readiness().unattached = why;
     }
 
+    /// Why the driver of claims is not registered, if there is to be one.
+    pub fn driver(&self, missing: Option<String>) {
+        self.change(|readiness| readiness.driver = missing);
+    }
+
     /// What pools say is where the plugin reads it, or why it is not.
     pub fn policies(&self, unwritten: Option<String>) {
         self.readiness().policies = unwritten;

@@ -27,6 +27,8 @@ pub struct Readiness {
     pub chain: Option<String>,
     /// Why nobody attaches the devices of chained pools.
     pub unattached: Option<String>,
+    /// Why the driver of claims is not registered.
+    pub driver: Option<String>,
     /// Why the plugin does not know what the pools say.
     pub policies: Option<String>,
     /// What is not as configured of PFs, a line each.
@@ -147,6 +149,7 @@ impl Readiness {
         missing.extend(self.not_registered());
         missing.extend(self.address.clone());
         missing.extend(self.unattached.as_deref().map(|why| printable(why).into_owned()));
+        missing.extend(self.driver.as_deref().map(|why| printable(why).into_owned()));
         missing.extend(self.chain.as_deref().map(|why| printable(why).into_owned()));
         missing.extend(self.dead.iter().cloned());
         missing
