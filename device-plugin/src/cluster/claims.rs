@@ -79,8 +79,8 @@ impl Status {
         self.prepared.mark_changed();
         loop {
             tokio::select! {
-                Ok(()) = self.prepared.changed() => due = due.or(Some(Instant::now() + SETTLE)),
-                Ok(()) = self.told.changed() => due = due.or(Some(Instant::now() + SETTLE)),
+                Ok(()) = self.prepared.changed() => due = due.or_else(|| Some(Instant::now() + SETTLE)),
+                Ok(()) = self.told.changed() => due = due.or_else(|| Some(Instant::now() + SETTLE)),
                 () = until(due) => {
                     due = if self.write_all().await {
                         backoff.reset();
@@ -116,7 +116,7 @@ impl Status {
                 // It went, or is another one by now.
                 Err(ApiError::Absent(_) | ApiError::Refused { code: 409 | 422, .. }) => true,
                 outcome => {
-                    self.said.say(What::Claims, outcome.as_ref().map(|()| ()));
+                    self.said.say(What::Claims, outcome.as_ref().copied());
                     outcome.is_ok()
                 }
             };

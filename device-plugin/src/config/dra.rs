@@ -130,16 +130,16 @@ mod tests {
         Config::from_json(document, &defaults).map_err(|error| error.to_string())
     }
 
-    fn with_pool(pool: Value) -> Value {
+    fn with_pool(pool: &Value) -> Value {
         json!({"resourceList": [pool]})
     }
 
     #[test]
     fn a_driver_is_there_where_something_is_offered_by_it_or_the_configuration_names_it() {
-        let none = read(with_pool(json!({"resourceName": "a", "selectors": {}}))).unwrap();
+        let none = read(with_pool(&json!({"resourceName": "a", "selectors": {}}))).unwrap();
         assert_eq!(none.driver(), None);
         let pool = json!({"resourceName": "a", "selectors": {}, "via": "dra"});
-        assert_eq!(read(with_pool(pool)).unwrap().driver(), Some(DriverName::default()));
+        assert_eq!(read(with_pool(&pool)).unwrap().driver(), Some(DriverName::default()));
         let named = read(json!({"resourceList": null, "dra": {"driver": "nic.example.com"}})).unwrap();
         assert_eq!(named.driver().unwrap().as_str(), "nic.example.com");
         assert_eq!(
@@ -172,7 +172,7 @@ mod tests {
     fn a_pool_is_offered_in_one_way() {
         let via = |word: &str| {
             let pool = json!({"resourceName": "a", "selectors": {}, "via": word});
-            let config = read(with_pool(pool)).unwrap();
+            let config = read(with_pool(&pool)).unwrap();
             match config.pools.first() {
                 Some(pool) => Ok(pool.via),
                 None => Err(config.refused[0].to_string()),
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn the_name_of_a_resource_fits_into_an_attribute() {
         let pool = json!({"resourcePrefix": "a".repeat(30) + "." + &"b".repeat(30), "resourceName": "abcd", "selectors": {}, "via": "dra"});
-        let config = read(with_pool(pool)).unwrap();
+        let config = read(with_pool(&pool)).unwrap();
         assert!(
             config.refused[0].to_string().contains("at most 64 characters"),
             "{:?}",
@@ -204,7 +204,7 @@ mod tests {
         use hardwire_cni::node::AttachBy;
 
         let by = |pool: Value| {
-            let config = read(with_pool(pool)).unwrap();
+            let config = read(with_pool(&pool)).unwrap();
             (config.pools[0].attachment.by, config.warnings)
         };
         let claims = json!({"resourceName": "a", "selectors": {}, "via": "dra", "allow": {"vlan": ["100"]}});

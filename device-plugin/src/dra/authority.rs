@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(passed(&[&whole]).unwrap(), expected);
         let single: Vec<&[u8]> = whole.chunks(1).collect();
         assert_eq!(passed(&single).unwrap(), expected);
-        let again = frame(1, 5, &[0x83, 0x80 | 62]);
+        let again = frame(1, 5, &[0x83, 0x80 | 0x3e]);
         assert_eq!(
             passed(&[&whole, &again]).unwrap(),
             [expected, again].concat(),

@@ -61,10 +61,9 @@ fn claimed(context: &Context, pod: &CallingPod) -> Result<Vec<(String, String)>,
     let mut records = context.claims.all().map_err(|error| error.to_string())?;
     records.retain(|record| record.chained().next().is_some());
     let claims = match of_pod(&records, pod) {
-        Claimed::By(claims) => claims,
-        // It is not started whatever the others say.
         Claimed::Perhaps(claims, why) if claims.is_empty() => return Err(why),
-        Claimed::Perhaps(claims, _) => claims,
+        // It is not started whatever the others say.
+        Claimed::By(claims) | Claimed::Perhaps(claims, _) => claims,
     };
     let named = claims.into_iter().flat_map(|record| {
         let device = |claimed: &ClaimedDevice| (claimed.device.to_string(), format!("claim {}", record.name()));

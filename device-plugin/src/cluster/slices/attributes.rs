@@ -46,7 +46,7 @@ pub(super) fn attributes(
     };
     let hardware = &claimable.hardware;
     let pf = hardware.inventory.pf_of(device);
-    let details = hardware.details.get(&pf.map_or(id, |pf| &pf.id));
+    let details = hardware.details.get(pf.map_or(id, |pf| &pf.id));
     add(
         "pf",
         pf.and_then(Device::netdev)

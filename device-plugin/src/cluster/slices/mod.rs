@@ -5,7 +5,7 @@
 //! is like when it is free: an attachment writes nothing. The kubelet deletes all slices of a driver when it starts, and 30 s
 //! after it has lost the driver; we never do, since pods go on without us.
 //!
-//! - `attributes`: what is said of a device; [`layout`]: which slice it is in;
+//! - `attributes`: what is said of a device, and [`layout`]: which slice it is in;
 //! - [`plan`]: what is to be written, so that what is there is what should be;
 //! - [`publishing`]: when.
 
